@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * cli.c - what the commands share: arguments, error sentences, sizes and durations as people write
+ * and read them.
+ */
+#include <ctype.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli.h"
+
+#define SECOND INT64_C(1000000000)
+
+void cli_parse(const struct argp *argp, int argc, char **argv, void *input)
+{
+	error_t e = argp_parse(argp, argc, argv, 0, NULL, input);
+
+	if (e)
+		cli_die(STATUS_USAGE, "cannot read the arguments: %s", strerror(e));
+}
+
+char *cli_printable(char *text)
+{
+	for (char *c = text; *c; c++) {
+		/* U+0080 to U+009F are control characters too: c2 80 to c2 9f in UTF-8. */
+		bool c1 = (unsigned char)c[0] == 0xc2 && ((unsigned char)c[1] & 0xe0) == 0x80;
+
+		if (c1)
+			c[1] = '?';
+		if (c1 || iscntrl((unsigned char)*c))
+			*c = '?';
+	}
+	return text;
+}
+
+__attribute__((format(printf, 1, 0))) static void complain(const char *format, va_list arguments)
+{
+	char *sentence;
+
+	if (vasprintf(&sentence, format, arguments) < 0) {
+		fputs("ferry: out of memory\n", stderr);
+		return;
+	}
+	fprintf(stderr, "ferry: %s\n", cli_printable(sentence));
+	free(sentence);
+}
+
+void cli_complain(const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	complain(format, arguments);
+	va_end(arguments);
+}
+
+void cli_die(int status, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	complain(format, arguments);
+	va_end(arguments);
+	exit(status);
+}
+
+int cli_status(int error)
+{
+	switch (-error) {
+	case EAGAIN:
+	case ETIMEDOUT:
+		return STATUS_NOTHING;
+	case ENOENT:
+	case EIDRM:
+		return STATUS_ABSENT;
+	case EINVAL:
+	case FERRY_ELOCATION:
+		return STATUS_USAGE;
+	default:
+		return STATUS_FAILED;
+	}
+}
+
+/* What the reader can do about an error, or NULL. */
+static const char *advice(int error)
+{
+	static const struct {
+		int error;
+		const char *text;
+	} table[] = {
+		{ ENOENT, "`ferry ls` shows what there is, `ferry create` makes one" },
+		{ EIDRM, "make it again with `ferry create`" },
+		{ EEXIST,
+		  "leave out --exclusive to use it as it is, or remove it with `ferry rm`" },
+		{ EACCES, "ask its owner, or change its mode with chmod" },
+		{ EPERM, "ask its owner" },
+		{ ENOSPC,
+		  "ask for less with --messages, --memory or --max-size, or make room there" },
+		{ EMSGSIZE, "create one with a larger --max-size" },
+		{ ENOTDIR, "check the location" },
+		{ ENOBUFS, "let its receivers finish, or create one with more --memory" },
+		{ FERRY_ECORRUPT, "remove it with `ferry rm` and create it again" },
+		{ FERRY_EFOREIGN, "check the location; ferry leaves other files alone" },
+		{ FERRY_EKIND, "`ferry ls` shows what kind it is" },
+		{ FERRY_EVERSION, "use the version of ferry that made it, or delete the file" },
+		{ FERRY_ETRUNCATED, "delete the file and create it again" },
+		{ FERRY_ELOCATION, "give a name, a path, or key:NUMBER" },
+		{ FERRY_EUNSAFE, "use a directory that only its users can write to" },
+		{ FERRY_EMISMATCH, "remove it with `ferry rm` first, or ask for less" },
+		{ FERRY_EMEMBERS, "close some, or create one with more --members" },
+	};
+
+	for (size_t i = 0; i < sizeof table / sizeof *table; i++)
+		if (table[i].error == -error)
+			return table[i].text;
+	return NULL;
+}
+
+int cli_fail(const char *command, const char *location, int error, const struct ferry_why *why)
+{
+	const char *cause = why && why->text[0] ? why->text : ferry_strerror(error);
+	const char *todo = advice(error);
+
+	cli_complain("%s %s: %s%s%s", command, location, cause, todo ? "; " : "", todo ? todo : "");
+	return cli_status(error);
+}
+
+int cli_open(ferry_mailbox **ret_box, const char *command, const char *location, uint32_t flags)
+{
+	struct ferry_why why = { 0 };
+	int r = ferry_mailbox_open(ret_box, location,
+				   FERRY_MAILBOX_OPTIONS(.flags = flags, .why = &why));
+
+	return r < 0 ? cli_fail(command, location, r, &why) : STATUS_DONE;
+}
+
+/* The number at the start of text (digits, perhaps a fraction: no sign, exponent or space). */
+static bool parse_decimal(const char *text, long double *ret_value, const char **ret_rest)
+{
+	size_t digits = strspn(text, "0123456789");
+	size_t length = digits;
+
+	if (text[length] == '.')
+		length += 1 + strspn(text + length + 1, "0123456789");
+	if (!digits || text[length - 1] == '.')
+		return false;
+	*ret_value = strtold(text, NULL);
+	*ret_rest = text + length;
+	return true;
+}
+
+bool cli_parse_size(const char *text, uint64_t *ret_bytes)
+{
+	static const char letters[] = "KMGTPE";
+	long double value;
+	const char *rest;
+
+	if (!parse_decimal(text, &value, &rest))
+		return false;
+	const char *letter = *rest ? strchr(letters, toupper((unsigned char)*rest)) : NULL;
+	if (letter) {
+		value = ldexpl(value, 10 * (int)(letter - letters + 1));
+		rest++;
+		if (*rest == 'i' && rest[1] == 'B')
+			rest++;
+	}
+	if (*rest == 'B')
+		rest++;
+	if (*rest || value >= 0x1p64L || value != floorl(value))
+		return false;
+	*ret_bytes = (uint64_t)value;
+	return true;
+}
+
+bool cli_parse_duration(const char *text, int64_t *ret_ns)
+{
+	static const struct {
+		const char *name;
+		int64_t ns;
+	} units[] = {
+		{ "", SECOND },
+		{ "s", SECOND },
+		{ "ms", SECOND / 1000 },
+		{ "us", 1000 },
+		{ "ns", 1 },
+		{ "m", 60 * SECOND },
+		{ "min", 60 * SECOND },
+		{ "h", 3600 * SECOND },
+		{ "d", 86400 * SECOND },
+	};
+	long double value;
+	const char *rest;
+
+	if (!parse_decimal(text, &value, &rest))
+		return false;
+	for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
+		if (strcmp(rest, units[i].name) != 0)
+			continue;
+		value = roundl(value * (long double)units[i].ns);
+		if (value >= 0x1p63L)
+			return false;
+		*ret_ns = (int64_t)value;
+		return true;
+	}
+	return false;
+}
+
+bool cli_parse_count(const char *text, uint64_t min, uint64_t max, uint64_t *ret_count)
+{
+	char *end;
+
+	if (!isdigit((unsigned char)*text))
+		return false;
+	errno = 0;
+	uintmax_t value = strtoumax(text, &end, 0);
+	if (errno || *end || value < min || value > max)
+		return false;
+	*ret_count = value;
+	return true;
+}
+
+uint64_t cli_size_option(struct argp_state *state, const char *option, const char *text)
+{
+	uint64_t bytes = 0;
+
+	if (!cli_parse_size(text, &bytes))
+		argp_error(state, "%s: '%s' is not a size; write bytes, or 64K, 1M, 2G", option,
+			   text);
+	return bytes;
+}
+
+int64_t cli_duration_option(struct argp_state *state, const char *option, const char *text)
+{
+	int64_t ns = 0;
+
+	if (!cli_parse_duration(text, &ns))
+		argp_error(state, "%s: '%s' is not a time; write seconds, or 250ms, 2m, 1h", option,
+			   text);
+	return ns;
+}
+
+uint64_t cli_count_option(struct argp_state *state, const char *option, const char *text,
+			  uint64_t min, uint64_t max)
+{
+	uint64_t count = min;
+
+	if (!cli_parse_count(text, min, max, &count))
+		argp_error(state, "%s: '%s' is not a whole number from %" PRIu64 " to %" PRIu64,
+			   option, text, min, max);
+	return count;
+}
+
+const char *cli_human_size(char buffer[static CLI_HUMAN_BYTES], uint64_t bytes)
+{
+	static const char *const units[] = { "B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB" };
+	double value = (double)bytes;
+	size_t unit = 0;
+
+	for (; value >= 1023.95; unit++)
+		value /= 1024;
+	snprintf(buffer, CLI_HUMAN_BYTES,
+		 value < 99.95 && value != floor(value) ? "%.1f %s" : "%.0f %s", value,
+		 units[unit]);
+	return buffer;
+}
+
+const char *cli_human_duration(char buffer[static CLI_HUMAN_BYTES], int64_t ns)
+{
+	static const char *const units[] = { "ns", "us", "ms", "s" };
+	double value = (double)ns;
+	size_t unit = 0;
+	int64_t minutes = ns / (60 * SECOND);
+
+	if (minutes >= 60) {
+		snprintf(buffer, CLI_HUMAN_BYTES, "%" PRId64 " h %" PRId64 " min", minutes / 60,
+			 minutes % 60);
+		return buffer;
+	}
+	if (minutes) {
+		snprintf(buffer, CLI_HUMAN_BYTES, "%" PRId64 " min %" PRId64 " s", minutes,
+			 ns / SECOND % 60);
+		return buffer;
+	}
+	for (; value >= 999.5 && unit < 3; unit++)
+		value /= 1000;
+	snprintf(buffer, CLI_HUMAN_BYTES,
+		 value < 9.95 && value != floor(value) ? "%.1f %s" : "%.0f %s", value, units[unit]);
+	return buffer;
+}
