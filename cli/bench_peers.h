@@ -3,120 +3,125 @@
  * bench_peers.h - the transports that `ferry bench` and `ferry demo` compare, and how to measure
  *one.
  *
- * Measuring one pair of figures takes three calls:
+ * A pair of figures takes a few calls:
  *
  *	struct bench_result r;
+ *
  *	if (bench_begin(NULL) == 0) {
  *		if (bench_roundtrip(bench_peer("pipe"), 64, 0.2, &r) == 0)
  *			printf("%.2f us\n", r.p50 / 1e3);
  *		if (bench_stream(bench_peer("ferry"), 64, 1, 1, 0.2, &r) == 0)
- *			printf("%.1f M messages/s\n", r.rate / 1e6);
+ *			printf("%.1f million messages/s\n", r.rate / 1e6);
  *	}
  *	bench_end();
  *
- * Each measurement forks its own processes, pins them, and is over when the call returns. The
- *calling process sleeps meanwhile. How the figures are made: bench/METHOD.md.
+ * Each measurement forks its own processes, pins them, and they are gone when the call returns; the
+ * caller sleeps meanwhile. How the figures are made and what they mean: bench/METHOD.md.
  */
 #ifndef FERRY_CLI_BENCH_PEERS_H
 #define FERRY_CLI_BENCH_PEERS_H
 
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/types.h>
 
-#define BENCH_PROCESSES 16 /* most senders and receivers together */
+#define BENCH_PROCESSES 16 /* senders and receivers together, at most */
 
-/* What a transport is good for, and what it needs. */
+/* What a transport can be measured for, and what sort it is. */
 enum bench_ability {
 	BENCH_ROUNDTRIP = 1 << 0, /* there and back between two processes */
 	BENCH_STREAM = 1 << 1,    /* one sender, one receiver */
-	BENCH_MANY = 1 << 2,      /* several senders and receivers on one channel */
+	BENCH_MANY = 1 << 2,      /* several senders or receivers on one channel */
 	BENCH_SPINS = 1 << 3,     /* burns its core while it waits: senseless on one core */
 	BENCH_FLOOR = 1 << 4,     /* not a transport but the bare mechanism under all of them */
-	BENCH_LARGE = 1 << 5,     /* only worth measuring from 64 KiB on */
-	BENCH_PRODUCES = 1 << 6,  /* the sender writes every word of every message anew */
-	BENCH_CREATES = 1 << 7,   /* creating and opening by name can be measured */
+	BENCH_PRODUCES = 1 << 5,  /* its sender writes every word of every message anew */
 };
 
 struct bench_peer;
 
-/* One direction. The parent fills it in create(), every process has its own copy after fork(). */
+/* One direction. create() fills it in; every process has its own copy after fork(). */
 struct bench_channel {
 	const struct bench_peer *peer;
-	size_t bytes;   /* of each message, at least 8 */
-	unsigned depth; /* how many messages it holds, 0 = not counted in messages */
-	int fd[2];      /* receiving end, sending end; or a queue's one descriptor in both */
-	int queue;      /* System V identifier */
-	char name[128]; /* location */
-	void *shared;   /* memory mapped before fork() */
+	size_t bytes;       /* of each message: a multiple of 8 */
+	unsigned direction; /* 0, or 1 for the way back of a round trip */
+	unsigned depth;     /* how many messages it holds; 0 = not counted in messages */
+	int fd[2];          /* receiving and sending end */
+	int queue;          /* System V identifier */
+	char name[64];      /* location */
+	void *shared;       /* memory mapped before fork() */
 	size_t shared_bytes;
-	void *handle;      /* of this process, from attach() */
-	void *source;      /* room for what is sent */
-	void *room;        /* room for what is received */
-	uint64_t position; /* of the transport's own */
-	uint64_t other;
+	void *handle;      /* of this process */
+	void *source;      /* of this process: the message to send */
+	void *room;        /* of this process: where a message goes */
+	uint64_t position; /* the transport's own */
 };
 
-/* All functions return 0 or a negative error; NULL means there is nothing to do. */
+/* Functions return 0 or a negative error; a NULL one has nothing to do. */
 struct bench_peer {
-	const char *name;   /* unique */
-	const char *waits;  /* "spins", "sleeps", ... for people */
-	unsigned abilities; /* enum bench_ability */
-	int64_t spin;       /* ferry: the option; others: non-zero = do not block, ask again */
+	const char *name;  /* unique */
+	const char *waits; /* for people: "spins", "sleeps", ... */
+	unsigned abilities;
+	size_t least, most; /* message sizes worth measuring; 0 = no limit */
+	int64_t spin; /* ferry: the option of that name; others: not 0 = ask again, never block */
 
-	int (*create)(struct bench_channel *c); /* in the parent, once */
+	/* In the parent. The way back of a round trip finds its counterpart in there. */
+	int (*create)(struct bench_channel *c, const struct bench_channel *there);
 	void (*remove)(struct bench_channel *c);
-	int (*attach)(struct bench_channel *c); /* in each process */
-	void (*detach)(struct bench_channel *c);
-
-	int (*place)(struct bench_channel *c,
-		     void **ret_data); /* where to write the next message */
-	int (*send)(struct bench_channel *c, const void *data);
+	/* In each process. */
+	int (*attach)(struct bench_channel *c);
+	int (*place)(struct bench_channel *c, void **ret_data); /* NULL: in source */
+	int (*send)(struct bench_channel *c, const void *data); /* data as from place() */
 	int (*flush)(struct bench_channel *c);
-	int (*receive)(struct bench_channel *c,
-		       void **ret_data); /* good until done() or the next */
+	int (*receive)(struct bench_channel *c, void **ret_data); /* good until done() */
 	int (*done)(struct bench_channel *c);
 };
 
-extern const struct bench_peer bench_peers[]; /* the last one's name is NULL */
+extern const struct bench_peer *const bench_peers[]; /* NULL at the end */
 
-/* The peer of that name, or NULL: "ferry", "ferry spin", "ferry sleep", "POSIX mq", "System V msg",
- * "pipe", "Unix socket", and those with " poll" behind (asking again and again instead of
- * blocking), "cache line", "futex", "two buffers", ... */
+/*
+ * The peer of that name, or NULL:
+ *  - "ferry" (default waiting), "ferry spin", "ferry sleep", "ferry many" (32 messages a call),
+ *    "ferry take" (received in place), "ferry produce", "ferry loan" (written and received in
+ * place);
+ *  - "POSIX mq", "System V msg", "pipe", "Unix socket", and with " poll" behind, the same asked
+ * again and again instead of blocking;
+ *  - "cache line", "cache line pause", "futex", "two buffers": the floor.
+ */
 const struct bench_peer *bench_peer(const char *name);
 
 /* What one measurement gave. Times are ns. */
 struct bench_result {
-	double p50, p99, p999; /* round trips; with bench_stream_timed() the sends */
-	double rate;           /* messages (or round trips) a second */
+	double p50, p99, p999; /* of a round trip, or of a send if those were timed; else 0 */
+	double rate;           /* messages or round trips a second */
 	double bytes_rate;     /* payload bytes a second, one way */
-	uint64_t count;        /* messages or round trips measured */
-	unsigned depth;        /* messages that the channel holds, 0 = not counted so */
-	uint64_t preempted;    /* how often a measuring process lost its core to another */
-	char why[160];         /* after a failure: what failed */
+	uint64_t count;        /* messages or round trips that were measured */
+	uint64_t preempted;    /* how often a measuring process lost its core to somebody else */
+	unsigned depth;        /* messages that the channel holds; 0 = not counted in messages */
+	char why[160];         /* after a failure: which step, and the error */
 };
 
-/* The two cores to use; one and the same if there is only one. */
-struct bench_cpus {
-	int cpu[2];
-};
-
-/* Prepare: pick cores (cpus NULL: by itself), raise queue limits as far as allowed (in an IPC
- * namespace of our own if we may), make a directory for ferry's objects. */
-int bench_begin(const struct bench_cpus *cpus);
+/*
+ * Prepare: pick two cores (from cpus, or by itself if NULL), raise queue limits as far as that is
+ * allowed (in an IPC namespace of our own), make a directory for ferry's objects. bench_end() takes
+ * all away again and may always be called.
+ */
+int bench_begin(const int cpus[2]);
 void bench_end(void);
 
-struct bench_cpus bench_cpus(void);
-/* "two cores", "two threads of one core", "one core". */
+/* The two cores in use, the same twice if there is only one; and what they are to each other. */
+const int *bench_cpus(void);
 const char *bench_cpus_relation(void);
 
-/* All four fork, measure for about that many seconds and return 0 or a negative error: -ENOTSUP if
- * the transport cannot do that, -EINTR if SIGINT, SIGTERM or SIGHUP came (it is raised again then).
+/*
+ * Measure for about that many seconds. 0, or a negative error: -ENOTSUP if the transport cannot do
+ * it, -EINTR if SIGINT, SIGTERM or SIGHUP came. The signal is then pending again: it reaches the
+ * caller when the call returns, or later if the caller has it blocked (which leaves time for
+ * bench_end()).
  */
 int bench_roundtrip(const struct bench_peer *peer, size_t bytes, double seconds,
 		    struct bench_result *ret_result);
 int bench_stream(const struct bench_peer *peer, size_t bytes, unsigned senders, unsigned receivers,
 		 double seconds, struct bench_result *ret_result);
+/* bench_stream() that also times each send, which costs two readings of the clock a message. */
 int bench_stream_timed(const struct bench_peer *peer, size_t bytes, unsigned senders,
 		       unsigned receivers, double seconds, struct bench_result *ret_result);
 
