@@ -12,14 +12,6 @@
 #include "cli.h"
 
 /* Lets the tool link while a command is not in tool_src yet. */
-#pragma weak cmd_create
-#pragma weak cmd_send
-#pragma weak cmd_receive
-#pragma weak cmd_peek
-#pragma weak cmd_ls
-#pragma weak cmd_stat
-#pragma weak cmd_rm
-#pragma weak cmd_gc
 #pragma weak cmd_demo
 #pragma weak cmd_torture
 #pragma weak cmd_bench

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * cmd_ls.c - ferry ls: list the objects in a directory.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "cli.h"
+#include "json.h"
+#include "objects.h"
+#include "table.h"
+
+enum { OPTION_NAMES = 256 };
+
+struct ls {
+	const char *directory;
+	bool json;
+	bool names;
+};
+
+static const struct argp_option options[] = {
+	{ "json", 'j', NULL, 0, "Write a JSON array with one object for each", 0 },
+	{ "names", OPTION_NAMES, NULL, 0, "Write only the names, one on a line", 0 },
+	{ 0 },
+};
+
+static error_t parse(int key, char *argument, struct argp_state *state)
+{
+	struct ls *ls = state->input;
+
+	switch (key) {
+	case 'j':
+		ls->json = true;
+		return 0;
+	case OPTION_NAMES:
+		ls->names = true;
+		return 0;
+	case ARGP_KEY_ARG:
+		if (state->arg_num)
+			argp_error(state, "only one directory at a time");
+		ls->directory = argument;
+		return 0;
+	case ARGP_KEY_END:
+		if (ls->json && ls->names)
+			argp_error(state, "--json and --names exclude each other");
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static const struct argp argp = {
+	.options = options,
+	.parser = parse,
+	.args_doc = "[DIRECTORY]",
+	.doc = "List the ferry objects in DIRECTORY; without one, your own. Nobody is disturbed."
+	       "\v"
+	       "MESSAGES are those that wait, of those that fit; BYTES is their size and FILE what "
+	       "the "
+	       "object takes; ALIVE and DEAD count its members.\n"
+	       "\nExamples:\n"
+	       "  ferry ls\n"
+	       "  ferry ls /run/app\n"
+	       "  ferry ls --json | jq '.[] | select(.messages > 0) | .name'",
+};
+
+static void mode_text(char text[static 10], uint32_t mode)
+{
+	for (int i = 0; i < 9; i++)
+		text[i] = mode & (0400u >> i) ? "rwx"[i % 3] : '-';
+	text[9] = '\0';
+}
+
+static void add_row(struct table *table, const struct entry *entry, const struct description *d)
+{
+	char mode[10], owner[64], bytes[CLI_HUMAN_BYTES], file[CLI_HUMAN_BYTES], waiting[64];
+
+	mode_text(mode, d->object.mode);
+	table_add(table, "%s", entry->name);
+	table_add(table, "%s", ferry_kind_name(d->object.kind));
+	table_add(table, "%s", mode);
+	table_add(table, "%s", user_name(owner, d->object.uid));
+	if (d->object.kind == FERRY_KIND_MAILBOX && !d->object.removed) {
+		table_add(table, "%" PRIu64 "/%" PRIu64, d->mailbox.messages,
+			  description_capacity(d));
+		table_add(table, "%s", cli_human_size(bytes, d->mailbox.bytes));
+	} else {
+		table_add(table, "-");
+		table_add(table, "-");
+	}
+	table_add(table, "%s", cli_human_size(file, d->object.file_bytes));
+	table_add(table, "%" PRIu32, d->object.members_alive);
+	table_add(table, "%" PRIu32, d->object.members_dead);
+	table_add(table, "%s",
+		  d->object.removed ? "removed: `ferry gc` clears its name away"
+				    : describe_waiting(waiting, d->mailbox.waiting_receivers,
+						       d->mailbox.waiting_senders));
+}
+
+/* An object that cannot be looked into has a row too, with the reason. */
+static void add_failed_row(struct table *table, const struct entry *entry, int error)
+{
+	table_add(table, "%s", entry->name);
+	for (int i = 0; i < 8; i++)
+		table_add(table, "-");
+	table_add(table, "%s", ferry_strerror(error));
+}
+
+static json_t *entry_json(const struct entry *entry, const struct description *d, int error,
+			  const struct ferry_why *why)
+{
+	json_t *object = json_object();
+
+	json_put(object, "name", json_text(entry->name));
+	json_put(object, "location", json_text(entry->location));
+	if (error < 0) {
+		json_put(object, "error", json_text(ferry_error_name(error)));
+		json_put(object, "why",
+			 json_text(why->text[0] ? why->text : ferry_strerror(error)));
+	} else {
+		describe_json(object, d);
+	}
+	return object;
+}
+
+struct listing {
+	struct table table;
+	json_t *array; /* instead of the table */
+};
+
+static void add_entry(struct listing *listing, const struct entry *entry)
+{
+	struct description d;
+	struct ferry_why why = { 0 };
+	int r = describe(entry->location, &d, &why);
+
+	/* Gone meanwhile, or some other file. */
+	if (r == -ENOENT || r == -EIDRM || r == -FERRY_EFOREIGN)
+		return;
+	if (listing->array)
+		json_array_append_new(listing->array, entry_json(entry, &d, r, &why));
+	else if (r < 0)
+		add_failed_row(&listing->table, entry, r);
+	else
+		add_row(&listing->table, entry, &d);
+}
+
+static void list(const struct ls *ls, const struct entries *entries)
+{
+	static const char *const header[] = { "NAME",  "KIND", "MODE",  "OWNER", "MESSAGES",
+					      "BYTES", "FILE", "ALIVE", "DEAD",  "WAITING" };
+	struct listing listing = {
+		.table = { .columns = 10, .right = "llllrrrrrl" },
+		.array = ls->json ? json_array() : NULL,
+	};
+
+	for (int i = 0; i < 10; i++)
+		table_add(&listing.table, "%s", header[i]);
+	for (size_t i = 0; i < entries->n; i++)
+		add_entry(&listing, &entries->entry[i]);
+	if (ls->json)
+		json_print(listing.array);
+	else if (listing.table.used > 10)
+		table_print(&listing.table, 0);
+}
+
+static void list_names(const struct entries *entries)
+{
+	struct ferry_object_stat stat;
+
+	for (size_t i = 0; i < entries->n; i++)
+		if (ferry_object_stat(entries->entry[i].location, &stat, NULL) == 0 &&
+		    !stat.removed)
+			puts(entries->entry[i].name);
+}
+
+int cmd_ls(int argc, char **argv)
+{
+	struct ls ls = { 0 };
+	struct entries entries;
+
+	cli_parse(&argp, argc, argv, &ls);
+	int status = list_entries(&entries, "ls", ls.directory);
+	if (status == STATUS_DONE && ls.names)
+		list_names(&entries);
+	else if (status == STATUS_DONE)
+		list(&ls, &entries);
+	free_entries(&entries);
+	return status;
+}

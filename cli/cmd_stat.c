@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * cmd_stat.c - ferry stat: everything about one object, and who has it open.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "cli.h"
+#include "json.h"
+#include "objects.h"
+#include "table.h"
+
+struct stat_command {
+	const char *location;
+	bool json;
+};
+
+static const struct argp_option options[] = {
+	{ "json", 'j', NULL, 0, "Write a JSON object; times are nanoseconds, sizes bytes", 0 },
+	{ 0 },
+};
+
+static error_t parse(int key, char *argument, struct argp_state *state)
+{
+	struct stat_command *command = state->input;
+
+	switch (key) {
+	case 'j':
+		command->json = true;
+		return 0;
+	case ARGP_KEY_ARG:
+		if (state->arg_num)
+			argp_error(state, "only one object at a time");
+		command->location = argument;
+		return 0;
+	case ARGP_KEY_END:
+		if (!command->location)
+			argp_error(state, "say which object to look at");
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static const struct argp argp = {
+	.options = options,
+	.parser = parse,
+	.args_doc = "LOCATION",
+	.doc = "Show what is in an object, what went through it, and who has it open. Nobody is "
+	       "disturbed, and nobody has to be running. Read permission is enough."
+	       "\v"
+	       "\nExamples:\n"
+	       "  ferry stat orders\n"
+	       "  ferry stat orders --json | jq .messages",
+};
+
+struct members {
+	struct ferry_member *member;
+	size_t n;
+};
+
+/* All members. More may join between the two calls: then ask again. 0, or a negative result. */
+static int get_members(const char *location, struct members *ret, struct ferry_why *why)
+{
+	int n = ferry_object_members(location, NULL, 0, why);
+
+	for (;;) {
+		if (n < 0)
+			return n;
+		size_t room = (size_t)n;
+		struct ferry_member *grown = reallocarray(ret->member, room + 1, sizeof *grown);
+		if (!grown)
+			return -ENOMEM;
+		ret->member = grown;
+		n = ferry_object_members(location, grown, room, why);
+		if (n >= 0 && (size_t)n <= room) {
+			ret->n = (size_t)n;
+			return 0;
+		}
+	}
+}
+
+static const char *state_text(const struct ferry_member *member)
+{
+	if (member->same_namespace)
+		return member->alive ? "alive" : "dead";
+	return member->alive ? "alive, in another PID namespace" : "dead, in another PID namespace";
+}
+
+static void print_members(const struct members *members)
+{
+	struct table table = { .columns = 4, .right = "rlll" };
+	char waiting[64];
+
+	if (!members->n)
+		return;
+	table_add(&table, "PID");
+	table_add(&table, "PROGRAM");
+	table_add(&table, "STATE");
+	table_add(&table, "WAITING");
+	for (size_t i = 0; i < members->n; i++) {
+		const struct ferry_member *m = &members->member[i];
+		table_add(&table, "%d", (int)m->pid);
+		table_add(&table, "%s", m->program);
+		table_add(&table, "%s", state_text(m));
+		table_add(&table, "%s",
+			  describe_waiting(waiting, m->waiting_receivers, m->waiting_senders));
+	}
+	putchar('\n');
+	table_print(&table, 2);
+}
+
+static void add_file(struct table *table, const char *location,
+		     const struct ferry_object_stat *stat)
+{
+	char path[PATH_MAX], owner[64], group[64], size[CLI_HUMAN_BYTES];
+
+	if (ferry_location_path(location, path, sizeof path) >= 0) {
+		table_add(table, "file");
+		table_add(table, "%s", path);
+	}
+	table_add(table, "access");
+	table_add(table, "%04" PRIo32 ", owner %s, group %s", stat->mode,
+		  user_name(owner, stat->uid), group_name(group, stat->gid));
+	table_add(table, "reserved");
+	table_add(table, "%s", cli_human_size(size, stat->file_bytes));
+}
+
+static void add_content(struct table *table, const struct description *d)
+{
+	const struct ferry_mailbox_stat *m = &d->mailbox;
+	char a[CLI_HUMAN_BYTES], b[CLI_HUMAN_BYTES];
+
+	table_add(table, "messages");
+	table_add(table, "%" PRIu64 " of %" PRIu64 " wait (%s), %" PRIu64 " taken", m->messages,
+		  description_capacity(d), cli_human_size(a, m->bytes), m->taken);
+	if (m->oldest_age >= 0) {
+		table_add(table, "oldest");
+		table_add(table, "%s", cli_human_duration(a, m->oldest_age));
+	}
+	table_add(table, "memory");
+	table_add(table, "%s of %s free", cli_human_size(a, m->memory_free),
+		  cli_human_size(b, m->memory));
+	table_add(table, "limits");
+	table_add(table,
+		  "%s a message, %" PRIu32 " priorit%s of %" PRIu32 " messages, %s when full",
+		  cli_human_size(a, m->max_size), m->priorities, m->priorities == 1 ? "y" : "ies",
+		  m->capacity, m->drop_oldest ? "drops the oldest" : "senders wait");
+}
+
+static void add_history(struct table *table, const struct ferry_mailbox_stat *m)
+{
+	table_add(table, "so far");
+	table_add(table,
+		  "%" PRIu64 " sent, %" PRIu64 " received, %" PRIu64 " dropped, %" PRIu64
+		  " expired",
+		  m->sent, m->received, m->dropped, m->expired);
+	table_add(table, "recovery");
+	table_add(table, "%" PRIu64 " redelivered, %" PRIu64 " dead members cleaned up after",
+		  m->redelivered, m->recovered);
+}
+
+static void print_text(const char *location, const struct description *d,
+		       const struct members *members)
+{
+	struct table table = { .columns = 2, .right = "ll" };
+	char waiting[64];
+
+	printf("%s: %s, layout %" PRIu32 "%s\n", location, ferry_kind_name(d->object.kind),
+	       d->object.layout, d->object.removed ? ", removed" : "");
+	add_file(&table, location, &d->object);
+	if (d->object.kind == FERRY_KIND_MAILBOX && !d->object.removed) {
+		add_content(&table, d);
+		add_history(&table, &d->mailbox);
+	}
+	table_add(&table, "members");
+	table_add(&table, "%" PRIu32 " alive, %" PRIu32 " dead", d->object.members_alive,
+		  d->object.members_dead);
+	table_add(&table, "waiting");
+	table_add(
+	    &table, "%s",
+	    describe_waiting(waiting, d->mailbox.waiting_receivers, d->mailbox.waiting_senders));
+	table_print(&table, 2);
+	print_members(members);
+}
+
+static json_t *members_json(const struct members *members)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < members->n; i++) {
+		const struct ferry_member *m = &members->member[i];
+		json_t *object = json_object();
+
+		json_put_number(object, "number", m->number);
+		json_put(object, "pid", json_integer(m->pid));
+		json_put(object, "same_namespace", json_boolean(m->same_namespace));
+		json_put_number(object, "started", m->started);
+		json_put(object, "program", json_text(m->program));
+		json_put(object, "alive", json_boolean(m->alive));
+		json_put_number(object, "waiting_receivers", m->waiting_receivers);
+		json_put_number(object, "waiting_senders", m->waiting_senders);
+		json_array_append_new(array, object);
+	}
+	return array;
+}
+
+static void print_json(const char *location, const struct description *d,
+		       const struct members *members)
+{
+	json_t *object = json_object();
+	char path[PATH_MAX];
+
+	json_put(object, "location", json_text(location));
+	if (ferry_location_path(location, path, sizeof path) >= 0)
+		json_put(object, "file", json_text(path));
+	describe_json(object, d);
+	json_put(object, "members", members_json(members));
+	json_print(object);
+}
+
+int cmd_stat(int argc, char **argv)
+{
+	struct stat_command command = { 0 };
+	struct description d;
+	struct members members = { 0 };
+	struct ferry_why why = { 0 };
+
+	cli_parse(&argp, argc, argv, &command);
+	int r = describe(command.location, &d, &why);
+	if (r >= 0)
+		r = get_members(command.location, &members, &why);
+	if (r < 0) {
+		free(members.member);
+		return cli_fail("stat", command.location, r, &why);
+	}
+	if (command.json)
+		print_json(command.location, &d, &members);
+	else
+		print_text(command.location, &d, &members);
+	free(members.member);
+	return STATUS_DONE;
+}

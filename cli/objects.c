@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * objects.c - what ls, stat and gc know of objects. Nothing here joins an object or waits for
+ * anybody.
+ */
+#include <errno.h>
+#include <grp.h>
+#include <inttypes.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli.h"
+#include "json.h"
+#include "objects.h"
+
+static int look_into_mailbox(const char *location, struct ferry_mailbox_stat *ret,
+			     struct ferry_why *why)
+{
+	ferry_mailbox *box;
+	int r = ferry_mailbox_open(&box, location,
+				   FERRY_MAILBOX_OPTIONS(.flags = FERRY_OBSERVE, .why = why));
+
+	if (r < 0)
+		return r;
+	r = ferry_mailbox_stat(box, ret);
+	ferry_mailbox_close(box);
+	return r;
+}
+
+int describe(const char *location, struct description *ret, struct ferry_why *why)
+{
+	*ret = (struct description){ 0 };
+	int r = ferry_object_stat(location, &ret->object, why);
+
+	if (r < 0 || ret->object.removed || ret->object.kind != FERRY_KIND_MAILBOX)
+		return r;
+	return look_into_mailbox(location, &ret->mailbox, why);
+}
+
+uint64_t description_capacity(const struct description *description)
+{
+	return (uint64_t)description->mailbox.capacity * description->mailbox.priorities;
+}
+
+const char *describe_waiting(char buffer[static 64], uint32_t receivers, uint32_t senders)
+{
+	int n = 0;
+
+	snprintf(buffer, 64, "-");
+	if (receivers)
+		n = snprintf(buffer, 64, "%" PRIu32 " receiver%s%s", receivers,
+			     CLI_PLURAL(receivers), senders ? ", " : "");
+	if (senders)
+		snprintf(buffer + n, 64 - (size_t)n, "%" PRIu32 " sender%s", senders,
+			 CLI_PLURAL(senders));
+	return buffer;
+}
+
+const char *user_name(char buffer[static 64], uid_t uid)
+{
+	const struct passwd *user = getpwuid(uid);
+
+	snprintf(buffer, 64, user ? "%s" : "%.0s%u", user ? user->pw_name : "", (unsigned)uid);
+	return buffer;
+}
+
+const char *group_name(char buffer[static 64], gid_t gid)
+{
+	const struct group *group = getgrgid(gid);
+
+	snprintf(buffer, 64, group ? "%s" : "%.0s%u", group ? group->gr_name : "", (unsigned)gid);
+	return buffer;
+}
+
+static void mailbox_json(json_t *object, const struct ferry_mailbox_stat *stat)
+{
+#define PUT(field) json_put_number(object, #field, stat->field)
+	PUT(max_size);
+	PUT(capacity);
+	PUT(priorities);
+	PUT(memory);
+	PUT(memory_free);
+	json_put(object, "drop_oldest", json_boolean(stat->drop_oldest));
+	PUT(messages);
+	PUT(bytes);
+	PUT(taken);
+	PUT(sent);
+	PUT(received);
+	PUT(dropped);
+	PUT(expired);
+	PUT(redelivered);
+	PUT(recovered);
+	PUT(waiting_senders);
+	PUT(waiting_receivers);
+#undef PUT
+	json_put(object, "oldest_age_ns",
+		 stat->oldest_age < 0 ? json_null() : json_integer(stat->oldest_age));
+}
+
+void describe_json(json_t *object, const struct description *description)
+{
+	const struct ferry_object_stat *stat = &description->object;
+	char mode[16], name[64];
+
+	snprintf(mode, sizeof mode, "%04" PRIo32, stat->mode);
+	json_put(object, "kind", json_string(ferry_kind_name(stat->kind)));
+	json_put_number(object, "layout", stat->layout);
+	json_put(object, "mode", json_string(mode));
+	json_put(object, "owner", json_text(user_name(name, stat->uid)));
+	json_put(object, "group", json_text(group_name(name, stat->gid)));
+	json_put_number(object, "uid", stat->uid);
+	json_put_number(object, "gid", stat->gid);
+	json_put_number(object, "file_bytes", stat->file_bytes);
+	json_put(object, "removed", json_boolean(stat->removed));
+	json_put_number(object, "members_alive", stat->members_alive);
+	json_put_number(object, "members_dead", stat->members_dead);
+	if (stat->kind == FERRY_KIND_MAILBOX && !stat->removed)
+		mailbox_json(object, &description->mailbox);
+}
+
+static int add_entry(const char *name, const char *location, void *context)
+{
+	struct entries *entries = context;
+	struct entry *grown = reallocarray(entries->entry, entries->n + 1, sizeof *entries->entry);
+
+	if (!grown)
+		return -ENOMEM;
+	entries->entry = grown;
+	grown[entries->n] = (struct entry){ .name = strdup(name), .location = strdup(location) };
+	if (!grown[entries->n].name || !grown[entries->n].location)
+		return -ENOMEM;
+	entries->n++;
+	return 0;
+}
+
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(((const struct entry *)a)->name, ((const struct entry *)b)->name);
+}
+
+int list_entries(struct entries *ret, const char *command, const char *directory)
+{
+	struct ferry_why why = { 0 };
+	const char *where = directory ? directory : "your own objects";
+
+	*ret = (struct entries){ 0 };
+	int r = ferry_list(directory, add_entry, ret, &why);
+	if (r == -ENOENT) {
+		cli_complain("%s %s: there is no such directory", command, where);
+		return STATUS_ABSENT;
+	}
+	if (r < 0)
+		return cli_fail(command, where, r, &why);
+	if (ret->n)
+		qsort(ret->entry, ret->n, sizeof *ret->entry, by_name);
+	return STATUS_DONE;
+}
+
+void free_entries(struct entries *entries)
+{
+	for (size_t i = 0; i < entries->n; i++) {
+		free(entries->entry[i].name);
+		free(entries->entry[i].location);
+	}
+	free(entries->entry);
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * objects.h - what ls, stat and gc know of objects: which there are, and what is in one.
+ */
+#ifndef FERRY_CLI_OBJECTS_H
+#define FERRY_CLI_OBJECTS_H
+
+#include <jansson.h>
+
+#include <ferry/ferry.h>
+
+/* What can be seen of an object without joining it. */
+struct description {
+	struct ferry_object_stat object;
+	struct ferry_mailbox_stat mailbox; /* if object.kind is FERRY_KIND_MAILBOX */
+};
+
+/* Describe the object at a location. 0, or a negative result of ferry. */
+int describe(const char *location, struct description *ret, struct ferry_why *why);
+
+/* Messages that fit, all priorities together. */
+uint64_t description_capacity(const struct description *description);
+
+/* "1 receiver, 2 senders", or "-" for none. Gives buffer. */
+const char *describe_waiting(char buffer[static 64], uint32_t receivers, uint32_t senders);
+
+/* The name of a user or group, or its number. Gives buffer. */
+const char *user_name(char buffer[static 64], uid_t uid);
+const char *group_name(char buffer[static 64], gid_t gid);
+
+/* Put all of it into a JSON object. */
+void describe_json(json_t *object, const struct description *description);
+
+/* An entry of a directory. */
+struct entry {
+	char *name;
+	char *location;
+};
+
+struct entries {
+	struct entry *entry; /* sorted by name */
+	size_t n;
+};
+
+/* List a directory (NULL: the user's own). STATUS_DONE, or the exit status after the failure was
+ * reported. */
+int list_entries(struct entries *ret, const char *command, const char *directory);
+void free_entries(struct entries *entries);
+
+#endif
