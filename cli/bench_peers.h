@@ -104,11 +104,11 @@ struct bench_result {
  * allowed (in an IPC namespace of our own), make a directory for ferry's objects. bench_end() takes
  * all away again and may always be called.
  */
-int bench_begin(const int cpus[2]);
+int bench_begin(const unsigned cpus[2]);
 void bench_end(void);
 
 /* The two cores in use, the same twice if there is only one; and what they are to each other. */
-const int *bench_cpus(void);
+const unsigned *bench_cpus(void);
 const char *bench_cpus_relation(void);
 
 /*
