@@ -18,7 +18,7 @@ LAYERS = {
     'include/ferry': [],
     'src/base': [],
     'src/os': ['src/base'],
-    'src/object': ['src/base', 'src/os'],
+    'src/object': ['src/base', 'src/os', 'src/wait'],
     'src/wait': ['src/base', 'src/os'],
     'src/mailbox': ['src/base', 'src/os', 'src/object', 'src/wait'],
     'cli': ['src/base', 'src/os', 'src/object', 'src/wait', 'src/mailbox'],

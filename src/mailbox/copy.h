@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/* copy.h - copying few bytes without calling a function: most messages are small. */
+#ifndef FY_COPY_H
+#define FY_COPY_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+/* Two overlapping copies of half the length cover every length between. */
+static inline void fy_copy(void *to, const void *from, size_t n)
+{
+	uint8_t *t = to;
+	const uint8_t *f = from;
+
+	if (n > 64) {
+		memcpy(to, from, n);
+	} else if (n > 32) {
+		memcpy(t, f, 32);
+		memcpy(t + n - 32, f + n - 32, 32);
+	} else if (n >= 16) {
+		memcpy(t, f, 16);
+		memcpy(t + n - 16, f + n - 16, 16);
+	} else if (n >= 8) {
+		memcpy(t, f, 8);
+		memcpy(t + n - 8, f + n - 8, 8);
+	} else if (n >= 4) {
+		memcpy(t, f, 4);
+		memcpy(t + n - 4, f + n - 4, 4);
+	} else {
+		for (size_t i = 0; i < n; i++)
+			t[i] = f[i];
+	}
+}
+
+#endif

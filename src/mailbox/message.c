@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+/* message.c - see message.h. */
+#include "message.h"
+
+#include <string.h>
+
+/* Reads that race with a writer on purpose; what they give is thrown away if the word has changed.
+ */
+__attribute__((no_sanitize("thread"))) static uint64_t racy(const _Atomic uint64_t *field)
+{
+	uint64_t value;
+
+	memcpy(&value, (const void *)(uintptr_t)field, sizeof(value));
+	return value;
+}
+
+void fy_view_read(const struct fy_spot *spot, struct fy_view *ret_view)
+{
+	const struct fy_cell_shm *cell = spot->cell;
+	uint64_t meta = fy_meta_load(cell);
+
+	*ret_view = (struct fy_view){ .size = fy_meta_size(meta), .meta = meta };
+	if (FY_UNLIKELY(fy_meta_flags(meta) & FY_META_REFERENCE)) {
+		ret_view->size = racy(&cell->reference.size);
+		ret_view->offset = racy(&cell->reference.offset);
+		if (fy_meta_flags(meta) & FY_META_EXPIRES)
+			ret_view->expiry = (int64_t)racy(&cell->reference.expiry);
+		/* A peer's nonsense must not look like "in the cell". */
+		if (ret_view->offset == 0)
+			ret_view->offset = UINT64_MAX;
+	} else if (FY_UNLIKELY(fy_meta_flags(meta) & FY_META_EXPIRES)) {
+		ret_view->expiry = (int64_t)racy(&cell->inlined.expiry);
+	}
+}
+
+int fy_discard(struct ferry_mailbox *box, struct fy_ring *ring, const struct fy_spot *spot,
+	       const struct fy_view *view, _Atomic uint64_t *counter)
+{
+	struct fy_got got = { .ring = ring, .spot = *spot, .view = *view };
+
+	if (!fy_ring_take(box, ring, &got.spot))
+		return 0;
+	/* Counted before it is gone: the counter is a message ahead at worst, never behind.
+	 * RELAXED(a counter to look at) */
+	(void)atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
+	if (fy_got_bytes(box, &got) < 0)
+		got.extent.n = 0;
+	(void)fy_got_finish(box, &got);
+	return 1;
+}

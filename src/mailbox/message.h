@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+/* message.h - a message in a cell: what it says of itself, and how it leaves. Receivers use it, and
+ * senders that make room by dropping. */
+#ifndef FY_MESSAGE_H
+#define FY_MESSAGE_H
+
+#include "memory.h"
+#include "ring.h"
+
+/* What a cell says; a copy, since peers may write into the cell. */
+struct fy_view {
+	uint64_t size;
+	uint64_t offset; /* in the file; 0: the bytes are in the cell */
+	int64_t expiry;  /* 0: never */
+	uint64_t meta;
+};
+
+/* A message that we took. */
+struct fy_got {
+	struct fy_ring *ring;
+	struct fy_spot spot;
+	struct fy_view view;
+	struct fy_extent extent; /* n = 0: the bytes are in the cell */
+	uint8_t *data;
+};
+
+/* Read what the cell at spot says. True only if the word is still the same afterwards: check it, or
+ * take the message, which does. */
+void fy_view_read(const struct fy_spot *spot, struct fy_view *ret_view);
+
+static inline int fy_view_expired(const struct fy_view *view)
+{
+	return FY_UNLIKELY(view->expiry != 0) && view->expiry <= fy_now();
+}
+
+/* Find the bytes of a message that was taken. 0, or -FERRY_ECORRUPT. */
+static inline int fy_got_bytes(struct ferry_mailbox *box, struct fy_got *got)
+{
+	got->extent.n = 0;
+	if (FY_LIKELY(got->view.offset == 0)) {
+		got->data = got->spot.cell->bytes;
+		return got->view.size <= FY_CELL_PAYLOAD ? 0 : -FERRY_ECORRUPT;
+	}
+	got->data = box->object.base + got->view.offset;
+	return fy_memory_find(box, got->view.offset, got->view.size, &got->extent);
+}
+
+/* The message is finished: empty the cell, free its memory, tell a sender. 0, or -FERRY_ECORRUPT.
+ */
+static inline int fy_got_finish(struct ferry_mailbox *box, struct fy_got *got)
+{
+	/* The units must be ours before no cell refers to them any more. */
+	if (FY_UNLIKELY(got->extent.n))
+		fy_memory_adopt(box, &got->extent);
+	if (FY_UNLIKELY(!fy_ring_finish(box, &got->spot)))
+		return -FERRY_ECORRUPT;
+	if (FY_UNLIKELY(got->extent.n))
+		fy_memory_free(box, &got->extent);
+	fy_bell_ring(got->ring->room, FY_BELL_ONE);
+	return 0;
+}
+
+/* Take the message at spot (seen as view) and throw it away, counting it. 1; 0: it was gone. */
+FY_COLD int fy_discard(struct ferry_mailbox *box, struct fy_ring *ring, const struct fy_spot *spot,
+		       const struct fy_view *view, _Atomic uint64_t *counter);
+
+#endif

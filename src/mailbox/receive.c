@@ -1,0 +1,423 @@
+/* SPDX-License-Identifier: MIT */
+/* receive.c - receiving: copy, many, in place (take, done, return), and peeking. */
+#include "copy.h"
+#include "held.h"
+#include "message.h"
+#include "recover.h"
+#include "wait.h"
+
+#define ROUNDS_MAX 4096 /* lost races with other receivers before we call it "empty" */
+
+/* ---- finding the next message ---- */
+
+/* Nothing on this level: clear its bit, unless a sender has been there since we read `seen`. */
+static void level_is_empty(struct ferry_mailbox *box, uint64_t seen, uint32_t level)
+{
+	/* SYNC(mailbox.waiting_levels) acq_rel: pairs with announce_level(): a sender that came
+	 * after our look at the ring has changed the generation. */
+	(void)atomic_compare_exchange_strong_explicit(&box->shm->waiting_levels, &seen,
+						      seen & ~(UINT64_C(1) << level),
+						      memory_order_seq_cst, memory_order_seq_cst);
+}
+
+static int find_from(struct ferry_mailbox *box, uint32_t lowest, uint32_t *ret_level,
+		     struct fy_spot *ret_spot)
+{
+	/* SYNC(mailbox.waiting_levels) acquire: pairs with announce_level(). */
+	uint64_t seen = atomic_load_explicit(&box->shm->waiting_levels, memory_order_seq_cst);
+
+	for (uint32_t level = box->levels; level-- > lowest;) {
+		if (level > 0 && !(seen >> level & 1))
+			continue;
+		int front = fy_ring_front(box, &box->rings[level], ret_spot);
+		*ret_level = level;
+		if (front == FY_FRONT_FOUND || front < 0)
+			return front;
+		if (front == FY_FRONT_NONE && level > 0)
+			level_is_empty(box, seen, level);
+	}
+	return FY_FRONT_NONE;
+}
+
+FY_COLD static int find_with_returned(struct ferry_mailbox *box, uint32_t *ret_level,
+				      struct fy_spot *ret_spot)
+{
+	struct fy_spot above;
+	uint32_t level;
+	int r = fy_returned_find(box, ret_level, ret_spot);
+
+	if (r < 0)
+		return r;
+	if (r == 0)
+		return find_from(box, 0, ret_level, ret_spot);
+	/* A higher priority goes before what comes again. */
+	if (*ret_level + 1 < box->levels) {
+		r = find_from(box, *ret_level + 1, &level, &above);
+		if (r < 0)
+			return r;
+		if (r == FY_FRONT_FOUND) {
+			*ret_level = level;
+			*ret_spot = above;
+		}
+	}
+	return FY_FRONT_FOUND;
+}
+
+/* The next message, if there is one: FY_FRONT_FOUND, FY_FRONT_NONE or -FERRY_ECORRUPT. */
+static inline int find(struct ferry_mailbox *box, uint32_t *ret_level, struct fy_spot *ret_spot)
+{
+	if (FY_UNLIKELY(fy_returned_active(box)))
+		return find_with_returned(box, ret_level, ret_spot);
+	if (box->levels > 1)
+		return find_from(box, 0, ret_level, ret_spot);
+	*ret_level = 0;
+	int front = fy_ring_front(box, &box->rings[0], ret_spot);
+	return front == FY_FRONT_CLAIMED ? FY_FRONT_NONE : front;
+}
+
+/* ---- taking it ---- */
+
+/* Take the next message that is not larger than room. 0; -EAGAIN; -EMSGSIZE, and then ret_got->view
+ * says how large; -FERRY_ECORRUPT. */
+static inline int take_next(struct ferry_mailbox *box, uint64_t room, struct fy_got *ret_got)
+{
+	uint32_t level;
+
+	for (int i = 0; i < ROUNDS_MAX; i++) {
+		int r = find(box, &level, &ret_got->spot);
+		if (r != FY_FRONT_FOUND)
+			return r < 0 ? r : -EAGAIN;
+		ret_got->ring = &box->rings[level];
+		fy_view_read(&ret_got->spot, &ret_got->view);
+		if (FY_UNLIKELY(fy_view_expired(&ret_got->view))) {
+			(void)fy_discard(box, ret_got->ring, &ret_got->spot, &ret_got->view,
+					 &ret_got->ring->shm->expired);
+			continue;
+		}
+		if (FY_UNLIKELY(ret_got->view.size > room)) {
+			if (fy_word_load(ret_got->spot.cell) == ret_got->spot.word)
+				return -EMSGSIZE;
+			continue;
+		}
+		if (FY_LIKELY(fy_ring_take(box, ret_got->ring, &ret_got->spot)))
+			return 0;
+	}
+	return -EAGAIN;
+}
+
+FY_COLD static int take_waiting(struct ferry_mailbox *box, uint64_t room, ferry_deadline deadline,
+				struct fy_got *ret_got)
+{
+	struct fy_spot next;
+	struct fy_wait wait;
+	int r;
+
+	fy_wait_for_message(box, &wait, deadline);
+	while ((r = take_next(box, room, ret_got)) == -EAGAIN) {
+		r = fy_wait_again(box, &wait);
+		if (r < 0)
+			break;
+	}
+	int more =
+	    r == 0 && wait.slept && fy_ring_front(box, ret_got->ring, &next) == FY_FRONT_FOUND;
+	fy_wait_over(box, &wait, r == 0, more || r == -EMSGSIZE);
+	return r;
+}
+
+/* Take the next message and find its bytes. */
+static inline int take_message(struct ferry_mailbox *box, uint64_t room, ferry_deadline deadline,
+			       struct fy_got *ret_got)
+{
+	fy_care_sometimes(box, fy_now_coarse());
+	int r = take_next(box, room, ret_got);
+	if (FY_UNLIKELY(r == -EAGAIN))
+		r = take_waiting(box, room, deadline, ret_got);
+	if (FY_UNLIKELY(r < 0))
+		return fy_judge(box, r);
+	/* RELAXED(a guess) */
+	atomic_store_explicit(&box->last_cpu, fy_meta_cpu(ret_got->view.meta) + 1,
+			      memory_order_relaxed);
+	r = fy_got_bytes(box, ret_got);
+	if (FY_UNLIKELY(r < 0)) {
+		(void)fy_got_finish(box, ret_got);
+		return fy_judge(box, r);
+	}
+	return 0;
+}
+
+static void describe(const struct ferry_mailbox *box, const struct fy_ring *ring, uint64_t word,
+		     const struct fy_view *view, struct ferry_message *message)
+{
+	uint32_t deliveries = fy_word_attempt(word) + 1;
+
+	message->size = view->size;
+	message->priority = (uint32_t)(ring - box->rings);
+	message->deliveries = deliveries > 240 ? 255 : deliveries;
+	message->ttl = 0;
+	if (view->expiry != 0) {
+		int64_t left = view->expiry - fy_now();
+		message->ttl = left > 0 ? left : 1;
+	}
+	memset(message->held, 0, sizeof(message->held));
+}
+
+static ssize_t receive(ferry_mailbox *box, void *buffer, size_t room,
+		       struct ferry_message *ret_info, ferry_deadline deadline)
+{
+	struct fy_got got;
+
+	if (FY_UNLIKELY(!box || (!buffer && room > 0)))
+		return -EINVAL;
+	int r = fy_mailbox_enter(box, FY_NO_RECEIVING);
+	if (FY_UNLIKELY(r < 0))
+		return r;
+	r = take_message(box, room, deadline, &got);
+	if (FY_UNLIKELY(r < 0)) {
+		if (r == -EMSGSIZE && ret_info)
+			ret_info->size = got.view.size;
+		return r;
+	}
+	fy_copy(buffer, got.data, got.view.size);
+	if (ret_info) {
+		describe(box, got.ring, got.spot.word, &got.view, ret_info);
+		ret_info->data = buffer;
+	}
+	r = fy_got_finish(box, &got);
+	/* Pages that vanished under the copy read as zeros: not a message. */
+	if (FY_UNLIKELY(r < 0 || fy_object_is_broken(&box->object)))
+		return fy_judge(box, -FERRY_ECORRUPT);
+	return (ssize_t)got.view.size;
+}
+
+ssize_t ferry_mailbox_receive(ferry_mailbox *box, void *buffer, size_t room,
+			      ferry_deadline deadline)
+{
+	return receive(box, buffer, room, NULL, deadline);
+}
+
+ssize_t ferry_mailbox_receive_with(ferry_mailbox *box, void *buffer, size_t room,
+				   struct ferry_message *ret_info, ferry_deadline deadline)
+{
+	return receive(box, buffer, room, ret_info, deadline);
+}
+
+ssize_t ferry_mailbox_receive_many(ferry_mailbox *box, struct ferry_message *messages, size_t n,
+				   ferry_deadline deadline)
+{
+	ssize_t r = 0;
+	size_t received;
+
+	if (!box || (!messages && n > 0) || n > SSIZE_MAX)
+		return -EINVAL;
+	for (received = 0; received < n; received++) {
+		struct ferry_message *m = &messages[received];
+		r = receive(box, m->data, m->size, m, received == 0 ? deadline : FERRY_NOW);
+		if (r < 0)
+			break;
+	}
+	return received > 0 || n == 0 ? (ssize_t)received : r;
+}
+
+/* ---- in place ---- */
+
+int ferry_mailbox_take(ferry_mailbox *box, struct ferry_message *ret_message,
+		       ferry_deadline deadline)
+{
+	struct fy_got got;
+
+	if (!box || !ret_message)
+		return -EINVAL;
+	int r = fy_mailbox_enter(box, FY_NO_RECEIVING);
+	if (r == 0)
+		r = take_message(box, UINT64_MAX, deadline, &got);
+	if (r < 0)
+		return r;
+	describe(box, got.ring, got.spot.word, &got.view, ret_message);
+	ret_message->data = got.data;
+	fy_held_taken(box, ret_message, &got);
+	return 0;
+}
+
+int ferry_mailbox_done(ferry_mailbox *box, struct ferry_message *message)
+{
+	struct fy_got got;
+
+	if (!box || !message)
+		return -EINVAL;
+	int r = fy_mailbox_enter(box, FY_NO_RECEIVING);
+	if (r == 0)
+		r = fy_held_check_taken(box, message, &got);
+	if (r < 0)
+		return r;
+	fy_view_read(&got.spot, &got.view);
+	if (fy_got_bytes(box, &got) < 0)
+		got.extent.n = 0;
+	r = fy_judge(box, fy_got_finish(box, &got));
+	fy_held_clear(message);
+	return r;
+}
+
+/* Give it back. `returning` tells whoever wants to clear `returned` that a cell is about to become
+ * RETURNED (mailbox.md, "returned"). */
+static int give_back(struct ferry_mailbox *box, struct fy_got *got)
+{
+	_Atomic uint32_t *returning = &box->object.members[fy_me(box) - 1].returning;
+	int returned = 0;
+
+	/* SYNC(member.returning) release: pairs with somebody_is_returning(). */
+	(void)atomic_fetch_add_explicit(returning, 1, memory_order_seq_cst);
+	fy_returned_set(box);
+	while (!returned && fy_word_state(got->spot.word) == FY_TAKEN &&
+	       fy_word_owner(got->spot.word) == fy_me(box)) {
+		returned = fy_ring_return(got->ring, got->spot.cell, got->spot.word);
+		got->spot.word = fy_word_load(got->spot.cell);
+	}
+	/* SYNC(member.returning) release: pairs with somebody_is_returning(). */
+	(void)atomic_fetch_sub_explicit(returning, 1, memory_order_seq_cst);
+	fy_bell_ring(box->arrival, FY_BELL_ONE);
+	return returned ? 0 : -FERRY_ESTALE;
+}
+
+int ferry_mailbox_return(ferry_mailbox *box, struct ferry_message *message)
+{
+	struct fy_got got;
+
+	if (!box || !message)
+		return -EINVAL;
+	int r = fy_mailbox_enter(box, FY_NO_RECEIVING);
+	if (r == 0)
+		r = fy_held_check_taken(box, message, &got);
+	if (r < 0)
+		return r;
+	r = give_back(box, &got);
+	fy_held_clear(message);
+	return r;
+}
+
+/* ---- peeking ---- */
+
+/* Copy bytes that others may be writing; the caller checks afterwards whether they did. */
+__attribute__((no_sanitize("thread"))) static void copy_racy(void *to, const void *from, size_t n)
+{
+	const volatile uint8_t *f = from;
+	uint8_t *t = to;
+
+	for (size_t i = 0; i < n; i++)
+		t[i] = f[i];
+}
+
+/* Copy what is at spot. The size; -EAGAIN: it changed under us; -EMSGSIZE; -FERRY_ECORRUPT. */
+static ssize_t peek_at(struct ferry_mailbox *box, struct fy_got *got, void *buffer, size_t room,
+		       struct ferry_message *ret_info)
+{
+	int r = fy_got_bytes(box, got);
+	int fits = got->view.size <= room;
+
+	if (r == 0 && fits)
+		copy_racy(buffer, got->data, got->view.size);
+	/* SYNC(cell.word) acquire: the bytes were read before the word is read again. */
+	atomic_thread_fence(memory_order_acquire);
+	if (fy_word_load(got->spot.cell) != got->spot.word)
+		return -EAGAIN;
+	if (r < 0)
+		return r;
+	if (ret_info) {
+		if (fits)
+			describe(box, got->ring, got->spot.word, &got->view, ret_info);
+		ret_info->size = got->view.size;
+		if (fits)
+			ret_info->data = buffer;
+	}
+	return fits ? (ssize_t)got->view.size : -EMSGSIZE;
+}
+
+/* An observer may change nothing: look for the first message that has not expired. */
+static int observe_ring(struct ferry_mailbox *box, struct fy_ring *ring, struct fy_got *got)
+{
+	uint64_t h = fy_hint(&ring->shm->head);
+
+	for (uint64_t i = 0; i < fy_cells(box); i++, h++) {
+		uint64_t lap = h >> box->cells_log2;
+		got->spot.cell = fy_ring_cell(box, ring, h);
+		got->spot.word = fy_word_load(got->spot.cell);
+		got->ring = ring;
+		if (got->spot.word != fy_word(lap, 0, 0, FY_FULL))
+			continue;
+		fy_view_read(&got->spot, &got->view);
+		if (!fy_view_expired(&got->view))
+			return FY_FRONT_FOUND;
+	}
+	return FY_FRONT_NONE;
+}
+
+static int observe(struct ferry_mailbox *box, struct fy_got *got)
+{
+	for (uint32_t level = box->levels; level-- > 0;) {
+		got->ring = &box->rings[level];
+		if (fy_ring_oldest_returned(box, got->ring, &got->spot)) {
+			fy_view_read(&got->spot, &got->view);
+			return FY_FRONT_FOUND;
+		}
+		if (observe_ring(box, got->ring, got) == FY_FRONT_FOUND)
+			return FY_FRONT_FOUND;
+	}
+	return FY_FRONT_NONE;
+}
+
+/* The next message for a member; what has expired is thrown away on the way. */
+static int look(struct ferry_mailbox *box, struct fy_got *got)
+{
+	uint32_t level;
+
+	for (int i = 0; i < ROUNDS_MAX; i++) {
+		int r = find(box, &level, &got->spot);
+		if (r != FY_FRONT_FOUND)
+			return r;
+		got->ring = &box->rings[level];
+		fy_view_read(&got->spot, &got->view);
+		if (!fy_view_expired(&got->view))
+			return r;
+		(void)fy_discard(box, got->ring, &got->spot, &got->view, &got->ring->shm->expired);
+	}
+	return FY_FRONT_NONE;
+}
+
+static ssize_t peek_now(struct ferry_mailbox *box, void *buffer, size_t room,
+			struct ferry_message *ret_info)
+{
+	struct fy_got got;
+
+	for (int i = 0; i < ROUNDS_MAX; i++) {
+		int front = box->flags & FERRY_OBSERVE ? observe(box, &got) : look(box, &got);
+		if (front != FY_FRONT_FOUND)
+			return front < 0 ? front : -EAGAIN;
+		ssize_t r = peek_at(box, &got, buffer, room, ret_info);
+		if (r != -EAGAIN)
+			return r;
+	}
+	return -EAGAIN;
+}
+
+ssize_t ferry_mailbox_peek(ferry_mailbox *box, void *buffer, size_t room,
+			   struct ferry_message *ret_info, ferry_deadline deadline)
+{
+	struct fy_wait wait;
+	ssize_t r;
+
+	if (!box || (!buffer && room > 0))
+		return -EINVAL;
+	int entered = fy_mailbox_enter(box, FERRY_SEND_ONLY);
+	if (entered < 0)
+		return entered;
+	if (box->flags & FERRY_OBSERVE)
+		return deadline == FERRY_NOW ? peek_now(box, buffer, room, ret_info) : -EINVAL;
+	fy_wait_for_message(box, &wait, deadline);
+	while ((r = peek_now(box, buffer, room, ret_info)) == -EAGAIN) {
+		r = fy_wait_again(box, &wait);
+		if (r < 0)
+			break;
+	}
+	/* The message stays: if a ring woke us, it was for somebody who takes it. */
+	fy_wait_over(box, &wait, r >= 0, r >= 0 || r == -EMSGSIZE);
+	return r < 0 ? fy_judge(box, (int)r) : r;
+}

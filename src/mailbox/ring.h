@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * ring.h - the hot path of a ring of cells: claim, publish, find, take, finish.
+ *
+ * Nothing here makes a system call, allocates or scans; what may is declared FY_COLD and lives in
+ * ring.c. The protocol, and why each step is safe: docs/formats/mailbox.md.
+ */
+#ifndef FY_RING_H
+#define FY_RING_H
+
+#include "mailbox.h"
+
+/* A cell at a position, with the word that we saw or wrote there. */
+struct fy_spot {
+	struct fy_cell_shm *cell;
+	uint64_t position;
+	uint64_t word;
+};
+
+static inline uint64_t fy_word_load(const struct fy_cell_shm *cell)
+{
+	/* SYNC(cell.word) acquire: pairs with fy_word_cas(): what the cell's last owner wrote into
+	 * it before handing it on is visible. */
+	return atomic_load_explicit(&cell->word, memory_order_acquire);
+}
+
+/* Hand the cell on, if its word is still from. */
+static inline int fy_word_cas(struct fy_cell_shm *cell, uint64_t from, uint64_t to)
+{
+	/* SYNC(cell.word) acq_rel: pairs with fy_word_load() and with itself. Sequentially
+	 * consistent, because a bell is looked at next (bell.h). */
+	return atomic_compare_exchange_strong_explicit(&cell->word, &from, to, memory_order_seq_cst,
+						       memory_order_acquire);
+}
+
+static inline uint64_t fy_meta_load(const struct fy_cell_shm *cell)
+{
+	/* RELAXED(ordered by the word; a value that goes with another word is thrown away) */
+	return atomic_load_explicit(&cell->meta, memory_order_relaxed);
+}
+
+static inline void fy_meta_store(struct fy_cell_shm *cell, uint64_t meta)
+{
+	/* RELAXED(published with the word) */
+	atomic_store_explicit(&cell->meta, meta, memory_order_relaxed);
+}
+
+static inline uint64_t fy_hint(const _Atomic uint64_t *hint)
+{
+	/* SYNC(ring.hint) acquire: pairs with fy_hint_raise(): a cell looked at through a hint is
+	 * at least as far on as the hint says. */
+	return atomic_load_explicit(hint, memory_order_acquire);
+}
+
+static inline void fy_hint_raise(_Atomic uint64_t *hint, uint64_t to)
+{
+	/* Not one step: two at once may leave the lower value, which is still a valid hint.
+	 * SYNC(ring.hint) release: pairs with fy_hint(). */
+	if (fy_hint(hint) < to)
+		atomic_store_explicit(hint, to, memory_order_release);
+}
+
+static inline struct fy_cell_shm *fy_ring_cell(const struct ferry_mailbox *box,
+					       const struct fy_ring *ring, uint64_t position)
+{
+	return &ring->cells[position & (fy_cells(box) - 1)];
+}
+
+/* ---- sending ---- */
+
+FY_COLD int fy_ring_claim_slow(struct ferry_mailbox *box, struct fy_ring *ring,
+			       struct fy_spot *ret_spot);
+
+static inline void fy_ring_claimed(struct ferry_mailbox *box, struct fy_ring *ring,
+				   struct fy_spot *ret_spot, uint64_t position)
+{
+	ret_spot->cell = fy_ring_cell(box, ring, position);
+	ret_spot->position = position;
+	ret_spot->word = fy_word(position >> box->cells_log2, 0, fy_me(box), FY_CLAIMED);
+	fy_hint_raise(&ring->tail, position + 1);
+	fy_hint_raise(&ring->shm->tail, position + 1);
+}
+
+/* Claim the next cell. 0, -EAGAIN (full) or -FERRY_ECORRUPT. */
+static inline int fy_ring_claim(struct ferry_mailbox *box, struct fy_ring *ring,
+				struct fy_spot *ret_spot)
+{
+	uint64_t p = fy_hint(&ring->tail);
+	uint64_t lap = p >> box->cells_log2;
+
+	if (FY_LIKELY(p - fy_hint(&ring->seen_head) < box->capacity) &&
+	    FY_LIKELY(fy_word_cas(fy_ring_cell(box, ring, p), fy_word(lap, 0, 0, FY_EMPTY),
+				  fy_word(lap, 0, fy_me(box), FY_CLAIMED)))) {
+		fy_ring_claimed(box, ring, ret_spot, p);
+		return 0;
+	}
+	return fy_ring_claim_slow(box, ring, ret_spot);
+}
+
+/* Free a cell that we claimed but cannot or will not publish; it may have been revoked. */
+FY_COLD void fy_ring_abandon(struct ferry_mailbox *box, struct fy_ring *ring,
+			     const struct fy_spot *spot);
+
+/* Make a filled cell a message. 0: the claim was revoked, the cell is given back, send again. */
+static inline int fy_ring_publish(struct ferry_mailbox *box, struct fy_ring *ring,
+				  const struct fy_spot *spot)
+{
+	uint64_t full = fy_word(spot->position >> box->cells_log2, 0, 0, FY_FULL);
+
+	if (FY_LIKELY(fy_word_cas(spot->cell, spot->word, full)))
+		return 1;
+	fy_ring_abandon(box, ring, spot);
+	return 0;
+}
+
+/* ---- receiving ---- */
+
+enum fy_front {
+	FY_FRONT_NONE = 0, /* nothing, and nobody is sending */
+	FY_FRONT_FOUND = 1,
+	FY_FRONT_CLAIMED = 2, /* nothing yet, but a send has begun */
+};
+
+/* As fy_ring_front(), for all that is not simple. only_look: change nothing (revoke no claim). */
+FY_COLD int fy_ring_front_slow(struct ferry_mailbox *box, struct fy_ring *ring, int only_look,
+			       struct fy_spot *ret_spot);
+
+/* The first message of the ring. enum fy_front, or -FERRY_ECORRUPT. */
+static inline int fy_ring_front(struct ferry_mailbox *box, struct fy_ring *ring,
+				struct fy_spot *ret_spot)
+{
+	uint64_t h = fy_hint(&ring->head);
+	uint64_t lap = h >> box->cells_log2;
+	struct fy_cell_shm *cell = fy_ring_cell(box, ring, h);
+	uint64_t word = fy_word_load(cell);
+
+	if (word == fy_word(lap, 0, 0, FY_FULL)) {
+		*ret_spot = (struct fy_spot){ cell, h, word };
+		return FY_FRONT_FOUND;
+	}
+	if (word == fy_word(lap, 0, 0, FY_EMPTY))
+		return FY_FRONT_NONE;
+	return fy_ring_front_slow(box, ring, 0, ret_spot);
+}
+
+/* Take the message at spot, whose word is then ours. 0: somebody else was faster. */
+static inline int fy_ring_take(struct ferry_mailbox *box, struct fy_ring *ring,
+			       struct fy_spot *spot)
+{
+	uint64_t taken = (spot->word & ~UINT64_C(0xfff7)) | (uint64_t)fy_me(box) << 4 | FY_TAKEN;
+
+	if (FY_UNLIKELY(!fy_word_cas(spot->cell, spot->word, taken)))
+		return 0;
+	if (fy_word_state(spot->word) == FY_FULL) {
+		fy_hint_raise(&ring->head, spot->position + 1);
+		fy_hint_raise(&ring->shm->head, spot->position + 1);
+	}
+	spot->word = taken;
+	return 1;
+}
+
+FY_COLD int fy_ring_finish_slow(struct ferry_mailbox *box, struct fy_spot *spot);
+
+/* Empty a cell that we took. 1, or 0 if it is not ours (a broken peer). */
+static inline int fy_ring_finish(struct ferry_mailbox *box, struct fy_spot *spot)
+{
+	uint64_t empty = fy_word(fy_word_lap(spot->word) + 1, 0, 0, FY_EMPTY);
+
+	if (FY_LIKELY(fy_word_cas(spot->cell, spot->word, empty)))
+		return 1;
+	return fy_ring_finish_slow(box, spot);
+}
+
+/* ---- cold, for both ---- */
+
+/* The true lap of a message: where it stands in the order. */
+uint64_t fy_ring_true_lap(const struct ferry_mailbox *box, const struct fy_ring *ring,
+			  const struct fy_cell_shm *cell, uint64_t word);
+
+/* Turn a TAKEN cell, whose word was seen, into RETURNED. 1, or 0 if the word has changed. */
+int fy_ring_return(struct fy_ring *ring, struct fy_cell_shm *cell, uint64_t word);
+
+/* Find the oldest RETURNED cell. 1 or 0. */
+int fy_ring_oldest_returned(struct ferry_mailbox *box, struct fy_ring *ring,
+			    struct fy_spot *ret_spot);
+
+/* Count a position that no message will ever have. */
+void fy_ring_burn(struct fy_ring *ring);
+
+#endif

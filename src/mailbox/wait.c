@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: MIT */
+/* wait.c - see wait.h; the protocol: docs/formats/mailbox.md, "Waiting". */
+#include "wait.h"
+
+#include <sched.h>
+
+#include "../os/pause.h"
+#include "recover.h"
+
+#define LOOKS_A_TIME 8 /* attempts between two looks at the clock */
+
+static void begin(struct fy_wait *wait, ferry_deadline deadline, struct fy_bell_shm *bell,
+		  struct fy_spin *spin, _Atomic uint32_t *count)
+{
+	*wait = (struct fy_wait){
+		.deadline = deadline,
+		.bell = bell,
+		.spin = spin,
+		.count = count,
+		.sleepers = 1,
+	};
+}
+
+void fy_wait_for_message(struct ferry_mailbox *box, struct fy_wait *wait, ferry_deadline deadline)
+{
+	begin(wait, deadline, box->arrival, &box->receive_spin,
+	      &box->object.members[fy_me(box) - 1].waiting_receivers);
+}
+
+void fy_wait_for_room(struct ferry_mailbox *box, struct fy_wait *wait, uint32_t level,
+		      ferry_deadline deadline)
+{
+	begin(wait, deadline, box->rings[level].room, &box->send_spin,
+	      &box->object.members[fy_me(box) - 1].waiting_senders);
+}
+
+void fy_wait_for_memory(struct ferry_mailbox *box, struct fy_wait *wait, ferry_deadline deadline)
+{
+	begin(wait, deadline, box->memory_freed, &box->send_spin,
+	      &box->object.members[fy_me(box) - 1].waiting_senders);
+}
+
+/* Look after the others now. 1: something came of it. */
+static int care(struct ferry_mailbox *box, struct fy_wait *wait)
+{
+	int found = fy_care(box);
+
+	if (found == 0 && wait->bell == box->memory_freed)
+		found = fy_care_memory(box);
+	return found;
+}
+
+/* The caller will not wait; but it must see what a dead member left, so look, though not each time.
+ */
+static int last_look(struct ferry_mailbox *box, struct fy_wait *wait)
+{
+	int64_t now = fy_now_coarse();
+
+	/* RELAXED(a private timer) */
+	if (wait->cared || now < atomic_load_explicit(&box->care_due, memory_order_relaxed))
+		return -EAGAIN;
+	wait->cared = 1;
+	/* RELAXED(a private timer) */
+	atomic_store_explicit(&box->care_due, now + FY_CARE_EVERY, memory_order_relaxed);
+	int found = care(box, wait);
+	return found > 0 ? 0 : found == 0 ? -EAGAIN : found;
+}
+
+/* Threads asleep in the mailbox, of both sorts. */
+static uint32_t count_sleepers(const struct ferry_mailbox *box)
+{
+	uint32_t n = 0;
+
+	for (uint32_t slot = 0; slot < box->object.member_slots; slot++) {
+		const struct fy_member_shm *m = &box->object.members[slot];
+		if (fy_member_status(fy_member_load(&box->object, slot)) != FY_MEMBER_ALIVE)
+			continue;
+		/* RELAXED(an estimate) */
+		n += atomic_load_explicit(&m->waiting_receivers, memory_order_relaxed);
+		/* RELAXED(an estimate) */
+		n += atomic_load_explicit(&m->waiting_senders, memory_order_relaxed);
+	}
+	return n;
+}
+
+static int prepare(struct fy_wait *wait)
+{
+	if (!wait->counted) {
+		wait->counted = 1;
+		/* RELAXED(to look at) */
+		(void)atomic_fetch_add_explicit(wait->count, 1, memory_order_relaxed);
+	}
+	wait->seen = fy_bell_prepare(wait->bell);
+	wait->phase = FY_WAIT_PREPARED;
+	return 0;
+}
+
+static int sleep_a_nap(struct ferry_mailbox *box, struct fy_wait *wait, int64_t now)
+{
+	int64_t until = fy_nap_end(now, fy_me(box), wait->sleepers);
+	int r =
+	    fy_bell_sleep(wait->bell, wait->seen, until < wait->deadline ? until : wait->deadline);
+
+	wait->slept = 1;
+	if (r == -EINTR && (box->flags & FERRY_INTERRUPTIBLE))
+		return -EINTR;
+	if (r == -ETIMEDOUT) {
+		wait->sleepers = count_sleepers(box);
+		int found = care(box, wait);
+		if (found < 0)
+			return found;
+	} else if (r < 0 && r != -EINTR) {
+		return -FERRY_ECORRUPT; /* the page with the bell is gone */
+	}
+	/* Set bit 0 again before looking: others may sleep, and we may have to. */
+	return prepare(wait);
+}
+
+static int start_spinning(struct ferry_mailbox *box, struct fy_wait *wait, int64_t now)
+{
+	int same_core = 0;
+
+	if (wait->spin == &box->receive_spin) {
+		/* RELAXED(a guess) */
+		uint32_t cpu = atomic_load_explicit(&box->last_cpu, memory_order_relaxed);
+		same_core = cpu == (uint32_t)sched_getcpu() + 1;
+	}
+	int64_t budget = fy_spin_budget(wait->spin, same_core);
+	if (budget == 0)
+		return prepare(wait);
+	wait->spin_until = budget < wait->deadline - now ? now + budget : wait->deadline;
+	wait->phase = FY_WAIT_SPINNING;
+	return 0;
+}
+
+int fy_wait_again(struct ferry_mailbox *box, struct fy_wait *wait)
+{
+	int r = fy_mailbox_state(box);
+
+	if (r < 0)
+		return r;
+	if (wait->deadline == FERRY_NOW)
+		return last_look(box, wait);
+	if (wait->phase == FY_WAIT_SPINNING && ++wait->spins % LOOKS_A_TIME != 0) {
+		fy_pause();
+		return 0;
+	}
+	int64_t now = fy_now();
+	if (now >= wait->deadline)
+		return -ETIMEDOUT;
+	if (wait->phase == FY_WAIT_NEW)
+		return start_spinning(box, wait, now);
+	if (wait->phase == FY_WAIT_PREPARED)
+		return sleep_a_nap(box, wait, now);
+	if (now < wait->spin_until)
+		return 0;
+	fy_spin_failed(wait->spin);
+	return prepare(wait);
+}
+
+void fy_wait_over(struct ferry_mailbox *box, struct fy_wait *wait, int succeeded, int more)
+{
+	(void)box;
+	if (wait->phase == FY_WAIT_SPINNING && succeeded)
+		fy_spin_paid(wait->spin);
+	if (wait->counted)
+		/* RELAXED(to look at) */
+		(void)atomic_fetch_sub_explicit(wait->count, 1, memory_order_relaxed);
+	/* A ring that woke us may have been meant for several. */
+	if (wait->slept && (more || !succeeded))
+		fy_bell_ring(wait->bell, FY_BELL_ONE);
+}

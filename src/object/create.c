@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * create.c - making and unmaking an object's file.
+ *
+ * A file is made without a name (O_TMPFILE), reserved (so that no page can be missing later),
+ * filled, and linked to its name in one step: nobody sees half of it, and if we die on the way the
+ * kernel throws it away. File systems without O_TMPFILE get a hidden temporary name instead.
+ */
+#include "create.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <ferry/error.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "../base/why.h"
+
+#define TEMPORARY_PREFIX ".ferry-new-"
+
+struct draft {
+	int fd;
+	char temporary[40]; /* its name, or empty if it has none yet */
+};
+
+static int open_draft(struct draft *draft, const struct fy_place *place, mode_t mode)
+{
+	draft->temporary[0] = '\0';
+	draft->fd = openat(place->directory, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, mode);
+	if (draft->fd >= 0)
+		return 0;
+	if (errno != EOPNOTSUPP && errno != EISDIR && errno != ENOENT && errno != EINVAL)
+		return -errno;
+	for (int i = 0; i < 100; i++) {
+		uint64_t chance;
+		if (getrandom(&chance, sizeof(chance), 0) != sizeof(chance))
+			return -EIO;
+		(void)snprintf(draft->temporary, sizeof(draft->temporary),
+			       TEMPORARY_PREFIX "%016llx", (unsigned long long)chance);
+		draft->fd = openat(place->directory, draft->temporary,
+				   O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC | O_NOFOLLOW, mode);
+		if (draft->fd >= 0 || errno != EEXIST)
+			break;
+	}
+	return draft->fd < 0 ? -errno : 0;
+}
+
+/* tmpfs gives up a reservation when a signal is pending, and would start anew for ever under a
+ * timer; so let none be pending meanwhile. */
+static int reserve(int fd, uint64_t bytes)
+{
+	sigset_t all;
+	sigset_t old;
+
+	(void)sigfillset(&all);
+	(void)pthread_sigmask(SIG_SETMASK, &all, &old);
+	int r = posix_fallocate(fd, 0, (off_t)bytes);
+	(void)pthread_sigmask(SIG_SETMASK, &old, NULL);
+	return -r;
+}
+
+static int fill(int fd, uint64_t bytes, const struct fy_kind *kind,
+		const struct fy_creation *creation)
+{
+	uint8_t *base = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+	if (base == MAP_FAILED)
+		return -errno;
+	struct fy_header_shm *header = (struct fy_header_shm *)(void *)base;
+	header->magic = FY_MAGIC;
+	header->kind = kind->kind;
+	header->layout = kind->layout;
+	header->file_bytes = bytes;
+	header->bells = fy_object_bells(creation->member_slots);
+	header->n_bells = creation->n_bells;
+	header->body = fy_object_body(creation->member_slots, creation->n_bells);
+	header->member_slots = creation->member_slots;
+	header->line = FY_LINE;
+	creation->fill(base + header->body, creation->context);
+	/* SYNC(header.state) release: pairs with the acquire loads of it; the link to the name
+	 * orders it for openers anyway. */
+	atomic_store_explicit(&header->state, FY_STATE_READY, memory_order_release);
+	(void)munmap(base, bytes);
+	return 0;
+}
+
+static int link_name(const struct fy_place *place, const struct draft *draft)
+{
+	char path[40];
+
+	if (draft->temporary[0]) {
+		/* link, not rename: it fails if the name is taken. */
+		int r =
+		    linkat(place->directory, draft->temporary, place->directory, place->name, 0);
+		return r == 0 ? 0 : -errno;
+	}
+	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", draft->fd);
+	if (linkat(AT_FDCWD, path, place->directory, place->name, AT_SYMLINK_FOLLOW) == 0)
+		return 0;
+	if (errno != ENOENT)
+		return -errno;
+	/* Without /proc; needs a privilege on older kernels. */
+	return linkat(draft->fd, "", place->directory, place->name, AT_EMPTY_PATH) == 0 ? 0
+											: -errno;
+}
+
+static int build(const struct fy_place *place, const struct draft *draft,
+		 const struct fy_kind *kind, const struct fy_creation *creation,
+		 struct ferry_why *why)
+{
+	uint64_t bytes =
+	    fy_object_body(creation->member_slots, creation->n_bells) + creation->body_bytes;
+	int r = reserve(draft->fd, bytes);
+
+	if (r < 0)
+		return fy_why(why, r, "cannot reserve %llu bytes for %.120s: %s",
+			      (unsigned long long)bytes, place->path, strerror(-r));
+	r = fill(draft->fd, bytes, kind, creation);
+	if (r < 0)
+		return fy_why(why, r, "cannot map %.150s: %s", place->path, strerror(-r));
+	r = link_name(place, draft);
+	if (r < 0)
+		return fy_why(why, r, "cannot give %.150s its name: %s", place->path, strerror(-r));
+	return 0;
+}
+
+int fy_create(const struct fy_place *place, const struct fy_kind *kind,
+	      const struct fy_creation *creation, struct ferry_why *why)
+{
+	struct draft draft;
+	int r = open_draft(&draft, place, creation->mode);
+
+	if (r < 0)
+		return fy_why(why, r, "cannot make a file for %.150s: %s", place->path,
+			      strerror(-r));
+	r = build(place, &draft, kind, creation, why);
+	if (draft.temporary[0])
+		(void)unlinkat(place->directory, draft.temporary, 0);
+	if (r < 0) {
+		(void)close(draft.fd);
+		return r;
+	}
+	return draft.fd;
+}
+
+/* Everybody in ferry who takes a name away holds this lock of the file and then looks whether the
+ * name is still this file's; and a name that is taken is never given to another file. So nobody
+ * unlinks a newer object by mistake. */
+int fy_unlink(const struct fy_place *place, int fd, struct ferry_why *why)
+{
+	struct stat named;
+	struct stat ours;
+	struct flock lock = {
+		.l_type = F_WRLCK,
+		.l_whence = SEEK_SET,
+		.l_start = FY_LOCK_REMOVAL,
+		.l_len = 1,
+	};
+	int r = 0;
+
+	while (fcntl(fd, F_OFD_SETLKW, &lock) != 0)
+		if (errno != EINTR)
+			return fy_why(why, -errno, "cannot lock %.150s: %s", place->path,
+				      strerror(errno));
+	if (fstat(fd, &ours) == 0 &&
+	    fstatat(place->directory, place->name, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    named.st_dev == ours.st_dev && named.st_ino == ours.st_ino &&
+	    unlinkat(place->directory, place->name, 0) != 0)
+		r = fy_why(why, -errno, "cannot remove %.150s: %s", place->path, strerror(errno));
+	lock.l_type = F_UNLCK;
+	(void)fcntl(fd, F_OFD_SETLK, &lock);
+	return r;
+}

@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: MIT */
+/* object.c - opening, joining, forking and closing an object. */
+#include "object.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <ferry/error.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "../base/why.h"
+#include "../os/sigbus.h"
+#include "create.h"
+#include "location.h"
+#include "member.h"
+#include "open.h"
+
+uint64_t fy_object_bells(uint32_t member_slots)
+{
+	return FY_HEADER_BYTES + (uint64_t)member_slots * sizeof(struct fy_member_shm);
+}
+
+uint64_t fy_object_body(uint32_t member_slots, uint32_t n_bells)
+{
+	uint64_t end = fy_object_bells(member_slots) + n_bells * sizeof(struct fy_bell_shm);
+
+	return (end + FY_HEADER_BYTES - 1) / FY_HEADER_BYTES * FY_HEADER_BYTES;
+}
+
+void fy_object_ring_all(struct fy_object *object)
+{
+	for (uint32_t i = 0; i < object->n_bells; i++)
+		fy_bell_ring_slow(&object->bells[i], FY_BELL_ALL);
+}
+
+const char *ferry_kind_name(enum ferry_kind kind)
+{
+	return kind == FERRY_KIND_MAILBOX ? "mailbox" : "unknown";
+}
+
+/* ---- all objects of this process, for fork ---- */
+
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+static struct fy_object *all;
+
+/*
+ * A child shares its parent's file descriptions, and with them the lock that says that the parent
+ * lives. So every object gets a description of its own, at once in fork(), else at the first call.
+ */
+static void refresh_descriptor(struct fy_object *object)
+{
+	char path[40];
+
+	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", object->fd);
+	int fd = open(path, (object->writable ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NONBLOCK);
+	if (fd >= 0) {
+		(void)dup3(fd, object->fd, O_CLOEXEC);
+		(void)close(fd);
+	} else {
+		(void)close(object->fd);
+		object->fd = -1;
+	}
+}
+
+static void before_fork(void)
+{
+	(void)pthread_mutex_lock(&mutex);
+}
+
+static void after_fork_parent(void)
+{
+	(void)pthread_mutex_unlock(&mutex);
+}
+
+static void after_fork_child(void)
+{
+	for (struct fy_object *o = all; o; o = o->next) {
+		refresh_descriptor(o);
+		o->slot = FY_NO_SLOT;
+	}
+	(void)pthread_mutex_unlock(&mutex);
+}
+
+static void watch_forks(void)
+{
+	(void)pthread_atfork(before_fork, after_fork_parent, after_fork_child);
+}
+
+static void enlist(struct fy_object *object)
+{
+	(void)pthread_mutex_lock(&mutex);
+	object->previous = NULL;
+	object->next = all;
+	if (all)
+		all->previous = object;
+	all = object;
+	(void)pthread_mutex_unlock(&mutex);
+}
+
+static void delist(struct fy_object *object)
+{
+	(void)pthread_mutex_lock(&mutex);
+	if (object->previous)
+		object->previous->next = object->next;
+	else
+		all = object->next;
+	if (object->next)
+		object->next->previous = object->previous;
+	(void)pthread_mutex_unlock(&mutex);
+}
+
+/* ---- opening ---- */
+
+static int map(struct fy_object *object, const struct fy_found *found, int writable,
+	       struct ferry_why *why)
+{
+	void *base = mmap(NULL, found->bytes, PROT_READ | (writable ? PROT_WRITE : 0), MAP_SHARED,
+			  found->fd, 0);
+
+	if (base == MAP_FAILED)
+		return fy_why(why, -errno, "cannot map %llu bytes: %s",
+			      (unsigned long long)found->bytes, strerror(errno));
+	int r = fy_sigbus_guard(base, found->bytes, &object->broken);
+	if (r < 0) {
+		(void)munmap(base, found->bytes);
+		return r;
+	}
+	object->base = base;
+	object->bytes = found->bytes;
+	object->header = base;
+	object->members = (struct fy_member_shm *)(void *)(object->base + FY_HEADER_BYTES);
+	object->bells = (struct fy_bell_shm *)(void *)(object->base + found->bells);
+	object->n_bells = found->n_bells;
+	object->member_slots = found->member_slots;
+	object->body = found->body;
+	object->fd = found->fd;
+	object->writable = writable;
+	object->slot = FY_NO_SLOT;
+	/* RELAXED(nobody else has the handle yet) */
+	atomic_init(&object->generation, fy_fork_generation());
+	return 0;
+}
+
+static int check_kind(const struct fy_found *found, const struct fy_kind *kind,
+		      const struct fy_place *place, struct ferry_why *why)
+{
+	if (found->kind != kind->kind)
+		return fy_why(why, -FERRY_EKIND, "%.150s is a %s, not a %s", place->path,
+			      ferry_kind_name((enum ferry_kind)found->kind),
+			      ferry_kind_name((enum ferry_kind)kind->kind));
+	if (found->layout != kind->layout)
+		return fy_why(why, -FERRY_EVERSION,
+			      "%.120s has layout %u of a %s; this library knows layout %u",
+			      place->path, found->layout,
+			      ferry_kind_name((enum ferry_kind)kind->kind), kind->layout);
+	return 0;
+}
+
+static int is_removed(const struct fy_object *object)
+{
+	/* SYNC(header.state) acquire: pairs with the release of ferry_remove(). */
+	return atomic_load_explicit(&object->header->state, memory_order_acquire) ==
+	       FY_STATE_REMOVED;
+}
+
+static void unmap(struct fy_object *object)
+{
+	fy_sigbus_release(object->base);
+	(void)munmap(object->base, object->bytes);
+}
+
+/* -EAGAIN: it was the leftover of a removal, which is gone now; try again. */
+static int open_existing(struct fy_object *object, const struct fy_place *place, int writable,
+			 struct ferry_why *why)
+{
+	struct fy_found found;
+	int r = fy_open_found(&found, place, writable, why);
+
+	if (r < 0)
+		return r;
+	r = check_kind(&found, object->kind, place, why);
+	if (r == 0)
+		r = map(object, &found, writable, why);
+	if (r < 0) {
+		(void)close(found.fd);
+		return r;
+	}
+	if (!is_removed(object))
+		return 0;
+	r = writable ? fy_unlink(place, found.fd, why) : -ENOENT;
+	unmap(object);
+	(void)close(found.fd);
+	return r < 0 ? r : -EAGAIN;
+}
+
+static int open_or_create(struct fy_object *object, const struct fy_place *place, uint32_t flags,
+			  const struct fy_creation *creation, struct ferry_why *why)
+{
+	int writable = !(flags & FERRY_OBSERVE);
+	int may_create = creation && !(flags & (FERRY_EXISTING | FERRY_OBSERVE));
+	int r = -EAGAIN;
+
+	/* Each round is lost only to another process that just made or removed the name. */
+	for (int i = 0; i < 1000 && r == -EAGAIN; i++) {
+		r = open_existing(object, place, writable, why);
+		if (r == 0 && (flags & FERRY_EXCLUSIVE)) {
+			unmap(object);
+			(void)close(object->fd);
+			return fy_why(why, -EEXIST, "%.150s exists already", place->path);
+		}
+		if (r != -ENOENT || !may_create)
+			continue;
+		int fd = fy_create(place, object->kind, creation, why);
+		if (fd >= 0)
+			(void)close(fd);
+		r = fd >= 0 || fd == -EEXIST ? -EAGAIN : fd;
+		if (fd >= 0 && (flags & FERRY_EXCLUSIVE)) {
+			flags &= ~(uint32_t)FERRY_EXCLUSIVE;
+			may_create = 0;
+		}
+	}
+	return r;
+}
+
+int fy_object_open(struct fy_object *object, const char *location, const struct fy_kind *kind,
+		   uint32_t flags, const struct fy_creation *creation, struct ferry_why *why)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	struct fy_place place;
+	int r = fy_fork_init();
+
+	if (r < 0)
+		return r;
+	(void)pthread_once(&once, watch_forks);
+	memset(object, 0, sizeof(*object));
+	object->kind = kind;
+	object->slot = FY_NO_SLOT;
+	int make = creation && !(flags & (FERRY_EXISTING | FERRY_OBSERVE));
+	r = fy_place_open(&place, location, make, why);
+	if (r < 0)
+		return r;
+	r = open_or_create(object, &place, flags, creation, why);
+	fy_place_close(&place);
+	if (r < 0)
+		return r;
+	/* What was tried on the way (nothing there yet, say) is no failure. */
+	if (why)
+		*why = (struct ferry_why){ 0 };
+	enlist(object);
+	return 0;
+}
+
+int fy_object_join(struct fy_object *object, struct ferry_why *why)
+{
+	int r = fy_member_join(object);
+
+	if (r == -FERRY_EMEMBERS)
+		return fy_why(why, r, "all %u places for members are taken by live processes",
+			      object->member_slots);
+	if (r < 0)
+		return fy_why(why, r, "cannot become a member: %s", ferry_strerror(r));
+	return 0;
+}
+
+static int rejoin(struct fy_object *object)
+{
+	if (fy_object_is_ours(object))
+		return 0; /* another thread was faster */
+	/* After fork() the descriptor is fresh already; after _Fork() or clone() it is not. */
+	if (object->slot != FY_NO_SLOT)
+		refresh_descriptor(object);
+	object->slot = FY_NO_SLOT;
+	if (object->fd < 0)
+		return -EBADF;
+	int r = object->writable ? fy_member_join(object) : 0;
+	if (r == 0)
+		/* SYNC(object.generation) release: pairs with fy_object_is_ours(). */
+		atomic_store_explicit(&object->generation, fy_fork_generation(),
+				      memory_order_release);
+	return r;
+}
+
+int fy_object_rejoin(struct fy_object *object)
+{
+	(void)pthread_mutex_lock(&mutex);
+	int r = rejoin(object);
+	(void)pthread_mutex_unlock(&mutex);
+	return r;
+}
+
+void fy_object_close(struct fy_object *object)
+{
+	delist(object);
+	/* In a child that never used it, the membership is still its parent's. */
+	if (!fy_object_is_ours(object))
+		object->slot = FY_NO_SLOT;
+	fy_member_leave(object);
+	unmap(object);
+	(void)close(object->fd);
+}

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: MIT */
+/* open.c - see open.h. The header is read with pread(2), so nothing here can be SIGBUS. */
+#include "open.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <ferry/error.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "../base/why.h"
+#include "object.h"
+
+static const char *type_word(mode_t mode)
+{
+	return S_ISDIR(mode)    ? "a directory"
+	       : S_ISLNK(mode)  ? "a symbolic link"
+	       : S_ISFIFO(mode) ? "a FIFO"
+	       : S_ISSOCK(mode) ? "a socket"
+				: "a device";
+}
+
+/* Only regular files; looked at before opening, since opening a device can do things. */
+static int check_type(const struct stat *s, const struct fy_place *place, struct ferry_why *why)
+{
+	if (S_ISLNK(s->st_mode))
+		return fy_why(why, -ELOOP, "%.150s is a symbolic link; give the file itself",
+			      place->path);
+	if (!S_ISREG(s->st_mode))
+		return fy_why(why, -FERRY_EFOREIGN, "%.150s is %s, not a ferry object", place->path,
+			      type_word(s->st_mode));
+	/* Where anybody may make files, one of another user's could be a trap. */
+	if (place->shared && s->st_uid != geteuid() && s->st_uid != 0)
+		return fy_why(
+		    why, -FERRY_EUNSAFE,
+		    "%.150s belongs to uid %u, in a directory where everybody can make files",
+		    place->path, (unsigned)s->st_uid);
+	return 0;
+}
+
+static int open_file(struct fy_found *found, const struct fy_place *place, int writable,
+		     struct ferry_why *why)
+{
+	struct stat before;
+
+	if (fstatat(place->directory, place->name, &before, AT_SYMLINK_NOFOLLOW) != 0)
+		return fy_why(why, -errno, "cannot open %.150s: %s", place->path, strerror(errno));
+	int r = check_type(&before, place, why);
+	if (r < 0)
+		return r;
+	int flags = (writable ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY;
+	int fd = openat(place->directory, place->name, flags);
+	if (fd < 0)
+		return fy_why(why, -errno, "cannot open %.150s: %s", place->path, strerror(errno));
+	if (fstat(fd, &found->status) != 0)
+		r = -errno;
+	else
+		r = check_type(&found->status, place, why);
+	if (r < 0) {
+		(void)close(fd);
+		return r;
+	}
+	found->fd = fd;
+	return 0;
+}
+
+static int check_magic(const struct fy_header_shm *h, ssize_t n, const struct fy_place *place,
+		       struct ferry_why *why)
+{
+	if (n < (ssize_t)sizeof(h->magic))
+		return fy_why(why, -FERRY_EFOREIGN, "%.150s is not a ferry object (%zd bytes)",
+			      place->path, n);
+	if (h->magic == __builtin_bswap64(FY_MAGIC))
+		return fy_why(why, -FERRY_EFOREIGN,
+			      "%.120s was made on a machine of the other byte order", place->path);
+	if (h->magic != FY_MAGIC)
+		return fy_why(why, -FERRY_EFOREIGN, "%.150s is not a ferry object", place->path);
+	if (n < (ssize_t)offsetof(struct fy_header_shm, state))
+		return fy_why(why, -FERRY_ETRUNCATED, "%.150s was cut short to %zd bytes",
+			      place->path, n);
+	return 0;
+}
+
+/* Every size once, against what the file really has. */
+static int check_sizes(const struct fy_header_shm *h, const struct stat *s,
+		       const struct fy_place *place, struct ferry_why *why)
+{
+	if (h->line != FY_LINE || h->member_slots == 0 || h->member_slots > FY_MEMBERS_MAX ||
+	    h->n_bells > FY_BELLS_MAX || h->bells != fy_object_bells(h->member_slots) ||
+	    h->body != fy_object_body(h->member_slots, h->n_bells) || h->file_bytes < h->body ||
+	    h->file_bytes > INT64_MAX)
+		return fy_why(why, -FERRY_ECORRUPT, "the header of %.150s makes no sense",
+			      place->path);
+	if ((uint64_t)s->st_size < h->file_bytes)
+		return fy_why(why, -FERRY_ETRUNCATED,
+			      "%.120s has %lld bytes, but its header says %llu", place->path,
+			      (long long)s->st_size, (unsigned long long)h->file_bytes);
+	return 0;
+}
+
+int fy_open_found(struct fy_found *ret_found, const struct fy_place *place, int writable,
+		  struct ferry_why *why)
+{
+	struct fy_header_shm header;
+	size_t want = offsetof(struct fy_header_shm, state);
+	int r = open_file(ret_found, place, writable, why);
+
+	if (r < 0)
+		return r;
+	memset(&header, 0, sizeof(header));
+	ssize_t n = pread(ret_found->fd, &header, want, 0);
+	r = n < 0 ? -errno : check_magic(&header, n, place, why);
+	/* Another layout may have other sizes: leave them to a library that knows it. */
+	ret_found->kind = header.kind;
+	ret_found->layout = header.layout;
+	if (r == 0)
+		r = check_sizes(&header, &ret_found->status, place, why);
+	if (r < 0) {
+		(void)close(ret_found->fd);
+		return r;
+	}
+	ret_found->bytes = header.file_bytes;
+	ret_found->body = header.body;
+	ret_found->bells = header.bells;
+	ret_found->n_bells = header.n_bells;
+	ret_found->member_slots = header.member_slots;
+	return 0;
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+/* open.h - opening and checking an object's file, before anything is mapped. */
+#ifndef FY_OPEN_H
+#define FY_OPEN_H
+
+#include <sys/stat.h>
+
+#include "location.h"
+#include "object_format.h"
+
+/* What the first line of the file says, checked. */
+struct fy_found {
+	int fd;
+	uint32_t kind;
+	uint32_t layout;
+	uint64_t bytes;
+	uint64_t body;
+	uint64_t bells;
+	uint32_t n_bells;
+	uint32_t member_slots;
+	struct stat status;
+};
+
+/* Open the ferry object at place. writable: 0 to look only. -ENOENT, -EACCES, -ELOOP,
+ * -FERRY_EFOREIGN, -FERRY_EVERSION, -FERRY_ETRUNCATED, -FERRY_ECORRUPT, -FERRY_EUNSAFE. The kind
+ * and its layout are the caller's to check. */
+int fy_open_found(struct fy_found *ret_found, const struct fy_place *place, int writable,
+		  struct ferry_why *why);
+
+#endif

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/* futex.c - see futex.h. */
+#include "futex.h"
+
+#include <errno.h>
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "clock.h"
+
+int fy_futex_wait(_Atomic uint32_t *word, uint32_t value, int64_t until)
+{
+	struct timespec limit = { .tv_sec = until / FY_S, .tv_nsec = until % FY_S };
+	int saved = errno;
+
+	/* The bitset form is the one whose time-out is absolute. */
+	long r = syscall(SYS_futex, word, FUTEX_WAIT_BITSET, value, &limit, NULL,
+			 FUTEX_BITSET_MATCH_ANY);
+	int result = r < 0 ? -errno : 0;
+	errno = saved;
+	return result;
+}
+
+int fy_futex_wake(_Atomic uint32_t *word, int n)
+{
+	int saved = errno;
+	long r = syscall(SYS_futex, word, FUTEX_WAKE, n, NULL, NULL, 0);
+
+	errno = saved;
+	return r < 0 ? 0 : (int)r;
+}

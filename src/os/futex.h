@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT */
+/* futex.h - sleeping on a word that processes share (futex(2)). */
+#ifndef FY_FUTEX_H
+#define FY_FUTEX_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+/* Sleep while *word is value, until the absolute CLOCK_MONOTONIC time. 0 when woken (perhaps for
+ * nothing), -EAGAIN if *word was another value, -ETIMEDOUT, -EINTR; other errors mean that the
+ * memory is not there any more. */
+int fy_futex_wait(_Atomic uint32_t *word, uint32_t value, int64_t until);
+
+/* Wake at most n sleepers; returns how many were woken. */
+int fy_futex_wake(_Atomic uint32_t *word, int n);
+
+#endif

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * bell.h - sleeping until another process rings.
+ *
+ * One word: bit 0 = somebody may be asleep, the rest counts. Protocol: docs/formats/mailbox.md,
+ * "Waiting"; model: models/bell.pml. A ringer that finds bit 0 clear makes no system call.
+ */
+#ifndef FY_BELL_H
+#define FY_BELL_H
+
+#include <limits.h>
+
+#include "../base/format.h"
+
+#define FY_BELL_ONE 1
+#define FY_BELL_ALL INT_MAX
+
+struct fy_bell_shm {
+	alignas(FY_LINE) _Atomic uint32_t word;
+};
+
+FY_AT(fy_bell_shm, word, 0, 4);
+static_assert(sizeof(struct fy_bell_shm) == FY_LINE, "a bell is one line");
+
+/* Ring although bit 0 was seen: clear it, count on, wake at most n. */
+__attribute__((cold, noinline)) void fy_bell_ring_slow(struct fy_bell_shm *bell, int n);
+
+/* Wake sleepers, if there are any. The news must have been published before by a sequentially
+ * consistent read-modify-write. */
+static inline void fy_bell_ring(struct fy_bell_shm *bell, int n)
+{
+	/* SYNC(bell.word) acquire: pairs with the release side in fy_bell_prepare(). Sequentially
+	 * consistent: we publish news and then look for sleepers; a sleeper sets bit 0 and then
+	 * looks for news; one of the two must see the other. */
+	if (__builtin_expect(atomic_load_explicit(&bell->word, memory_order_seq_cst) & 1, 0))
+		fy_bell_ring_slow(bell, n);
+}
+
+/* Announce a sleeper; the result goes to fy_bell_sleep(). Look for news between the two. */
+uint32_t fy_bell_prepare(struct fy_bell_shm *bell);
+
+/* Sleep until rung (after the fy_bell_prepare() that gave seen) or until the absolute time. 0,
+ * -ETIMEDOUT, -EINTR. May return 0 for nothing. */
+int fy_bell_sleep(struct fy_bell_shm *bell, uint32_t seen, int64_t until);
+
+#endif

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+/* nap.c - see nap.h. */
+#include "nap.h"
+
+int64_t fy_nap_end(int64_t now, uint32_t turn, uint32_t sleepers)
+{
+	int64_t groups = sleepers == 0 ? 1 : (sleepers - 1) / FY_NAP_AWAKE + 1;
+	int64_t next = now / FY_NAP + 1;
+	int64_t wait = ((int64_t)turn - next) % groups;
+
+	/* Each group has one nap boundary in `groups` for itself; without crowding, every one. */
+	if (wait < 0)
+		wait += groups;
+	return (next + wait) * FY_NAP;
+}
+
+#define SPIN_LEAST (2 * INT64_C(1000)) /* ns */
+#define SPIN_RETRY 32                  /* after so many waits without spinning, try again */
+
+void fy_spin_init(struct fy_spin *spin, int64_t limit)
+{
+	spin->limit = limit;
+	/* RELAXED(nobody else has the handle yet) */
+	atomic_init(&spin->budget, limit);
+	/* RELAXED(nobody else has the handle yet) */
+	atomic_init(&spin->skipped, 0);
+}
+
+int64_t fy_spin_budget(struct fy_spin *spin, int same_core)
+{
+	if (spin->limit == 0 || same_core)
+		return 0;
+	/* RELAXED(a guess) */
+	int64_t budget = atomic_load_explicit(&spin->budget, memory_order_relaxed);
+	if (budget >= SPIN_LEAST)
+		return budget;
+	/* RELAXED(a guess) */
+	if (atomic_fetch_add_explicit(&spin->skipped, 1, memory_order_relaxed) % SPIN_RETRY !=
+	    SPIN_RETRY - 1)
+		return 0;
+	return spin->limit;
+}
+
+void fy_spin_paid(struct fy_spin *spin)
+{
+	/* RELAXED(a guess) */
+	atomic_store_explicit(&spin->budget, spin->limit, memory_order_relaxed);
+}
+
+void fy_spin_failed(struct fy_spin *spin)
+{
+	/* RELAXED(a guess) */
+	int64_t budget = atomic_load_explicit(&spin->budget, memory_order_relaxed);
+
+	/* RELAXED(a guess) */
+	atomic_store_explicit(&spin->budget, budget / 2, memory_order_relaxed);
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * nap.h - how long a sleeper may sleep without looking, and how long it spins before it sleeps.
+ *
+ * A ring can be lost only when its ringer, or the one that it woke, was killed or stopped in
+ * between. So every sleep is cut into naps, and a nap that ends looks after the others. With many
+ * asleep they take turns, so that the cost does not grow with their number.
+ */
+#ifndef FY_NAP_H
+#define FY_NAP_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include "../os/clock.h"
+
+#define FY_NAP       (30 * FY_MS)
+#define FY_NAP_AWAKE 4 /* sleepers that wake in each nap, when there are more */
+
+/* When sleeper number turn of about that many should look again. */
+int64_t fy_nap_end(int64_t now, uint32_t turn, uint32_t sleepers);
+
+/* How long to spin, learned from whether spinning paid. Shared by the threads of a handle; a lost
+ * update is harmless. */
+struct fy_spin {
+	int64_t limit;          /* ns, as configured; 0 = never spin */
+	_Atomic int64_t budget; /* ns, now */
+	_Atomic uint32_t skipped;
+};
+
+void fy_spin_init(struct fy_spin *spin, int64_t limit);
+
+/* ns to spin this time. same_core: the other side was last seen on the core we run on. */
+int64_t fy_spin_budget(struct fy_spin *spin, int same_core);
+
+/* Tell whether it was worth it. */
+void fy_spin_paid(struct fy_spin *spin);
+void fy_spin_failed(struct fy_spin *spin);
+
+#endif
