@@ -176,3 +176,21 @@ const char *bench_cpus_relation(void)
 {
 	return env.relation;
 }
+
+const char *bench_cpu_model(char *text, size_t room)
+{
+	FILE *file = fopen("/proc/cpuinfo", "re");
+	char line[256], *value;
+
+	snprintf(text, room, "unknown processor");
+	while (file && fgets(line, sizeof(line), file)) {
+		if (strncmp(line, "model name", 10) || !(value = strchr(line, ':')))
+			continue;
+		value[strcspn(value, "\n")] = '\0';
+		snprintf(text, room, "%s", value + 1 + strspn(value + 1, " "));
+		break;
+	}
+	if (file)
+		fclose(file);
+	return text;
+}

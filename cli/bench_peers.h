@@ -110,6 +110,8 @@ void bench_end(void);
 /* The two cores in use, the same twice if there is only one; and what they are to each other. */
 const unsigned *bench_cpus(void);
 const char *bench_cpus_relation(void);
+/* The processor's name. Gives text. */
+const char *bench_cpu_model(char *text, size_t room);
 
 /*
  * Measure for about that many seconds. 0, or a negative error: -ENOTSUP if the transport cannot do

@@ -33,6 +33,9 @@
 #define BATCH_BYTES 65536 /* messages between two readings of the clock: about so many bytes */
 #define STUCK       30    /* seconds beyond the measurement after which it is given up */
 
+#define ENDS (sizeof(ends) / sizeof(*ends))
+static const int ends[] = { SIGINT, SIGTERM, SIGHUP }; /* what ends a program */
+
 /* What one process found. */
 struct side {
 	int error;
@@ -54,7 +57,7 @@ struct run {
 	unsigned senders, receivers;
 	bool roundtrip, timed;
 	double seconds;
-	uint64_t warm_until, until; /* ticks, of this process */
+	uint64_t warm_until, length; /* ticks, of this process */
 	struct shared *shared;
 	struct side *side; /* of this process */
 };
@@ -158,12 +161,11 @@ static void initiate(struct run *r)
 
 	memset(&r->side->times, 0, sizeof(r->side->times));
 	begun = bench_ticks();
-	number = make_trips(r, number, r->until);
+	make_trips(r, number, begun + r->length);
 	r->side->seconds = (double)(bench_ticks() - begun) * bench_clock()->ns / 1e9;
 	r->side->preempted = preemptions() - preempted;
 	r->side->count = r->side->times.total;
 	send_next(r, &r->there, BENCH_END);
-	(void)number;
 }
 
 static void answer(struct run *r)
@@ -265,7 +267,7 @@ static void receive_on(struct run *r)
 			begun = now;
 			preempted = preemptions();
 		}
-		if (begun && (now >= r->until || !more)) {
+		if (begun && (now - begun >= r->length || !more)) {
 			counting = false;
 			r->side->count = count;
 			r->side->seconds = (double)(now - begun) * bench_clock()->ns / 1e9;
@@ -274,18 +276,6 @@ static void receive_on(struct run *r)
 			atomic_store_explicit(&r->shared->stop, 1, memory_order_relaxed);
 		}
 	}
-}
-
-/* One to one, each has its own core. Several share both as the scheduler likes. */
-static void pin(unsigned process, unsigned processes)
-{
-	cpu_set_t set;
-
-	CPU_ZERO(&set);
-	for (unsigned i = 0; i < 2; i++)
-		if (processes > 2 || i == process)
-			CPU_SET(bench_cpus()[i], &set);
-	sched_setaffinity(0, sizeof(set), &set);
 }
 
 static void wait_for_all(struct run *r, unsigned processes)
@@ -321,36 +311,69 @@ static void attach(struct run *r, struct bench_channel *c)
 
 static void measure(struct run *r, unsigned process, unsigned processes)
 {
-	pin(process, processes);
 	attach(r, &r->there);
 	if (r->roundtrip)
 		attach(r, &r->back);
 	wait_for_all(r, processes);
 	r->warm_until = bench_ticks() + (uint64_t)(r->seconds / 5 * 1e9 / bench_clock()->ns);
-	r->until = r->warm_until + (uint64_t)(r->seconds * 1e9 / bench_clock()->ns);
+	r->length = (uint64_t)(r->seconds * 1e9 / bench_clock()->ns);
 	if (r->roundtrip)
 		(process == 0 ? initiate : answer)(r);
 	else
 		(process < r->senders ? send_on : receive_on)(r);
 }
 
-static pid_t start(struct run *r, unsigned process, unsigned processes)
+static void pin(unsigned core)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	for (unsigned i = 0; i < 2; i++)
+		if (core == 2 || i == core)
+			CPU_SET(bench_cpus()[i], &set);
+	sched_setaffinity(0, sizeof(set), &set);
+}
+
+pid_t bench_fork(unsigned core)
 {
 	pid_t parent = getpid(), pid = fork();
 	sigset_t none;
 
 	if (pid)
 		return pid < 0 ? -errno : pid;
+	for (size_t i = 0; i < ENDS; i++)
+		signal(ends[i], SIG_DFL);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
-	for (int signal_number = SIGHUP; signal_number <= SIGTERM; signal_number++)
-		signal(signal_number, SIG_DFL);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent)
 		_exit(1);
+	pin(core);
+	return 0;
+}
+
+/* One to one, each has its own core. Several share both as the scheduler likes. */
+static pid_t start(struct run *r, unsigned process, unsigned processes)
+{
+	pid_t pid = bench_fork(processes > 2 ? 2 : process);
+
+	if (pid)
+		return pid;
 	r->side = &r->shared->side[process];
 	measure(r, process, processes);
 	_exit(0);
+}
+
+/* SIGCHLD and what ends this program, less what it was started to ignore. */
+static void watched_signals(sigset_t *ret_set)
+{
+	struct sigaction action;
+
+	sigemptyset(ret_set);
+	sigaddset(ret_set, SIGCHLD);
+	for (size_t i = 0; i < ENDS; i++)
+		if (sigaction(ends[i], NULL, &action) == 0 && action.sa_handler != SIG_IGN)
+			sigaddset(ret_set, ends[i]);
 }
 
 int bench_await(const pid_t *pids, unsigned n, double seconds)
@@ -362,11 +385,7 @@ int bench_await(const pid_t *pids, unsigned n, double seconds)
 	int e = 0;
 
 	memcpy(left, pids, n * sizeof(*pids));
-	sigemptyset(&set);
-	sigaddset(&set, SIGCHLD);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGHUP);
+	watched_signals(&set);
 	while (alive) {
 		int got = e ? SIGCHLD : sigtimedwait(&set, NULL, &limit);
 
@@ -394,11 +413,7 @@ void bench_block_signals(sigset_t *ret_before)
 {
 	sigset_t set;
 
-	sigemptyset(&set);
-	sigaddset(&set, SIGCHLD);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGHUP);
+	watched_signals(&set);
 	sigprocmask(SIG_BLOCK, &set, ret_before);
 }
 

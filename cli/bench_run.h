@@ -6,6 +6,12 @@
 #include <signal.h>
 #include <sys/types.h>
 
+/*
+ * Fork a child that dies with this process, runs on core number core of bench_cpus() (2: on both),
+ * and has the usual signal dispositions. As fork(), but a failure is -errno.
+ */
+pid_t bench_fork(unsigned core);
+
 /* Block SIGCHLD and the signals that end a program; bench_await() watches for them. */
 void bench_block_signals(sigset_t *ret_before);
 

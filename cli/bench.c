@@ -1,0 +1,347 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * bench.c - ferry bench: measure ferry, the kernel's transports and the floor under both, in turn
+ * and several times over. What is measured and why it can be trusted: bench/METHOD.md.
+ */
+#include <errno.h>
+#include <fnmatch.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "bench.h"
+#include "bench_run.h"
+#include "cli.h"
+
+#define ROUNDS_MOST   1000
+#define ROUNDS        7
+#define ROUNDS_QUICK  3
+#define SECONDS       0.1
+#define SECONDS_QUICK 0.035
+#define CROWD         3 /* more processes than cores: so many times longer, the scheduler is slow */
+
+static const struct bench_row rows[] = {
+	{ "roundtrip-8", "Round trip of 8 B", BENCH_ROUNDTRIPS, 8, 1, 1 },
+	{ "roundtrip-48", "Round trip of 48 B", BENCH_ROUNDTRIPS, 48, 1, 1 },
+	{ "roundtrip-64", "Round trip of 64 B", BENCH_ROUNDTRIPS, 64, 1, 1 },
+	{ "roundtrip-1K", "Round trip of 1 KiB", BENCH_ROUNDTRIPS, 1024, 1, 1 },
+	{ "roundtrip-64K", "Round trip of 64 KiB", BENCH_ROUNDTRIPS, 65536, 1, 1 },
+	{ "stream-8", "8 B one to one, every byte read", BENCH_STREAMS, 8, 1, 1 },
+	{ "stream-64", "64 B one to one, every byte read", BENCH_STREAMS, 64, 1, 1 },
+	{ "stream-1K", "1 KiB one to one, every byte read", BENCH_STREAMS, 1024, 1, 1 },
+	{ "stream-64K", "64 KiB one to one, every byte read", BENCH_STREAMS, 65536, 1, 1 },
+	{ "stream-1M", "1 MiB one to one, every byte read", BENCH_STREAMS, 1 << 20, 1, 1 },
+	{ "four-to-one", "64 B, four senders to one receiver", BENCH_STREAMS, 64, 4, 1 },
+	{ "four-to-four", "64 B, four senders to four receivers, each send timed", BENCH_SENDS, 64,
+	  4, 4 },
+	{ "open", "Creating, opening and closing", BENCH_OPENING, 0, 0, 0 },
+};
+
+#define ROWS (sizeof(rows) / sizeof(*rows))
+
+struct bench_command {
+	const char *pattern;
+	unsigned rounds;
+	double seconds;
+	bool quick, json, choose;
+	unsigned cpu[2];
+};
+
+static const struct argp_option options[] = {
+	{ "quick", 'q', NULL, 0, "Shorter: about 20 seconds instead of two minutes", 0 },
+	{ "rounds", 'r', "NUMBER", 0, "How often everything is measured (7)", 0 },
+	{ "seconds", 's', "TIME", 0, "How long one measurement takes (100ms)", 0 },
+	{ "row", 'w', "PATTERN", 0, "Only the rows whose names match, such as 'roundtrip-*'", 0 },
+	{ "cpus", 'c', "A,B", 0, "The cores to use; the same twice for one core", 0 },
+	{ "json", 'j', NULL, 0, "Write a JSON object with the figures of every round", 0 },
+	{ 0 },
+};
+
+static void parse_cpus(struct argp_state *state, const char *text, struct bench_command *command)
+{
+	char rest;
+
+	if (sscanf(text, "%u,%u%c", &command->cpu[0], &command->cpu[1], &rest) != 2)
+		argp_error(state, "--cpus takes two core numbers, such as 0,1");
+	command->choose = true;
+}
+
+static error_t parse(int key, char *argument, struct argp_state *state)
+{
+	struct bench_command *command = state->input;
+	int64_t ns;
+
+	switch (key) {
+	case 'q':
+		command->quick = true;
+		return 0;
+	case 'r':
+		command->rounds =
+		    (unsigned)cli_count_option(state, "rounds", argument, 1, ROUNDS_MOST);
+		return 0;
+	case 's':
+		ns = cli_duration_option(state, "seconds", argument);
+		command->seconds = (double)ns / 1e9;
+		if (command->seconds < 0.001 || command->seconds > 600)
+			argp_error(state, "--seconds takes 1ms to 10m");
+		return 0;
+	case 'w':
+		command->pattern = argument;
+		return 0;
+	case 'c':
+		parse_cpus(state, argument, command);
+		return 0;
+	case 'j':
+		command->json = true;
+		return 0;
+	case ARGP_KEY_ARG:
+		if (state->arg_num || strcmp(argument, "mailbox"))
+			argp_error(state, "cannot measure '%s', only: mailbox", argument);
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static const struct argp argp = {
+	.options = options,
+	.parser = parse,
+	.args_doc = "[mailbox]",
+	.doc =
+	    "Measure the mailbox beside POSIX and System V message queues, a pipe and a Unix "
+	    "socket, and "
+	    "beside the floor: a bare cache line, a bare futex, a bare copy. Everything runs in "
+	    "turn, "
+	    "several times over, on two cores; at the end stands what was promised and what was "
+	    "reached. Compare ratios of one run, not figures of two."
+	    "\v"
+	    "Rows: roundtrip-8, -48, -64, -1K, -64K; stream-8, -64, -1K, -64K, -1M; four-to-one, "
+	    "four-to-four; open.\n"
+	    "\nExamples:\n"
+	    "  ferry bench mailbox\n"
+	    "  ferry bench mailbox --quick --row 'roundtrip-*'\n"
+	    "  ferry bench mailbox --json > today.json",
+};
+
+static unsigned ability_for(const struct bench_row *row)
+{
+	if (row->kind == BENCH_ROUNDTRIPS)
+		return BENCH_ROUNDTRIP;
+	return row->senders + row->receivers > 2 ? BENCH_MANY : BENCH_STREAM;
+}
+
+static bool takes_part(const struct bench_row *row, const struct bench_peer *peer)
+{
+	bool one_core = bench_cpus()[0] == bench_cpus()[1];
+
+	if (row->kind == BENCH_OPENING)
+		return peer == bench_peer("ferry") || peer == bench_peer("POSIX mq");
+	if (one_core && peer->abilities & BENCH_SPINS)
+		return false;
+	return peer->abilities & ability_for(row) && row->bytes >= peer->least &&
+	       (!peer->most || row->bytes <= peer->most);
+}
+
+static void *must_have(void *memory)
+{
+	if (!memory)
+		cli_die(STATUS_FAILED, "out of memory");
+	return memory;
+}
+
+static void make_table(struct bench_table *table, const struct bench_row *row, unsigned rounds)
+{
+	unsigned peers = 0;
+
+	while (bench_peers[peers])
+		peers++;
+	table->row = row;
+	table->entry = must_have(calloc(peers, sizeof(*table->entry)));
+	for (unsigned i = 0; i < peers; i++) {
+		struct bench_entry *entry = &table->entry[table->n];
+
+		if (!takes_part(row, bench_peers[i]))
+			continue;
+		entry->peer = bench_peers[i];
+		for (unsigned m = 0; m < BENCH_METRICS; m++)
+			entry->value[m] = must_have(calloc(rounds, sizeof(double)));
+		table->n++;
+	}
+}
+
+static void make_report(struct bench_report *report, const struct bench_command *command)
+{
+	report->rounds = command->rounds;
+	report->seconds = command->seconds;
+	if (getloadavg(&report->load, 1) < 1)
+		report->load = 0;
+	report->table = must_have(calloc(ROWS, sizeof(*report->table)));
+	for (size_t i = 0; i < ROWS; i++)
+		if (!command->pattern || fnmatch(command->pattern, rows[i].name, 0) == 0)
+			make_table(&report->table[report->n++], &rows[i], command->rounds);
+}
+
+static void free_report(struct bench_report *report)
+{
+	for (unsigned i = 0; i < report->n; i++) {
+		for (unsigned j = 0; j < report->table[i].n; j++)
+			for (unsigned m = 0; m < BENCH_METRICS; m++)
+				free(report->table[i].entry[j].value[m]);
+		free(report->table[i].entry);
+	}
+	free(report->table);
+}
+
+static int measure(const struct bench_row *row, const struct bench_peer *peer, double seconds,
+		   double value[BENCH_METRICS], struct bench_result *r)
+{
+	switch (row->kind) {
+	case BENCH_ROUNDTRIPS:
+		return bench_roundtrip(peer, row->bytes, seconds, r);
+	case BENCH_STREAMS:
+		if (row->senders + row->receivers > 2)
+			seconds *= CROWD;
+		return bench_stream(peer, row->bytes, row->senders, row->receivers, seconds, r);
+	case BENCH_SENDS:
+		return bench_stream_timed(peer, row->bytes, row->senders, row->receivers,
+					  seconds * CROWD, r);
+	case BENCH_OPENING:
+		return bench_opening(peer, seconds, value, r);
+	}
+	return -EINVAL;
+}
+
+/* One number of each kind for this round. An entry that failed once is left alone from then on. */
+static int measure_entry(const struct bench_row *row, struct bench_entry *entry, double seconds)
+{
+	double value[BENCH_METRICS] = { 0 };
+	struct bench_result r;
+	int e = measure(row, entry->peer, seconds, value, &r);
+
+	if (e < 0) {
+		snprintf(entry->why, sizeof(entry->why), "%s", e == -ENOTSUP ? "too large" : r.why);
+		return e;
+	}
+	value[BENCH_P50] = r.p50;
+	value[BENCH_P99] = r.p99;
+	value[BENCH_P999] = r.p999;
+	value[BENCH_RATE] = r.rate;
+	value[BENCH_BYTES_RATE] = r.bytes_rate;
+	value[BENCH_DEPTH] = r.depth;
+	value[BENCH_PREEMPTED] = (double)r.preempted;
+	for (unsigned m = 0; m < BENCH_METRICS; m++)
+		entry->value[m][entry->valid] = value[m];
+	entry->valid++;
+	return 0;
+}
+
+static void show_progress(const struct bench_report *report, unsigned round, const char *what)
+{
+	if (!isatty(STDERR_FILENO))
+		return;
+	if (what)
+		fprintf(stderr, "\r\033[Kround %u of %u: %s", round + 1, report->rounds, what);
+	else
+		fputs("\r\033[K", stderr);
+}
+
+/* 0, or -EINTR. */
+static int run_round(struct bench_report *report, unsigned round)
+{
+	for (unsigned i = 0; i < report->n; i++) {
+		struct bench_table *table = &report->table[i];
+
+		show_progress(report, round, table->row->title);
+		for (unsigned j = 0; j < table->n; j++) {
+			struct bench_entry *entry = &table->entry[j];
+
+			if (entry->why[0])
+				continue;
+			if (measure_entry(table->row, entry, report->seconds) == -EINTR)
+				return -EINTR;
+		}
+	}
+	return 0;
+}
+
+/* Failures other than "too large" deserve a word of their own. */
+static int complain_of_failures(const struct bench_report *report)
+{
+	int status = STATUS_DONE;
+
+	for (unsigned i = 0; i < report->n; i++)
+		for (unsigned j = 0; j < report->table[i].n; j++) {
+			const char *why = report->table[i].entry[j].why;
+
+			if (!why[0] || !strcmp(why, "too large"))
+				continue;
+			cli_complain("%s failed: %s", report->table[i].row->name, why);
+			status = STATUS_FAILED;
+		}
+	return status;
+}
+
+static int bench(const struct bench_command *command)
+{
+	struct bench_report report = { 0 };
+	int status = STATUS_FAILED, e = 0;
+
+	make_report(&report, command);
+	for (unsigned round = 0; round < report.rounds && e == 0; round++)
+		e = run_round(&report, round);
+	show_progress(&report, 0, NULL);
+	if (e == 0) {
+		(command->json ? bench_print_json : bench_print)(&report);
+		status = complain_of_failures(&report);
+	}
+	free_report(&report);
+	return status;
+}
+
+static void settle(struct bench_command *command)
+{
+	if (!command->rounds)
+		command->rounds = command->quick ? ROUNDS_QUICK : ROUNDS;
+	if (command->seconds <= 0)
+		command->seconds = command->quick ? SECONDS_QUICK : SECONDS;
+}
+
+static bool any_row(const char *pattern)
+{
+	for (size_t i = 0; i < ROWS; i++)
+		if (!pattern || fnmatch(pattern, rows[i].name, 0) == 0)
+			return true;
+	return false;
+}
+
+int cmd_bench(int argc, char **argv)
+{
+	struct bench_command command = { 0 };
+	int status, e;
+	sigset_t before;
+
+	cli_parse(&argp, argc, argv, &command);
+	settle(&command);
+	if (!any_row(command.pattern)) {
+		cli_complain("bench: no row matches '%s'; ferry bench --help names them",
+			     command.pattern);
+		return STATUS_USAGE;
+	}
+	/* A signal that asks to end waits until everything is cleaned up, then does its usual
+	 * thing. */
+	bench_block_signals(&before);
+	e = bench_begin(command.choose ? command.cpu : NULL);
+	if (e == 0) {
+		status = bench(&command);
+	} else {
+		cli_complain("bench: cannot prepare: %s%s", ferry_strerror(e),
+			     e == -EINVAL ? "; --cpus names a core that this process may not use"
+					  : "");
+		status = STATUS_FAILED;
+	}
+	bench_end();
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	return status;
+}

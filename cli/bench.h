@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * bench.h - the results of `ferry bench`: rows (one question each), entries (one transport's
+ * answers, one a round), and what is worked out from them.
+ */
+#ifndef FERRY_CLI_BENCH_H
+#define FERRY_CLI_BENCH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "bench_peers.h"
+
+/* Times are ns, rates a second, sizes bytes. */
+enum bench_metric {
+	BENCH_P50,
+	BENCH_P99,
+	BENCH_P999,
+	BENCH_RATE,
+	BENCH_BYTES_RATE,
+	BENCH_DEPTH,
+	BENCH_PREEMPTED,
+	BENCH_CREATE,
+	BENCH_OPEN,
+	BENCH_CLOSE,
+	BENCH_RESERVED,
+	BENCH_METRICS,
+};
+
+enum bench_kind { BENCH_ROUNDTRIPS, BENCH_STREAMS, BENCH_SENDS, BENCH_OPENING };
+
+struct bench_row {
+	const char *name, *title;
+	enum bench_kind kind;
+	size_t bytes;
+	unsigned senders, receivers;
+};
+
+struct bench_entry {
+	const struct bench_peer *peer;
+	unsigned valid;               /* rounds that went well, the first so many of the values */
+	char why[160];                /* why the others did not */
+	double *value[BENCH_METRICS]; /* a number for each round */
+};
+
+struct bench_table {
+	const struct bench_row *row;
+	struct bench_entry *entry;
+	unsigned n;
+};
+
+struct bench_report {
+	unsigned rounds;
+	double seconds; /* of one measurement */
+	double load;    /* of the machine before */
+	struct bench_table *table;
+	unsigned n;
+};
+
+/* Over the rounds. */
+struct bench_spread {
+	double median, low, high;
+	unsigned n; /* 0: nothing was measured, the rest is 0 */
+};
+
+struct bench_spread bench_spread(const struct bench_entry *entry, enum bench_metric metric);
+
+/*
+ * mine / theirs, worked out within each round. With two of theirs it is the lesser of both
+ * that counts. Entries may be NULL: not measured.
+ */
+struct bench_spread bench_ratio(const struct bench_entry *mine, const struct bench_entry *theirs,
+				const struct bench_entry *others, enum bench_metric metric);
+
+/* NULL if the report has no such thing. */
+const struct bench_entry *bench_find(const struct bench_report *report, const char *row,
+				     const char *peer);
+
+/* Time creating, opening and closing: CREATE, OPEN, CLOSE, RESERVED of ret. As bench_roundtrip().
+ */
+int bench_opening(const struct bench_peer *peer, double seconds, double ret[BENCH_METRICS],
+		  struct bench_result *ret_result);
+
+/* A promise of speed: mine / theirs (or mine alone if theirs is NULL) has to be at most, or at
+ * least, so much. */
+struct bench_target {
+	const char *what, *row, *mine, *theirs, *others;
+	enum bench_metric metric;
+	bool at_most;
+	double least, aim; /* aim 0: there is none; least 0: only an aim */
+};
+
+extern const struct bench_target bench_targets[]; /* what is NULL at the end */
+
+struct bench_spread bench_target_value(const struct bench_report *report,
+				       const struct bench_target *target);
+/* "aim", "yes", "no", or "not measured". */
+const char *bench_target_verdict(const struct bench_target *target,
+				 const struct bench_spread *value);
+
+void bench_print(const struct bench_report *report);
+void bench_print_json(const struct bench_report *report);
+
+#endif
