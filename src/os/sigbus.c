@@ -34,12 +34,15 @@ static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER; /* over adding and rem
 static struct sigaction before;
 static uintptr_t page_bytes;
 
+static struct block *block_after(const struct block *block)
+{
+	/* SYNC(sigbus.block) acquire: pairs with the release in free_entry(); the block is zeroed. */
+	return atomic_load_explicit(&block->next, memory_order_acquire);
+}
+
 static struct entry *entry_over(uintptr_t address)
 {
-	/* SYNC(sigbus.block) acquire: pairs with the release in free_entry(); the block is zeroed.
-	 */
-	for (struct block *b = &first; b;
-	     b = atomic_load_explicit(&b->next, memory_order_acquire)) {
+	for (struct block *b = &first; b; b = block_after(b)) {
 		for (size_t i = 0; i < BLOCK_ENTRIES; i++) {
 			struct entry *e = &b->entries[i];
 			/* SYNC(sigbus.base) acquire: pairs with the release in fy_sigbus_guard();
