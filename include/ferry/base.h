@@ -48,15 +48,15 @@ FERRY_API const char *ferry_version(void);
 
 /** Flags of the open functions. Unknown bits are -EINVAL. */
 enum {
-	FERRY_EXCLUSIVE = 1 << 0,     /**< must not exist yet: -EEXIST */
-	FERRY_EXISTING = 1 << 1,      /**< must exist already: -ENOENT */
-	FERRY_SEND_ONLY = 1 << 2,     /**< receiving through this handle is -EBADF */
-	FERRY_RECEIVE_ONLY = 1 << 3,  /**< sending through this handle is -EBADF */
-	FERRY_OBSERVE = 1 << 4,       /**< look only: mapped read-only, not a member; send and receive
-				           are -EBADF. Implies FERRY_EXISTING. */
+	FERRY_EXCLUSIVE = 1 << 0,    /**< must not exist yet: -EEXIST */
+	FERRY_EXISTING = 1 << 1,     /**< must exist already: -ENOENT */
+	FERRY_SEND_ONLY = 1 << 2,    /**< receiving through this handle is -EBADF */
+	FERRY_RECEIVE_ONLY = 1 << 3, /**< sending through this handle is -EBADF */
+	FERRY_OBSERVE = 1 << 4, /**< look only: mapped read-only, not a member; send and receive
+				     are -EBADF. Implies FERRY_EXISTING. */
 	FERRY_INTERRUPTIBLE = 1 << 5, /**< a signal handler that ran ends a wait with -EINTR */
 	FERRY_DROP_OLDEST = 1 << 6,   /**< at creation: a send into a full mailbox drops the oldest
-				           message of that priority instead of waiting */
+					   message of that priority instead of waiting */
 };
 
 /** Why a cold call (open, remove, list) failed: the code again and a sentence with the names and

@@ -6,7 +6,8 @@
  * A message is 0 bytes or more, arrives whole or not at all, stays until it is received, and
  * outlives its sender. Higher priorities are received first; within one priority the message whose
  * send returned first is received first. Messages up to FERRY_MAILBOX_INLINE bytes cost one or two
- * cache lines; longer ones lie in the mailbox's payload memory and can be written and read in place.
+ * cache lines; longer ones lie in the mailbox's payload memory and can be written and read in
+ * place.
  *
  * Crash: any member may be killed or stopped at any instruction. A send that was killed happened or
  * did not; a message taken by a receiver that died comes again, first, with its delivery count
@@ -33,17 +34,18 @@ typedef struct ferry_mailbox ferry_mailbox;
 
 /** Options of ferry_mailbox_open(). Zero is the default in every field. */
 struct ferry_mailbox_options {
-	size_t size;    /**< sizeof this struct; FERRY_MAILBOX_OPTIONS sets it */
-	uint32_t flags; /**< FERRY_EXCLUSIVE ... of ferry/base.h */
-	uint32_t mode;  /**< permission bits at creation, less the umask; 0 = 0600 */
+	size_t size;         /**< sizeof this struct; FERRY_MAILBOX_OPTIONS sets it */
+	uint32_t flags;      /**< FERRY_EXCLUSIVE ... of ferry/base.h */
+	uint32_t mode;       /**< permission bits at creation, less the umask; 0 = 0600 */
 	uint64_t max_size;   /**< bytes of the largest message; 0 = 65536 */
 	uint32_t messages;   /**< room at each priority, 1 to 1048576; 0 = 256 */
 	uint32_t priorities; /**< number of priorities, 1 to 32; 0 = 1 */
-	uint64_t memory;     /**< bytes for payloads beyond FERRY_MAILBOX_INLINE; at least max_size;
-			          0 = 8 times max_size (less where max_size is large, at least 2 times) */
-	uint32_t members;    /**< how many can have it open at once, 1 to 4094; 0 = 1024 */
-	int64_t spin;        /**< ns to spin before sleeping, this handle only; 0 = $FERRY_SPIN_NS or
-			          50000; negative = do not spin */
+	uint64_t
+	    memory;       /**< bytes for payloads beyond FERRY_MAILBOX_INLINE; at least max_size;
+			       0 = 8 times max_size (less where max_size is large, at least 2 times) */
+	uint32_t members; /**< how many can have it open at once, 1 to 4094; 0 = 1024 */
+	int64_t spin;     /**< ns to spin before sleeping, this handle only; 0 = $FERRY_SPIN_NS or
+			       50000; negative = do not spin */
 	struct ferry_why *why; /**< NULL, or where a sentence about a failure goes */
 };
 #ifndef __cplusplus
@@ -94,7 +96,8 @@ struct ferry_send_options {
 };
 #ifndef __cplusplus
 #define FERRY_SEND_OPTIONS(...)                                                                    \
-	(&(const struct ferry_send_options){ .size = sizeof(struct ferry_send_options), __VA_ARGS__ })
+	(&(const struct ferry_send_options){ .size = sizeof(struct ferry_send_options),            \
+					     __VA_ARGS__ })
 #endif
 
 /**
@@ -105,7 +108,8 @@ struct ferry_send_options {
  *                 oldest message of that priority makes room (memory held by takers can still run
  *                 out there: -ENOBUFS).
  *
- * @retval 0           The whole message is in the mailbox and stays, whatever happens to the caller.
+ * @retval 0           The whole message is in the mailbox and stays, whatever happens to the
+ * caller.
  * @retval -EAGAIN     Full, and deadline is FERRY_NOW.
  * @retval -ETIMEDOUT  Still full at the deadline.
  * @retval -EMSGSIZE   size is more than the mailbox's max_size.
@@ -121,20 +125,22 @@ struct ferry_send_options {
 FERRY_API int ferry_mailbox_send(ferry_mailbox *box, const void *data, size_t size,
 				 ferry_deadline deadline);
 
-/** ferry_mailbox_send() with options (NULL = defaults). Also -EINVAL: priority or ttl out of range. */
+/** ferry_mailbox_send() with options (NULL = defaults). Also -EINVAL: priority or ttl out of range.
+ */
 FERRY_API int ferry_mailbox_send_with(ferry_mailbox *box, const void *data, size_t size,
 				      const struct ferry_send_options *options,
 				      ferry_deadline deadline);
 
 /** A received, taken or peeked message; or one of several to send or receive. */
 struct ferry_message {
-	void *data;          /**< the bytes, or where to put them */
-	size_t size;         /**< how many; for receive_many on entry: room at data */
+	void *data;  /**< the bytes, or where to put them */
+	size_t size; /**< how many; for receive_many on entry: room at data */
 	uint32_t priority;
 	uint32_t deliveries; /**< 1 the first time, more if a receiver died or returned it; stops
-			          counting at 255 */
-	int64_t ttl;         /**< to send: as in ferry_send_options; received: ns left, 0 = no expiry */
-	uint64_t held[4];    /**< of the library: what take or loan holds. Do not touch or copy in part */
+				  counting at 255 */
+	int64_t ttl; /**< to send: as in ferry_send_options; received: ns left, 0 = no expiry */
+	uint64_t
+	    held[4]; /**< of the library: what take or loan holds. Do not touch or copy in part */
 };
 
 /**
@@ -163,7 +169,8 @@ FERRY_API ssize_t ferry_mailbox_receive(ferry_mailbox *box, void *buffer, size_t
  * ret_info->data is set to buffer. ret_info may be NULL.
  */
 FERRY_API ssize_t ferry_mailbox_receive_with(ferry_mailbox *box, void *buffer, size_t room,
-					     struct ferry_message *ret_info, ferry_deadline deadline);
+					     struct ferry_message *ret_info,
+					     ferry_deadline deadline);
 
 /**
  * Send n messages in order (data, size, priority, ttl of each), waiting for room as needed.
@@ -200,8 +207,8 @@ FERRY_API int ferry_mailbox_loan(ferry_mailbox *box, size_t size, struct ferry_m
 				 ferry_deadline deadline);
 
 /**
- * Send what was written into a loan, without copying it (up to FERRY_MAILBOX_INLINE bytes are copied:
- * that is cheaper).
+ * Send what was written into a loan, without copying it (up to FERRY_MAILBOX_INLINE bytes are
+ * copied: that is cheaper).
  *
  * @retval 0            Sent; the loan is used up.
  * @retval -FERRY_ESTALE  Not a loan of this handle, or used up already.
@@ -244,28 +251,28 @@ FERRY_API ssize_t ferry_mailbox_peek(ferry_mailbox *box, void *buffer, size_t ro
 
 /** What is in a mailbox, and what went through it. */
 struct ferry_mailbox_stat {
-	uint64_t max_size;   /**< bytes of the largest message */
-	uint32_t capacity;   /**< messages at each priority */
+	uint64_t max_size; /**< bytes of the largest message */
+	uint32_t capacity; /**< messages at each priority */
 	uint32_t priorities;
-	uint64_t memory;     /**< payload bytes in all */
+	uint64_t memory; /**< payload bytes in all */
 	uint64_t memory_free;
 	int drop_oldest;
-	uint64_t messages;   /**< that wait to be received */
-	uint64_t bytes;      /**< in those */
-	uint64_t taken;      /**< that receivers hold just now */
-	uint64_t sent;       /**< since creation; these counters can be off by one for each process
-			          that was killed inside a call */
+	uint64_t messages; /**< that wait to be received */
+	uint64_t bytes;    /**< in those */
+	uint64_t taken;    /**< that receivers hold just now */
+	uint64_t sent;     /**< since creation; these counters can be off by one for each process
+				that was killed inside a call */
 	uint64_t received;
-	uint64_t dropped;    /**< pushed out of a full FERRY_DROP_OLDEST mailbox */
+	uint64_t dropped; /**< pushed out of a full FERRY_DROP_OLDEST mailbox */
 	uint64_t expired;
 	uint64_t redelivered; /**< came back from a dead receiver, or were returned */
 	uint64_t recovered;   /**< dead members that others cleaned up after */
 	uint32_t members_alive;
-	uint32_t members_dead; /**< not yet cleaned up */
+	uint32_t members_dead;    /**< not yet cleaned up */
 	uint32_t waiting_senders; /**< threads asleep for room */
 	uint32_t waiting_receivers;
-	int64_t oldest_age;   /**< ns that the oldest waiting message has waited, in steps of about
-			           17 ms; -1 if there is none */
+	int64_t oldest_age; /**< ns that the oldest waiting message has waited, in steps of about
+				 17 ms; -1 if there is none */
 };
 
 /**

@@ -39,14 +39,14 @@ struct ferry_member {
 /** What is known of an object without joining it. */
 struct ferry_object_stat {
 	enum ferry_kind kind;
-	uint32_t layout;        /**< the layout version in the file */
-	uint32_t mode;          /**< permission bits */
+	uint32_t layout; /**< the layout version in the file */
+	uint32_t mode;   /**< permission bits */
 	uid_t uid;
 	gid_t gid;
-	uint64_t file_bytes;    /**< bytes reserved */
+	uint64_t file_bytes; /**< bytes reserved */
 	uint32_t members_alive;
-	uint32_t members_dead;  /**< died, not yet cleaned up */
-	int removed;            /**< 1: marked as removed, the name is a leftover */
+	uint32_t members_dead; /**< died, not yet cleaned up */
+	int removed;           /**< 1: marked as removed, the name is a leftover */
 };
 
 /**
@@ -77,10 +77,10 @@ FERRY_API int ferry_object_members(const char *location, struct ferry_member *re
 
 /** What ferry_object_repair() found and did. */
 struct ferry_repair {
-	uint32_t members;   /**< dead members whose slot was freed */
-	uint32_t messages;  /**< messages that they had taken and that wait again */
-	uint64_t bytes;     /**< payload bytes that they held and that are free again */
-	int unlinked;       /**< 1: the object was marked as removed, its leftover name is gone */
+	uint32_t members;  /**< dead members whose slot was freed */
+	uint32_t messages; /**< messages that they had taken and that wait again */
+	uint64_t bytes;    /**< payload bytes that they held and that are free again */
+	int unlinked;      /**< 1: the object was marked as removed, its leftover name is gone */
 };
 
 /**
@@ -89,8 +89,8 @@ struct ferry_repair {
  *
  * @param dry_run Non-zero: report only, change nothing (messages and bytes are then estimates).
  */
-FERRY_API int ferry_object_repair(const char *location, int dry_run, struct ferry_repair *ret_repair,
-				  struct ferry_why *why);
+FERRY_API int ferry_object_repair(const char *location, int dry_run,
+				  struct ferry_repair *ret_repair, struct ferry_why *why);
 
 /**
  * Remove the object at a location: its name goes, and everyone who waits in it or calls it from now

@@ -7,7 +7,10 @@
 #include "../os/pause.h"
 #include "recover.h"
 
-#define LOOKS_A_TIME 8 /* attempts between two looks at the clock */
+#define LOOKS_A_TIME 16 /* attempts between two looks at the clock */
+#define EAGER_LOOKS                                                                                \
+	128 /* about 2 us: an answer that comes this soon shall not wait for a pause               \
+	     */
 
 static void begin(struct fy_wait *wait, ferry_deadline deadline, struct fy_bell_shm *bell,
 		  struct fy_spin *spin, _Atomic uint32_t *count)
@@ -142,7 +145,8 @@ int fy_wait_again(struct ferry_mailbox *box, struct fy_wait *wait)
 	if (wait->deadline == FERRY_NOW)
 		return last_look(box, wait);
 	if (wait->phase == FY_WAIT_SPINNING && ++wait->spins % LOOKS_A_TIME != 0) {
-		fy_pause();
+		if (wait->spins > EAGER_LOOKS)
+			fy_pause();
 		return 0;
 	}
 	int64_t now = fy_now();

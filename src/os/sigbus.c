@@ -36,7 +36,8 @@ static uintptr_t page_bytes;
 
 static struct block *block_after(const struct block *block)
 {
-	/* SYNC(sigbus.block) acquire: pairs with the release in free_entry(); the block is zeroed. */
+	/* SYNC(sigbus.block) acquire: pairs with the release in free_entry(); the block is zeroed.
+	 */
 	return atomic_load_explicit(&block->next, memory_order_acquire);
 }
 
