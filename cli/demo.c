@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * demo.c - ferry demo: see messages survive while the processes that carry them are killed.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "cli.h"
+#include "demo.h"
+#include "interrupt.h"
+
+#define PEOPLE           3 /* senders, and receivers */
+#define KILLS_PER_SECOND 40
+#define WINDOW           16384
+#define BAR              20
+
+struct options {
+	const char *input;
+	int64_t duration; /* ns, 0 = the default */
+	uint64_t seed;
+	bool seeded, quick, quiet;
+};
+
+static const struct argp_option argp_options[] = {
+	{ "input", 'i', "FILE", 0,
+	  "Send the lines of FILE (default: the licences in /usr/share/common-licenses)", 0 },
+	{ "seconds", 's', "TIME", 0, "Go on killing for so long (default: 8, with --quick: 2)", 0 },
+	{ "seed", 'S', "NUMBER", 0, "Choose victims and moments by this number", 0 },
+	{ "quick", 'q', NULL, 0, "All of it in about five seconds; the table is then rougher", 0 },
+	{ "quiet", 'Q', NULL, 0, "Say nothing unless something is wrong; no table", 0 },
+	{ 0 },
+};
+
+static error_t parse(int key, char *argument, struct argp_state *state)
+{
+	struct options *o = state->input;
+
+	switch (key) {
+	case 'i':
+		o->input = argument;
+		return 0;
+	case 's':
+		o->duration = cli_duration_option(state, "--seconds", argument);
+		if (o->duration <= 0)
+			argp_error(state, "--seconds: there is nothing to see in no time");
+		return 0;
+	case 'S':
+		o->seed = cli_count_option(state, "--seed", argument, 0, UINT64_MAX);
+		o->seeded = true;
+		return 0;
+	case 'q':
+		o->quick = true;
+		return 0;
+	case 'Q':
+		o->quiet = true;
+		return 0;
+	case ARGP_KEY_ARG:
+		argp_error(state, "'%s': this command takes options only", argument);
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static const struct argp argp = {
+	.options = argp_options,
+	.parser = parse,
+	.doc = "See messages survive while the processes that carry them are killed."
+	       "\v"
+	       "Three senders put a text line by line into a mailbox, three receivers take it out, "
+	       "and all the while one of the six is killed with SIGKILL and replaced, many times a "
+	       "second. In the end every line must be accounted for. Then ferry is measured beside "
+	       "a POSIX message queue, a pipe and a Unix socket.\n"
+	       "\nThe exit status is 1 if a line was lost, torn, doubled or out of order, or if "
+	       "anybody was held up.\n"
+	       "\nExamples:\n"
+	       "  ferry demo\n"
+	       "  ferry demo --quick\n"
+	       "  ferry demo --seconds 60 --input /var/log/dpkg.log\n",
+};
+
+static void introduce(const struct demo *demo, const struct options *o)
+{
+	const struct show *s = &demo->show;
+	char lines[SHOW_NUMBER];
+
+	printf("%sferry demo: messages outlive the processes that carry them%s\n\n", s->bold,
+	       s->plain);
+	printf("    3 senders  -->  one mailbox in shared memory  -->  3 receivers\n\n");
+	printf("  The senders take turns at the %s lines of %s, again and\n"
+	       "  again, and send them one by one. The receivers compare each with the text.\n"
+	       "  For %g seconds, some %d times a second, one of the six is killed with SIGKILL,\n"
+	       "  wherever it happens to be, and another is started in its place.\n"
+	       "  Then every line must be accounted for.\n\n",
+	       show_number(lines, demo->text.n_lines),
+	       o->input ? o->input : "Debian's licence texts", demo->seconds, KILLS_PER_SECOND);
+}
+
+static void tick(struct crew *crew, uint64_t now)
+{
+	struct demo *demo = crew->context;
+	const struct crew_figures *f = &crew->figures;
+	uint64_t lines = crew_total(crew, false);
+	double passed = (double)(now - crew->started) / 1e9;
+	double rate = (double)(lines - demo->before) / ((double)(now - demo->before_at) / 1e9);
+	int filled = (int)(passed / demo->seconds * BAR + 0.5);
+	char n[SHOW_NUMBER], r[SHOW_NUMBER], slowest[CLI_HUMAN_BYTES];
+
+	show_progress(&demo->show, now,
+		      "  [%.*s%.*s] %4.1f s  %s lines  %s/s  %" PRIu64 " kills  %" PRIu64
+		      " recovered, slowest %s",
+		      filled > BAR ? BAR : filled, "####################",
+		      filled > BAR ? 0 : BAR - filled, "....................", passed,
+		      show_number(n, lines), show_short(r, rate), f->kills[0] + f->kills[1],
+		      f->recoveries, cli_human_duration(slowest, (int64_t)f->slowest));
+	if (now - demo->before_at > UINT64_C(1000000000)) {
+		demo->before = lines;
+		demo->before_at = now;
+	}
+}
+
+/* The lines whose send was completed, by all senders. */
+static uint64_t lines_sent(const struct crew *crew)
+{
+	uint64_t sum = 0, turn;
+	bool sent;
+
+	for (uint32_t i = 0; i < crew->senders; i++)
+		if (ledger_last(crew->ledger, i, &turn, &sent))
+			sum += turn + sent;
+	return sum;
+}
+
+/* Everybody has gone: nothing may be left in the mailbox. */
+static void inspect(struct crew *crew, ferry_mailbox *box)
+{
+	struct ferry_mailbox_stat stat;
+	int r = ferry_mailbox_stat(box, &stat);
+
+	if (r < 0)
+		ledger_report(crew->ledger, LEDGER_BROKEN, "stat: %s", ferry_error_name(r));
+	else if (stat.messages || stat.taken || stat.memory_free != stat.memory)
+		ledger_report(crew->ledger, LEDGER_BROKEN,
+			      "left behind: %" PRIu64 " messages, %" PRIu64 " taken, %" PRIu64
+			      " bytes",
+			      stat.messages, stat.taken, stat.memory - stat.memory_free);
+}
+
+static void print_fault(const struct demo *demo, const struct ledger *ledger, const char *name,
+			enum ledger_fault fault)
+{
+	uint64_t n = ledger_count(ledger, fault);
+	char number[SHOW_NUMBER];
+
+	printf("    %-17s %s%9s%s\n", name, n ? demo->show.bad : demo->show.good,
+	       show_number(number, n), demo->show.plain);
+}
+
+static void print_figures(const struct crew *crew)
+{
+	const struct crew_figures *f = &crew->figures;
+	char slowest[CLI_HUMAN_BYTES], where[72];
+
+	show_kills(crew, where, sizeof where);
+	printf("\n    slowest recovery %s, from a kill until another sender and another receiver\n"
+	       "    had each moved a message in a call begun after it\n",
+	       cli_human_duration(slowest, (int64_t)f->slowest));
+	printf("    killed in: %s\n\n", where);
+}
+
+static void print_account(const struct crew *crew, const struct ledger_sum *sum, uint64_t lines)
+{
+	const struct demo *demo = crew->context;
+	const struct show *s = &demo->show;
+	const struct ledger *l = crew->ledger;
+	uint64_t kills = crew->figures.kills[0] + crew->figures.kills[1];
+	char n[SHOW_NUMBER], rate[SHOW_NUMBER], k[SHOW_NUMBER];
+
+	printf(
+	    "  %s%s lines were sent%s, %s a second, while %s processes were killed. Of these:\n\n",
+	    s->bold, show_number(n, lines), s->plain,
+	    show_short(rate, (double)lines / demo->seconds), show_number(k, kills));
+	print_fault(demo, l, "lost", LEDGER_LOST);
+	print_fault(demo, l, "torn", LEDGER_TORN);
+	print_fault(demo, l, "out of order", LEDGER_REORDERED);
+	print_fault(demo, l, "twice, unmarked", LEDGER_DUPLICATE);
+	if (ledger_count(l, LEDGER_STRAY))
+		print_fault(demo, l, "out of nowhere", LEDGER_STRAY);
+	if (ledger_count(l, LEDGER_JAMMED))
+		print_fault(demo, l, "jammed", LEDGER_JAMMED);
+	if (ledger_count(l, LEDGER_BROKEN))
+		print_fault(demo, l, "broken", LEDGER_BROKEN);
+	printf("    %-17s %9s   the receiver died before it had finished: the delivery\n"
+	       "    %-17s %9s   count is raised\n",
+	       "twice, marked", show_number(n, sum->redelivered), "", "");
+	printf("    %-17s %9s   the sender died in mid-send; %s had come through all the same\n",
+	       "sent again", show_number(n, crew->figures.doubts),
+	       sum->doubtful ? show_number(k, sum->doubtful) : "none");
+	print_figures(crew);
+}
+
+static void conclude(const struct crew *crew, uint64_t lines)
+{
+	const struct demo *demo = crew->context;
+	const struct show *s = &demo->show;
+	uint64_t faults = ledger_faults(crew->ledger);
+	char n[SHOW_NUMBER], k[SHOW_NUMBER], slowest[CLI_HUMAN_BYTES];
+
+	if (faults) {
+		fflush(stdout);
+		fprintf(stderr,
+			"%sferry demo failed: %" PRIu64 " violation%s (seed %" PRIu64 ")%s\n",
+			s->bad, faults, CLI_PLURAL(faults), crew->seed, s->plain);
+		show_faults(crew->ledger);
+		return;
+	}
+	if (s->quiet)
+		return;
+	printf(
+	    "%sProved:%s %s processes died at random moments, and not one of %s lines was\n"
+	    "lost, torn, doubled without a mark, or out of order; the others went on within %s.\n",
+	    s->good, s->plain, show_number(k, crew->figures.kills[0] + crew->figures.kills[1]),
+	    show_number(n, lines), cli_human_duration(slowest, (int64_t)crew->figures.slowest));
+}
+
+/* The show itself, from the first fork to the account. */
+static int run(struct crew *crew, ferry_mailbox *box)
+{
+	struct demo *demo = crew->context;
+	struct ledger_sum sum;
+	int status = STATUS_DONE;
+
+	crew_run(crew, demo->seconds);
+	show_progress_end(&demo->show);
+	if (interrupt_seen())
+		return STATUS_FAILED;
+	inspect(crew, box);
+	ledger_close(crew->ledger, &sum);
+	uint64_t lines = lines_sent(crew);
+	if (sum.begun != lines + crew->figures.doubts)
+		ledger_report(crew->ledger, LEDGER_BROKEN,
+			      "the account does not add up: %" PRIu64 " messages, %" PRIu64
+			      " lines, %" PRIu64 " in doubt",
+			      sum.begun, lines, crew->figures.doubts);
+	if (!demo->show.quiet)
+		print_account(crew, &sum, lines);
+	if (!demo->show.quiet && !ledger_faults(crew->ledger))
+		status = demo_table(&demo->show, demo->seconds < 4 ? 0.08 : 0.15,
+				    demo->seconds < 4 ? 3 : 5);
+	if (!interrupt_seen())
+		conclude(crew, lines);
+	return ledger_faults(crew->ledger) ? STATUS_FAILED : status;
+}
+
+/* Make the mailbox and the crew, run, and take everything away. */
+static int stage(struct demo *demo, uint64_t seed)
+{
+	struct ledger *ledger = ledger_make(&(struct ledger_plan){
+	    .streams = PEOPLE, .seats = 2 * PEOPLE, .priorities = 1, .window = WINDOW });
+	struct crew crew = {
+		.senders = PEOPLE,
+		.receivers = PEOPLE,
+		.kills_per_second = KILLS_PER_SECOND,
+		.seed = seed,
+		.ledger = ledger,
+		.work = demo_work,
+		.tick = tick,
+		.context = demo,
+	};
+	struct ferry_why why = { 0 };
+	ferry_mailbox *box;
+	int r, status = STATUS_FAILED;
+
+	if (!ledger || crew_init(&crew) < 0)
+		cli_die(STATUS_FAILED, "demo: out of memory");
+	r = ferry_mailbox_open(
+	    &box, DEMO_LOCATION,
+	    FERRY_MAILBOX_OPTIONS(.flags = FERRY_EXCLUSIVE, .why = &why,
+				  .max_size = sizeof(struct demo_head) + demo->text.longest));
+	if (r < 0) {
+		status = cli_fail("demo", DEMO_LOCATION, r, &why);
+	} else {
+		status = run(&crew, box);
+		ferry_mailbox_close(box);
+		ferry_remove(DEMO_LOCATION, NULL);
+	}
+	crew_fini(&crew);
+	ledger_unmake(ledger);
+	return status;
+}
+
+int cmd_demo(int argc, char **argv)
+{
+	static struct demo demo;
+	struct options o = { 0 };
+	char place[32];
+
+	cli_parse(&argp, argc, argv, &o);
+	demo.seconds = o.duration ? (double)o.duration / 1e9 : o.quick ? 2 : 8;
+	if (!o.seeded && getrandom(&o.seed, sizeof o.seed, 0) != sizeof o.seed)
+		o.seed = ledger_now();
+	show_init(&demo.show, o.quiet);
+	interrupt_catch();
+	int status = demo_text_read(&demo.text, o.input);
+	if (status != STATUS_DONE)
+		return status;
+	int r = show_place_make(place);
+	if (r < 0)
+		cli_die(STATUS_FAILED, "demo: cannot make a directory in /dev/shm: %s",
+			ferry_strerror(r));
+	if (!o.quiet)
+		introduce(&demo, &o);
+	demo.before_at = ledger_now();
+	status = stage(&demo, o.seed);
+	show_place_remove(place);
+	demo_text_free(&demo.text);
+	return interrupt_end(status);
+}

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * demo_table.c - ferry beside the kernel's own ways, measured right now on the same two cores.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "bench_peers.h"
+#include "cli.h"
+#include "demo.h"
+#include "interrupt.h"
+
+#define ROUNDS_MAX      15
+#define ROUNDTRIP_BYTES 8
+#define STREAM_BYTES    64
+
+struct row {
+	const char *peer, *name;
+	double roundtrip[ROUNDS_MAX]; /* ns */
+	double rate[ROUNDS_MAX];      /* messages a second */
+	int error;                    /* the first failure: the row then shows why */
+	char why[160];
+};
+
+static int ascending(const void *a, const void *b)
+{
+	const double *x = a, *y = b;
+
+	return (*x > *y) - (*x < *y);
+}
+
+static double median(double *values, unsigned n)
+{
+	qsort(values, n, sizeof *values, ascending);
+	return n % 2 ? values[n / 2] : (values[n / 2 - 1] + values[n / 2]) / 2;
+}
+
+/* One round trip and one stream figure of one peer. */
+static void measure(struct row *row, unsigned round, double seconds)
+{
+	const struct bench_peer *peer = bench_peer(row->peer);
+	struct bench_result result = { 0 };
+
+	if (row->error)
+		return;
+	row->error = bench_roundtrip(peer, ROUNDTRIP_BYTES, seconds, &result);
+	row->roundtrip[round] = result.p50;
+	if (!row->error)
+		row->error = bench_stream(peer, STREAM_BYTES, 1, 1, seconds, &result);
+	row->rate[round] = result.rate;
+	if (row->error)
+		snprintf(row->why, sizeof row->why, "%s",
+			 result.why[0] ? result.why : ferry_strerror(row->error));
+}
+
+static void print_row(const struct show *show, struct row *row, unsigned rounds, double *best_trip,
+		      double *best_rate)
+{
+	char rate[SHOW_NUMBER], slower[32] = "", fewer[32] = "";
+	bool first = *best_rate == 0;
+
+	if (row->error) {
+		printf("    %-20s %snot to be had here: %s%s\n", row->name, show->dim, row->why,
+		       show->plain);
+		return;
+	}
+	double trip = median(row->roundtrip, rounds), messages = median(row->rate, rounds);
+	if (first) {
+		*best_trip = trip;
+		*best_rate = messages;
+	} else {
+		snprintf(slower, sizeof slower, "%.*f x", trip / *best_trip < 9.95,
+			 trip / *best_trip);
+		snprintf(fewer, sizeof fewer, "1/%.*f", *best_rate / messages < 9.95,
+			 *best_rate / messages);
+	}
+	printf("    %s%-20s %8.2f us %8s     %9s/s %8s%s\n", first ? show->bold : "", row->name,
+	       trip / 1e3, slower, show_short(rate, messages), fewer, first ? show->plain : "");
+}
+
+static void print_table(const struct show *show, struct row *rows, size_t n, unsigned rounds)
+{
+	const unsigned *cpus = bench_cpus();
+	double trip = 0, rate = 0;
+
+	if (cpus[0] == cpus[1])
+		printf(
+		    "  %sThe same without kills, beside the kernel's own ways%s, just now on the "
+		    "only core (%u):\n\n",
+		    show->bold, show->plain, cpus[0]);
+	else
+		printf(
+		    "  %sThe same without kills, beside the kernel's own ways%s, just now on cores "
+		    "%u and %u (%s):\n\n",
+		    show->bold, show->plain, cpus[0], cpus[1], bench_cpus_relation());
+	printf("    %s%-20s %20s     %20s%s\n", show->dim, "", "8 B there and back",
+	       "64 B messages one way", show->plain);
+	for (size_t i = 0; i < n; i++)
+		print_row(show, &rows[i], rounds, &trip, &rate);
+	printf("    %smedians of %u rounds, measured in turns; one message a call%s\n\n", show->dim,
+	       rounds, show->plain);
+}
+
+int demo_table(const struct show *show, double seconds, unsigned rounds)
+{
+	static struct row rows[] = {
+		{ .peer = "ferry", .name = "ferry" },
+		{ .peer = "POSIX mq", .name = "POSIX message queue" },
+		{ .peer = "pipe", .name = "pipe" },
+		{ .peer = "Unix socket", .name = "Unix socket" },
+	};
+	const size_t n = sizeof rows / sizeof *rows;
+	struct show progress = *show;
+	int e = bench_begin(NULL);
+
+	for (unsigned round = 0; !e && round < rounds; round++)
+		for (size_t i = 0; i < n && !interrupt_seen(); i++) {
+			show_progress(&progress, ledger_now(), "  measuring: round %u of %u, %s",
+				      round + 1, rounds, rows[i].name);
+			measure(&rows[i], round, seconds);
+		}
+	show_progress_end(&progress);
+	if (!e && !interrupt_seen())
+		print_table(show, rows, n, rounds);
+	bench_end();
+	if (e < 0)
+		cli_complain("demo: cannot measure: %s", ferry_strerror(e));
+	return e < 0 || rows[0].error ? STATUS_FAILED : STATUS_DONE;
+}

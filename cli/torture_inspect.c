@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * torture_inspect.c - what `ferry torture` looks at after a death, and when all is over.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli.h"
+#include "torture.h"
+
+#define CLEAN_WAIT_MS 2000 /* until what the dead held must be there for others */
+
+/*
+ * A copying receive may have finished just before its process was killed, which then could not
+ * report it any more. Its buffer tells: what lies there whole may have been received. (What the
+ * process did report is not touched by ledger_found().) A message that lies there in part was
+ * not received, and must come again.
+ */
+void torture_dead(struct crew *crew, uint32_t seat)
+{
+	const struct torture *t = crew->context;
+	uint32_t stream;
+	uint64_t number;
+
+	if (crew_is_sender(crew, seat))
+		return;
+	for (uint32_t i = 0; i < t->batch; i++) {
+		char *buffer = torture_buffer(t, seat, i);
+		struct torture_head head;
+
+		memcpy(&head, buffer, sizeof head);
+		if (head.size <= t->size_max && torture_read(buffer, head.size, &stream, &number) &&
+		    stream < crew_streams(crew))
+			ledger_found(crew->ledger, stream, number);
+		memset(buffer, 0, sizeof head);
+	}
+}
+
+/* Receive all that is left: returned by the last who died, perhaps. */
+static void drain(struct crew *crew, ferry_mailbox *box)
+{
+	static struct ledger_view view;
+	struct torture *t = crew->context;
+	struct ferry_message info;
+	struct ledger_delivery d = { 0 };
+	uint32_t seat = crew_seats(crew); /* one more than the crew has */
+	char *buffer = malloc(t->size_max);
+	ssize_t r = buffer ? 0 : -1;
+
+	while (r >= 0) {
+		ledger_look(crew->ledger, &view);
+		r = ferry_mailbox_receive_with(box, buffer, t->size_max, &info, FERRY_NOW);
+		if (r < 0)
+			break;
+		d.priority = info.priority;
+		d.deliveries = info.deliveries;
+		d.tag = info.size;
+		if (torture_read(buffer, info.size, &d.stream, &d.number))
+			ledger_seen(crew->ledger, seat, &view, &d, false);
+		else
+			ledger_report(crew->ledger, LEDGER_TORN,
+				      "a message of %zu bytes is not whole", info.size);
+	}
+	if (r != -EAGAIN)
+		ledger_report(crew->ledger, LEDGER_BROKEN, "receive at the end: %s",
+			      ferry_error_name((int)r));
+	free(buffer);
+}
+
+static bool is_clean(const struct ferry_mailbox_stat *s)
+{
+	return !s->messages && !s->taken && s->memory_free == s->memory && !s->members_dead &&
+	       s->members_alive == 1;
+}
+
+/* The counters may be off by one for each process that was killed inside a call. */
+static void compare_counts(struct crew *crew, const struct ledger_sum *sum)
+{
+	const struct ferry_mailbox_stat *s = &((struct torture *)crew->context)->stat;
+	uint64_t kills = crew->figures.kills[0] + crew->figures.kills[1];
+	uint64_t went = sum->begun - sum->absent;
+
+	if (s->sent + kills * LEDGER_BATCH < went || s->sent > went + kills * LEDGER_BATCH)
+		ledger_report(crew->ledger, LEDGER_BROKEN,
+			      "stat counts %" PRIu64 " messages sent, the ledger %" PRIu64, s->sent,
+			      went);
+	if (sum->gone > s->dropped + s->expired + kills)
+		ledger_report(crew->ledger, LEDGER_LOST,
+			      "%" PRIu64 " messages are missing, but stat counts %" PRIu64
+			      " dropped and %" PRIu64 " expired",
+			      sum->gone, s->dropped, s->expired);
+}
+
+static void close_account(struct crew *crew)
+{
+	struct torture *t = crew->context;
+
+	ledger_close(crew->ledger, &t->sum);
+	compare_counts(crew, &t->sum);
+}
+
+/* Memory that the dead held must be there for the living, without cleaning by hand. */
+static void borrow(struct crew *crew, ferry_mailbox *box)
+{
+	const struct torture *t = crew->context;
+	struct ferry_message loan;
+	int r = ferry_mailbox_loan(box, t->size_max, &loan, ferry_in_ms(CLEAN_WAIT_MS));
+
+	if (r == 0)
+		r = ferry_mailbox_cancel(box, &loan);
+	if (r < 0)
+		ledger_report(crew->ledger, LEDGER_BROKEN, "a loan at the end: %s",
+			      ferry_error_name(r));
+}
+
+/* Dead members that hold nothing anybody wants may be there until somebody cleans up. */
+static void repair(struct crew *crew)
+{
+	const struct torture *t = crew->context;
+	struct ferry_repair repair;
+	struct ferry_why why = { 0 };
+	int r = ferry_object_repair(t->location, 0, &repair, &why);
+
+	if (r < 0)
+		ledger_report(crew->ledger, LEDGER_BROKEN, "repair: %s %s", ferry_error_name(r),
+			      why.text);
+}
+
+void torture_inspect(struct crew *crew)
+{
+	struct torture *t = crew->context;
+	struct ferry_why why = { 0 };
+	ferry_mailbox *box;
+	int r = ferry_mailbox_open(&box, t->location,
+				   FERRY_MAILBOX_OPTIONS(.flags = FERRY_EXISTING, .why = &why));
+
+	if (r < 0) {
+		ledger_report(crew->ledger, LEDGER_BROKEN, "open at the end: %s %s",
+			      ferry_error_name(r), why.text);
+		return;
+	}
+	ledger_seat(crew->ledger, crew_seats(crew));
+	drain(crew, box);
+	if (!t->drop)
+		borrow(crew, box);
+	repair(crew);
+	drain(crew, box);
+	r = ferry_mailbox_stat(box, &t->stat);
+	if (r < 0)
+		ledger_report(crew->ledger, LEDGER_BROKEN, "stat: %s", ferry_error_name(r));
+	else if (!is_clean(&t->stat))
+		ledger_report(crew->ledger, LEDGER_BROKEN,
+			      "left behind: %" PRIu64 " messages, %" PRIu64 " taken, %" PRIu64
+			      " bytes, %u dead and %u live members",
+			      t->stat.messages, t->stat.taken, t->stat.memory - t->stat.memory_free,
+			      t->stat.members_dead, t->stat.members_alive - 1);
+	ferry_mailbox_close(box);
+	close_account(crew);
+}
