@@ -1,0 +1,606 @@
+/* SPDX-License-Identifier: MIT */
+/* Hostile peers (C9): bytes of the object scribbled over, its file cut short or holed. Victims run
+ * in processes of their own; a crash or a hang there fails the claim, an error does not. */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "box.h"
+#include "check.h"
+#include "claim.h"
+#include "peer.h"
+#include "scratch.h"
+
+#define OPTIONS FERRY_MAILBOX_OPTIONS
+
+enum { MAX = 3000, ROOM = 1000, CANARY = 64, HEADER = 4096, SLOTS = 16 };
+
+/* A generator per process, so that a seed gives the same run again. */
+static uint64_t state;
+
+static uint64_t any(void)
+{
+	state ^= state << 13;
+	state ^= state >> 7;
+	state ^= state << 17;
+	return state;
+}
+
+static void known(int64_t result)
+{
+	if (result < 0 && !strcmp(ferry_error_name((int)result), "E?"))
+		check_failed(__FILE__, __LINE__, "result %jd is no error", (intmax_t)result);
+}
+
+static ferry_deadline any_deadline(void)
+{
+	return any() % 8 ? FERRY_NOW : ferry_in_ms(2);
+}
+
+/* Receive into a buffer whose surroundings must not change. */
+static void receive_guarded(ferry_mailbox *box)
+{
+	unsigned char data[ROOM + 2 * CANARY];
+	struct ferry_message info = { 0 };
+	ssize_t n;
+
+	memset(data, 0x5a, sizeof data);
+	if (any() % 2)
+		n = ferry_mailbox_receive_with(box, data + CANARY, ROOM, &info, any_deadline());
+	else
+		n = ferry_mailbox_peek(box, data + CANARY, ROOM, &info, any_deadline());
+	known(n);
+	check(n <= ROOM);
+	for (size_t i = 0; i < CANARY; i++)
+		check(data[i] == 0x5a && data[CANARY + ROOM + i] == 0x5a);
+}
+
+static volatile unsigned char sink;
+
+static void take_and_touch(ferry_mailbox *box)
+{
+	struct ferry_message message;
+	const int r = ferry_mailbox_take(box, &message, any_deadline());
+
+	known(r);
+	if (r)
+		return;
+	check(message.size <= MAX);
+	for (size_t i = 0; i < message.size; i++)
+		sink = ((unsigned char *)message.data)[i];
+	if (message.size)
+		memset(message.data, 1, message.size);
+	known(any() % 2 ? ferry_mailbox_done(box, &message) : ferry_mailbox_return(box, &message));
+}
+
+static void loan_and_commit(ferry_mailbox *box)
+{
+	struct ferry_message loan;
+	const int r = ferry_mailbox_loan(box, any() % (MAX + 1), &loan, any_deadline());
+
+	known(r);
+	if (r)
+		return;
+	memset(loan.data, 2, loan.size);
+	if (any() % 2)
+		known(ferry_mailbox_cancel(box, &loan));
+	else if (ferry_mailbox_commit(box, &loan, any_deadline()))
+		known(ferry_mailbox_cancel(box, &loan));
+}
+
+static void look(ferry_mailbox *box)
+{
+	struct ferry_mailbox_stat stat;
+	struct ferry_object_stat object;
+	struct ferry_member members[4];
+	struct ferry_repair repair;
+
+	known(ferry_mailbox_stat(box, &stat));
+	known(ferry_object_stat("orders", &object, NULL));
+	if (ferry_object_members("orders", members, 4, NULL) > 0)
+		check(memchr(members[0].program, 0, sizeof members[0].program));
+	known(ferry_object_repair("orders", any() % 2, &repair, NULL));
+}
+
+static void send_any(ferry_mailbox *box)
+{
+	static const unsigned char data[MAX];
+
+	known(ferry_mailbox_send_with(
+	    box, data, any() % 3 ? any() % 200 : any() % (MAX + 1),
+	    FERRY_SEND_OPTIONS(.priority = any() % 2, .ttl = (int64_t)(any() % 2) * 1000000),
+	    any_deadline()));
+}
+
+static void any_operation(ferry_mailbox *box)
+{
+	switch (any() % 6) {
+	case 0:
+	case 1:
+		send_any(box);
+		break;
+	case 2:
+		receive_guarded(box);
+		break;
+	case 3:
+		take_and_touch(box);
+		break;
+	case 4:
+		loan_and_commit(box);
+		break;
+	default:
+		look(box);
+	}
+}
+
+/* Opens the mailbox, or fails to; then calls at random. Ends well, if at all. */
+static void victim(struct stage *stage, const void *argument)
+{
+	ferry_mailbox *box = NULL;
+
+	alarm(8);
+	state = *(const uint64_t *)argument * 2 + 1;
+	known(ferry_mailbox_open(&box, "orders", NULL));
+	stage_reach(stage, 1);
+	for (int i = 0; box && i < 80; i++) {
+		any_operation(box);
+		atomic_store(&stage->value[0], i);
+	}
+	ferry_mailbox_close(box);
+}
+
+/* A mailbox with something of everything in it. */
+static void make_prey(void)
+{
+	ferry_mailbox *box = box_open(
+	    "orders", OPTIONS(.max_size = MAX, .messages = 8, .members = SLOTS, .priorities = 2));
+
+	for (uint64_t i = 0; i < 3; i++) {
+		box_send(box, i);
+		check_eq(box_send_pattern(box, i, MAX, FERRY_NOW), 0);
+	}
+	ferry_mailbox_close(box);
+}
+
+/* The bytes of the file, as an enemy has them. */
+struct prey {
+	unsigned char *bytes;
+	size_t size;
+};
+
+static struct prey map_prey(void)
+{
+	const int fd = open(scratch_path("orders"), O_RDWR | O_CLOEXEC);
+	struct prey prey;
+	struct stat st;
+
+	check(fd >= 0);
+	check_eq(fstat(fd, &st), 0);
+	prey.size = (size_t)st.st_size;
+	prey.bytes = mmap(NULL, prey.size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	check(prey.bytes != MAP_FAILED);
+	close(fd);
+	return prey;
+}
+
+static void unmap_prey(const struct prey *prey)
+{
+	munmap(prey->bytes, prey->size);
+}
+
+/* What may stand in the place of a word. */
+static uint64_t another_word(uint64_t word)
+{
+	switch (any() % 8) {
+	case 0:
+		return 0;
+	case 1:
+		return ~(uint64_t)0;
+	case 2:
+		return word + 1;
+	case 3:
+		return word - 1;
+	case 4:
+	case 5:
+		return word ^ ((uint64_t)1 << any() % 64);
+	case 6:
+		return word << 1;
+	default:
+		return any();
+	}
+}
+
+static void change_words(unsigned char *bytes, size_t from, size_t to, int n)
+{
+	for (int i = 0; i < n; i++) {
+		const size_t at = (from + any() % (to - from)) & ~(size_t)7;
+		uint64_t word;
+
+		memcpy(&word, bytes + at, sizeof word);
+		word = another_word(word);
+		memcpy(bytes + at, &word, sizeof word);
+	}
+}
+
+static void change_range(unsigned char *bytes, size_t from, size_t to)
+{
+	const size_t at = from + any() % (to - from);
+	const size_t most = to - at < 4096 ? to - at : 4096;
+
+	for (size_t i = 0, n = 1 + any() % most; i < n; i++)
+		bytes[at + i] = (unsigned char)any();
+}
+
+static void scribble(const struct prey *prey, size_t from, size_t to)
+{
+	if (any() % 4)
+		change_words(prey->bytes, from, to, 1 + (int)(any() % 8));
+	else
+		change_range(prey->bytes, from, to);
+}
+
+static void victim_must_end(struct peer *peer, uint64_t seed)
+{
+	const int status = peer_join_status(peer);
+
+	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM)
+		check_failed(__FILE__, __LINE__, "seed %ju hangs it", (uintmax_t)seed);
+	if (WIFSIGNALED(status))
+		check_failed(__FILE__, __LINE__, "seed %ju kills it with signal %d",
+			     (uintmax_t)seed, WTERMSIG(status));
+	if (WEXITSTATUS(status))
+		check_failed(__FILE__, __LINE__, "seed %ju", (uintmax_t)seed);
+}
+
+/* Scribble before it opens, and go on while it works. */
+static void attack_while_in_use(uint64_t seed, size_t from, size_t to)
+{
+	struct prey prey;
+	struct peer peer;
+
+	make_prey();
+	prey = map_prey();
+	state = seed * 2 + 1;
+	if (seed % 4 == 0)
+		scribble(&prey, from, to ? to : prey.size);
+	peer_start(&peer, victim, &seed);
+	peer_await(&peer, 1);
+	for (int i = 0; i < 40 && process_state(peer.pid) != 'Z'; i++)
+		scribble(&prey, from, to ? to : prey.size);
+	victim_must_end(&peer, seed);
+	unmap_prey(&prey);
+	check_eq(unlink(scratch_path("orders")), 0);
+}
+
+/* One change, made before it opens or right after, and then silence. */
+static void attack_once(uint64_t seed, size_t from, size_t to)
+{
+	struct prey prey;
+	struct peer peer;
+
+	make_prey();
+	prey = map_prey();
+	state = seed * 2 + 1;
+	if (seed % 2)
+		change_words(prey.bytes, from, to ? to : prey.size, 1 + (int)(any() % 3));
+	peer_start(&peer, victim, &seed);
+	peer_await(&peer, 1);
+	if (seed % 2 == 0)
+		change_words(prey.bytes, from, to ? to : prey.size, 1 + (int)(any() % 3));
+	victim_must_end(&peer, seed);
+	unmap_prey(&prey);
+	check_eq(unlink(scratch_path("orders")), 0);
+}
+
+/* FERRY_SEED=n begins with that seed, to see a failure again. */
+static void attack(size_t from, size_t to)
+{
+	const char *first = getenv("FERRY_SEED");
+	const uint64_t seed = first ? strtoull(first, NULL, 0) : 1;
+	const uint64_t n = (uint64_t)check_repeat(60, 5000);
+
+	for (uint64_t i = seed; i < seed + n; i++) {
+		attack_while_in_use(i, from, to);
+		attack_once(i, from, to);
+	}
+}
+
+static void c9_scribbled_header_crashes_nobody(void)
+{
+	attack(0, HEADER);
+}
+
+static void c9_scribbled_start_of_the_header_crashes_nobody(void)
+{
+	attack(0, 192);
+}
+
+static void c9_scribbled_member_table_crashes_nobody(void)
+{
+	attack(HEADER, HEADER + 64 * SLOTS);
+}
+
+static void c9_scribbled_mailbox_crashes_nobody(void)
+{
+	attack(HEADER + 64 * SLOTS, HEADER + 64 * SLOTS + 8192);
+	attack(HEADER + 64 * SLOTS, 0);
+}
+
+static void c9_scribbled_anywhere_crashes_nobody(void)
+{
+	attack(0, 0);
+}
+
+static void c9_truncated_while_in_use_crashes_nobody(void)
+{
+	for (uint64_t seed = 1; seed <= (uint64_t)check_repeat(100, 5000); seed++) {
+		struct prey prey;
+		struct peer peer;
+
+		make_prey();
+		prey = map_prey();
+		unmap_prey(&prey);
+		state = seed * 2 + 1;
+		peer_start(&peer, victim, &seed);
+		peer_await(&peer, 1);
+		await(atomic_load(&peer.stage->value[0]) >= (int64_t)(any() % 40) ||
+		      process_state(peer.pid) == 'Z');
+		check_eq(
+		    truncate(scratch_path("orders"), any() % 3 ? (off_t)(any() % prey.size) : 0),
+		    0);
+		victim_must_end(&peer, seed);
+		check_eq(unlink(scratch_path("orders")), 0);
+	}
+}
+
+static void c9_truncated_and_grown_again_crashes_nobody(void)
+{
+	for (uint64_t seed = 1; seed <= (uint64_t)check_repeat(60, 5000); seed++) {
+		struct prey prey;
+		struct peer peer;
+
+		make_prey();
+		prey = map_prey();
+		unmap_prey(&prey);
+		state = seed * 2 + 1;
+		peer_start(&peer, victim, &seed);
+		peer_await(&peer, 1);
+		for (int i = 0; i < 10; i++) {
+			check_eq(truncate(scratch_path("orders"), (off_t)(any() % prey.size)), 0);
+			check_eq(truncate(scratch_path("orders"), (off_t)prey.size), 0);
+		}
+		victim_must_end(&peer, seed);
+		check_eq(unlink(scratch_path("orders")), 0);
+	}
+}
+
+static void c9_holes_punched_into_the_file_crash_nobody(void)
+{
+	for (uint64_t seed = 1; seed <= (uint64_t)check_repeat(40, 2000); seed++) {
+		struct prey prey;
+		struct peer peer;
+		int fd;
+
+		make_prey();
+		prey = map_prey();
+		unmap_prey(&prey);
+		fd = open(scratch_path("orders"), O_RDWR | O_CLOEXEC);
+		state = seed * 2 + 1;
+		peer_start(&peer, victim, &seed);
+		peer_await(&peer, 1);
+		for (int i = 0; i < 3; i++)
+			check_eq(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+					   (off_t)(any() % prey.size), 1 + (off_t)(any() % 9000)),
+				 0);
+		close(fd);
+		victim_must_end(&peer, seed);
+		check_eq(unlink(scratch_path("orders")), 0);
+	}
+}
+
+/* Wait for ever; the file is cut meanwhile. */
+static void wait_for_ever(struct stage *stage, const void *argument)
+{
+	ferry_mailbox *box = box_open("orders", OPTIONS(.spin = -1));
+	static const unsigned char data[MAX];
+	unsigned char got[MAX];
+	int64_t r = 0;
+
+	alarm(8);
+	stage_reach(stage, 1);
+	if (argument)
+		while (r >= 0)
+			r = ferry_mailbox_send(box, data, MAX, FERRY_FOREVER);
+	else
+		while (r >= 0)
+			r = ferry_mailbox_receive(box, got, MAX, FERRY_FOREVER);
+	check(r == -FERRY_ECORRUPT || r == -FERRY_ETRUNCATED);
+	known(ferry_mailbox_send(box, data, 1, FERRY_NOW));
+	ferry_mailbox_close(box);
+}
+
+static void truncated_under(const void *sending, off_t size)
+{
+	struct peer peer;
+
+	make_prey();
+	peer_start(&peer, wait_for_ever, sending);
+	peer_await(&peer, 1);
+	await(box_look("orders").members_alive == 1 && process_asleep(peer.pid));
+	check_eq(truncate(scratch_path("orders"), size), 0);
+	peer_join(&peer);
+	check_eq(unlink(scratch_path("orders")), 0);
+}
+
+static void c9_blocked_receiver_learns_that_the_file_was_cut(void)
+{
+	truncated_under(NULL, 0);
+	truncated_under(NULL, 4096);
+}
+
+static void c9_blocked_sender_learns_that_the_file_was_cut(void)
+{
+	truncated_under("sending", 0);
+	truncated_under("sending", 4096);
+}
+
+static void c9_taken_message_of_a_cut_file_can_still_be_touched(void)
+{
+	ferry_mailbox *box = box_open("orders", NULL);
+	struct ferry_message message;
+
+	check_eq(box_send_pattern(box, 1, 50000, FERRY_NOW), 0);
+	check_eq(ferry_mailbox_take(box, &message, FERRY_NOW), 0);
+	check_eq(truncate(scratch_path("orders"), 0), 0);
+	for (size_t i = 0; i < message.size; i++)
+		sink = ((unsigned char *)message.data)[i];
+	memset(message.data, 1, message.size);
+	known(ferry_mailbox_done(box, &message));
+	check_eq(ferry_mailbox_send(box, "x", 1, FERRY_NOW), -FERRY_ECORRUPT);
+	check_eq(ferry_mailbox_receive(box, NULL, 0, FERRY_NOW), -FERRY_ECORRUPT);
+	ferry_mailbox_close(box);
+	check_eq(unlink(scratch_path("orders")), 0);
+}
+
+static void c9_one_cut_mailbox_leaves_the_others_alone(void)
+{
+	ferry_mailbox *box = box_open("orders", NULL);
+	ferry_mailbox *other = box_open("other", NULL);
+	struct ferry_mailbox_stat stat;
+
+	box_send(other, 1);
+	check_eq(truncate(scratch_path("orders"), 0), 0);
+	check_eq(ferry_mailbox_send(box, "x", 1, FERRY_NOW), -FERRY_ECORRUPT);
+	check(ferry_mailbox_stat(box, &stat) < 0);
+	box_expect(other, 1);
+	box_send(other, 2);
+	box_expect(other, 2);
+	ferry_mailbox_close(box);
+	check_eq(unlink(scratch_path("orders")), 0);
+	box_end(other, "other");
+}
+
+/* Memory of our own whose file is cut: touching it is our own fault. */
+static volatile unsigned char *foreign_cut_memory(void)
+{
+	const int fd = memfd_create("foreign", MFD_CLOEXEC);
+	volatile unsigned char *bytes;
+
+	check_eq(ftruncate(fd, 4096), 0);
+	bytes = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	check_eq(ftruncate(fd, 0), 0);
+	close(fd);
+	return bytes;
+}
+
+static void touch_foreign(struct stage *stage, const void *argument)
+{
+	ferry_mailbox *box = box_open("orders", NULL);
+	volatile unsigned char *bytes = foreign_cut_memory();
+
+	(void)argument;
+	box_send(box, 1);
+	stage_reach(stage, 1);
+	bytes[100] = 1;
+}
+
+static void c9_sigbus_of_foreign_memory_still_kills(void)
+{
+	struct peer peer;
+	int status;
+
+	peer_start(&peer, touch_foreign, NULL);
+	status = peer_join_status(&peer);
+	check(WIFSIGNALED(status));
+	check_eq(WTERMSIG(status), SIGBUS);
+	box_remove("orders");
+}
+
+static volatile unsigned char *volatile expected;
+
+static void plain_handler(int signal_number)
+{
+	_exit(signal_number == SIGBUS ? 42 : 1);
+}
+
+static void detailed_handler(int signal_number, siginfo_t *info, void *context)
+{
+	(void)context;
+	_exit(signal_number == SIGBUS && info->si_addr == (const void *)(uintptr_t)expected ? 43
+											    : 1);
+}
+
+static void touch_foreign_with_handler(struct stage *stage, const void *argument)
+{
+	struct sigaction action = { .sa_handler = plain_handler };
+
+	(void)stage;
+	if (argument) {
+		action.sa_sigaction = detailed_handler;
+		action.sa_flags = SA_SIGINFO;
+	}
+	check_eq(sigaction(SIGBUS, &action, NULL), 0);
+	box_open("orders", NULL);
+	expected = foreign_cut_memory() + 64;
+	*expected = 1;
+}
+
+static void c9_sigbus_of_foreign_memory_reaches_the_programs_own_handler(void)
+{
+	struct peer peer;
+
+	peer_start(&peer, touch_foreign_with_handler, NULL);
+	check_eq(WEXITSTATUS(peer_join_status(&peer)), 42);
+	peer_start(&peer, touch_foreign_with_handler, "detailed");
+	check_eq(WEXITSTATUS(peer_join_status(&peer)), 43);
+	box_remove("orders");
+}
+
+static void raise_bus(struct stage *stage, const void *argument)
+{
+	(void)stage;
+	if (argument)
+		signal(SIGBUS, SIG_IGN);
+	box_open("orders", NULL);
+	kill(getpid(), SIGBUS);
+}
+
+static void c9_sigbus_that_was_sent_does_what_it_did_before(void)
+{
+	struct peer peer;
+
+	peer_start(&peer, raise_bus, NULL);
+	check_eq(WTERMSIG(peer_join_status(&peer)), SIGBUS);
+	peer_start(&peer, raise_bus, "ignored");
+	peer_join(&peer);
+	box_remove("orders");
+}
+
+int main(void)
+{
+	const struct CMUnitTest claims[] = {
+		claim(c9_scribbled_header_crashes_nobody),
+		claim(c9_scribbled_start_of_the_header_crashes_nobody),
+		claim(c9_scribbled_member_table_crashes_nobody),
+		claim(c9_scribbled_mailbox_crashes_nobody),
+		claim(c9_scribbled_anywhere_crashes_nobody),
+		claim(c9_truncated_while_in_use_crashes_nobody),
+		claim(c9_truncated_and_grown_again_crashes_nobody),
+		claim(c9_holes_punched_into_the_file_crash_nobody),
+		claim(c9_blocked_receiver_learns_that_the_file_was_cut),
+		claim(c9_blocked_sender_learns_that_the_file_was_cut),
+		claim(c9_taken_message_of_a_cut_file_can_still_be_touched),
+		claim(c9_one_cut_mailbox_leaves_the_others_alone),
+		claim(c9_sigbus_of_foreign_memory_still_kills),
+		claim(c9_sigbus_of_foreign_memory_reaches_the_programs_own_handler),
+		claim(c9_sigbus_that_was_sent_does_what_it_did_before),
+	};
+
+	return claim_run_all(claims);
+}

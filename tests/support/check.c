@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+/* How an assertion ends its process, and the clocks. */
+#include "check.h"
+
+#include <ferry/error.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "claim.h"
+
+_Noreturn void check_failed(const char *file, int line, const char *format, ...)
+{
+	char text[512];
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(text, sizeof text, format, arguments);
+	va_end(arguments);
+	dprintf(STDERR_FILENO, "%s:%d: process %d: %s\n", file, line, (int)getpid(), text);
+	_exit(CLAIM_FAILED);
+}
+
+void check_equal(const char *file, int line, const char *what, intmax_t got, intmax_t want)
+{
+	if (got == want)
+		return;
+	check_failed(file, line, "%s is %jd%s%s, not %jd%s%s", what, got, got < 0 ? " " : "",
+		     got < 0 ? ferry_error_name((int)got) : "", want, want < 0 ? " " : "",
+		     want < 0 ? ferry_error_name((int)want) : "");
+}
+
+_Noreturn void check_skip(const char *reason)
+{
+	dprintf(STDOUT_FILENO, "# %s\n", reason);
+	_exit(CLAIM_SKIPPED);
+}
+
+static int64_t clock_read(clockid_t id)
+{
+	struct timespec t;
+
+	clock_gettime(id, &t);
+	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+int64_t clock_ns(void)
+{
+	return clock_read(CLOCK_MONOTONIC);
+}
+
+int64_t clock_cpu_ns(void)
+{
+	return clock_read(CLOCK_PROCESS_CPUTIME_ID);
+}
+
+void clock_pause(void)
+{
+	const struct timespec moment = { .tv_nsec = 200000 };
+
+	nanosleep(&moment, NULL);
+}
+
+int check_repeat(int few, int many)
+{
+	return getenv("FERRY_LONG") ? many : few;
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/* Assertions of the tests. They end the process that makes them, so that they may be used in the
+ * test itself, in its threads and in its forked peers alike. */
+#ifndef FERRY_TEST_CHECK_H
+#define FERRY_TEST_CHECK_H
+
+#include <stdint.h>
+
+#define CHECK_AWAIT_NS 10000000000 /* how long a condition may take before it counts as a hang */
+
+/** True, or the process ends and the test fails. */
+#define check(condition)                                                                           \
+	((condition) ? (void)0 : check_failed(__FILE__, __LINE__, "%s", #condition))
+
+/** Two integers are equal; both are shown if not, results by their name. */
+#define check_eq(got, want) check_equal(__FILE__, __LINE__, #got, (intmax_t)(got), (intmax_t)(want))
+
+/** A condition becomes true, looked at again and again for CHECK_AWAIT_NS. */
+#define await(condition)                                                                           \
+	do {                                                                                       \
+		const int64_t await_until = clock_ns() + CHECK_AWAIT_NS;                           \
+		while (!(condition)) {                                                             \
+			if (clock_ns() > await_until)                                              \
+				check_failed(__FILE__, __LINE__, "never came true: %s",            \
+					     #condition);                                          \
+			clock_pause();                                                             \
+		}                                                                                  \
+	} while (0)
+
+_Noreturn void check_failed(const char *file, int line, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+void check_equal(const char *file, int line, const char *what, intmax_t got, intmax_t want);
+
+/** The test cannot be run here; says why. Only in the test's own process. */
+_Noreturn void check_skip(const char *reason);
+
+/** CLOCK_MONOTONIC. */
+int64_t clock_ns(void);
+
+/** A pause between two looks at something. */
+void clock_pause(void);
+
+/** CPU time that this process has used, all threads. */
+int64_t clock_cpu_ns(void);
+
+/** Repetitions: few in the short form, many with FERRY_LONG set in the environment. */
+int check_repeat(int few, int many);
+
+#endif
