@@ -2,7 +2,6 @@
 /*
  * cmd_gc.c - ferry gc: clean up what dead processes left.
  */
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -72,12 +71,6 @@ static bool report(const char *name, const struct ferry_repair *repair, bool dry
 	return true;
 }
 
-/* Somebody else may have removed the entry meanwhile, and other files are none of our business. */
-static bool is_none_of_ours(int error)
-{
-	return error == -ENOENT || error == -EIDRM || error == -FERRY_EFOREIGN;
-}
-
 static int repair_all(const struct gc *gc, const struct entries *entries)
 {
 	int status = STATUS_DONE;
@@ -91,7 +84,7 @@ static int repair_all(const struct gc *gc, const struct entries *entries)
 
 		if (r >= 0) {
 			found |= report(entry->name, &repair, gc->dry_run);
-		} else if (!is_none_of_ours(r)) {
+		} else if (!is_no_object(r)) {
 			int failure = cli_fail("gc", entry->location, r, &why);
 			status = status ? status : failure;
 		}

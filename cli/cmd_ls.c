@@ -2,7 +2,6 @@
 /*
  * cmd_ls.c - ferry ls: list the objects in a directory.
  */
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -135,8 +134,7 @@ static void add_entry(struct listing *listing, const struct entry *entry)
 	struct ferry_why why = { 0 };
 	int r = describe(entry->location, &d, &why);
 
-	/* Gone meanwhile, or some other file. */
-	if (r == -ENOENT || r == -EIDRM || r == -FERRY_EFOREIGN)
+	if (is_no_object(r))
 		return;
 	if (listing->array)
 		json_array_append_new(listing->array, entry_json(entry, &d, r, &why));

@@ -23,10 +23,10 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 
 	switch (key) {
 	case 'r':
-		peek->format = OUTPUT_RAW;
+		output_choose(state, &peek->format, OUTPUT_RAW);
 		return 0;
 	case 'j':
-		peek->format = OUTPUT_JSON;
+		output_choose(state, &peek->format, OUTPUT_JSON);
 		return 0;
 	case ARGP_KEY_ARG:
 		if (state->arg_num)

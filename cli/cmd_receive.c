@@ -45,7 +45,7 @@ static const struct argp_option options[] = {
 	{ 0 },
 };
 
-static error_t check(struct receive *receive, struct argp_state *state)
+static void check(struct receive *receive, struct argp_state *state)
 {
 	bool bounded = receive->try || receive->timeout >= 0;
 
@@ -61,7 +61,6 @@ static error_t check(struct receive *receive, struct argp_state *state)
 		argp_error(state, "--follow waits: leave out --try, or use --all");
 	if (receive->follow || receive->all)
 		receive->count = UINT64_MAX;
-	return 0;
 }
 
 static error_t parse(int key, char *argument, struct argp_state *state)
@@ -80,10 +79,10 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 		receive->all = true;
 		return 0;
 	case 'r':
-		receive->format = OUTPUT_RAW;
+		output_choose(state, &receive->format, OUTPUT_RAW);
 		return 0;
 	case 'j':
-		receive->format = OUTPUT_JSON;
+		output_choose(state, &receive->format, OUTPUT_JSON);
 		return 0;
 	case 't':
 		receive->timeout = cli_duration_option(state, "--timeout", argument);
@@ -100,7 +99,8 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 		receive->location = argument;
 		return 0;
 	case ARGP_KEY_END:
-		return check(receive, state);
+		check(receive, state);
+		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
 	}

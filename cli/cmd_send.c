@@ -51,7 +51,7 @@ static const struct argp_option options[] = {
 	{ 0 },
 };
 
-static error_t check(struct send *send, struct argp_state *state)
+static void check(struct send *send, struct argp_state *state)
 {
 	if (!send->location)
 		argp_error(state, "say which mailbox to send to");
@@ -60,7 +60,13 @@ static error_t check(struct send *send, struct argp_state *state)
 			   "messages are given as arguments or read from elsewhere, not both");
 	if (send->try && send->timeout >= 0)
 		argp_error(state, "--try and --timeout exclude each other");
-	return 0;
+}
+
+static void choose_split(struct argp_state *state, struct send *send, enum split chosen)
+{
+	if (send->split != SPLIT_DEFAULT && send->split != chosen)
+		argp_error(state, "--lines and --whole exclude each other");
+	send->split = chosen;
 }
 
 static error_t parse(int key, char *argument, struct argp_state *state)
@@ -69,10 +75,10 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 
 	switch (key) {
 	case 'l':
-		send->split = SPLIT_LINES;
+		choose_split(state, send, SPLIT_LINES);
 		return 0;
 	case 'w':
-		send->split = SPLIT_WHOLE;
+		choose_split(state, send, SPLIT_WHOLE);
 		return 0;
 	case 'f':
 		send->file = argument;
@@ -105,7 +111,8 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 		send->n_messages = state->argc - state->next;
 		return 0;
 	case ARGP_KEY_END:
-		return check(send, state);
+		check(send, state);
+		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
 	}

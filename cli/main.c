@@ -11,11 +11,6 @@
 
 #include "cli.h"
 
-/* Lets the tool link while a command is not in tool_src yet. */
-#pragma weak cmd_demo
-#pragma weak cmd_torture
-#pragma weak cmd_bench
-
 static const struct command {
 	const char *name;
 	int (*run)(int argc, char **argv);
@@ -140,10 +135,13 @@ static void check_output(void)
 int main(int argc, char **argv)
 {
 	struct invocation invocation = { 0 };
+	char name[] = "ferry"; /* in usage errors, however it was called */
 
 	occupy_standard_descriptors();
 	argp_program_version = "ferry " FERRY_VERSION;
 	argp_err_exit_status = STATUS_USAGE;
+	if (argc > 0)
+		argv[0] = name;
 	if (argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &invocation) || !invocation.command)
 		return STATUS_USAGE;
 	int status = run(&invocation);

@@ -166,3 +166,17 @@ void free_entries(struct entries *entries)
 	}
 	free(entries->entry);
 }
+
+bool is_no_object(int error)
+{
+	switch (-error) {
+	case ENOENT:
+	case EIDRM:
+	case ELOOP: /* a symbolic link */
+	case FERRY_EFOREIGN:
+	case FERRY_ELOCATION: /* no object could have that name */
+		return true;
+	default:
+		return false;
+	}
+}

@@ -6,6 +6,7 @@
 #define FERRY_CLI_OBJECTS_H
 
 #include <jansson.h>
+#include <stdbool.h>
 
 #include <ferry/ferry.h>
 
@@ -46,5 +47,8 @@ struct entries {
  * reported. */
 int list_entries(struct entries *ret, const char *command, const char *directory);
 void free_entries(struct entries *entries);
+
+/* Is this result for an entry no reason to say anything: some other file, or gone meanwhile? */
+bool is_no_object(int error);
 
 #endif

@@ -16,6 +16,13 @@
 #include "json.h"
 #include "output.h"
 
+void output_choose(struct argp_state *state, enum output_format *format, enum output_format chosen)
+{
+	if (*format != OUTPUT_LINES && *format != chosen)
+		argp_error(state, "--raw and --json exclude each other");
+	*format = chosen;
+}
+
 /* The write that takes the next bytes. > 0, or -errno. */
 static ssize_t write_some(const struct iovec *parts, int n)
 {

@@ -6,6 +6,7 @@
 #ifndef FERRY_CLI_OUTPUT_H
 #define FERRY_CLI_OUTPUT_H
 
+#include <argp.h>
 #include <stdbool.h>
 
 #include <ferry/ferry.h>
@@ -25,6 +26,9 @@ enum output_format {
 		    "deliveries, encoding (utf-8 or base64), data",                                \
 		    0                                                                              \
 	}
+
+/* Note the format that an option chose; a second one is a usage error. */
+void output_choose(struct argp_state *state, enum output_format *format, enum output_format chosen);
 
 /* Write a message. 0 when all of it is out of this process; -EPIPE; -EINTR if a signal asked to end
  * before that; or another -errno. */
