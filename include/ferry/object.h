@@ -3,7 +3,8 @@
  * @file ferry/object.h
  * What can be done with any object at a location, whatever its kind: look, list, repair, remove.
  *
- * A location is a bare name ("orders"), which is a file in the caller's own ferry directory
+ * A location is a bare name ("orders"; 1 to 200 bytes, not beginning with a dot, without slash,
+ * colon and control characters), which is a file in the caller's own ferry directory
  * ($FERRY_DIR, or /dev/shm/ferry-UID, mode 0700, made when first needed); a path with a slash in
  * it ("/run/app/orders", "./orders"), which is that file; or a System V style number
  * ("key:0x1234"), which is a file of that name in the ferry directory.
@@ -58,7 +59,10 @@ struct ferry_object_stat {
  * @retval 0
  * @retval -ENOENT            Nothing is there.
  * @retval -EACCES            The file's mode forbids it.
- * @retval -FERRY_ELOCATION, -FERRY_EUNSAFE, -FERRY_EFOREIGN, -FERRY_EVERSION, -FERRY_ETRUNCATED
+ * @retval -ELOOP             The last part is a symbolic link.
+ * @retval -ENOTDIR           Something on the way is no directory.
+ * @retval -FERRY_ELOCATION, -FERRY_EUNSAFE, -FERRY_EFOREIGN, -FERRY_EKIND (a kind
+ *         that this library does not know), -FERRY_EVERSION, -FERRY_ETRUNCATED, -FERRY_ECORRUPT
  *
  * Safety: MT-Safe. Blocking: never. Since: 0.1
  */

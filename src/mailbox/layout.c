@@ -27,6 +27,11 @@ static uint64_t power_of_two(uint64_t n)
 	return p;
 }
 
+static uint64_t units_of(uint64_t bytes, uint64_t unit)
+{
+	return (bytes + unit - 1) / unit;
+}
+
 /* The tiers' sizes, largest units first. Returns how many; 0: too many units. */
 static uint32_t size_tiers(struct fy_layout_tier *tiers, uint64_t max_size, uint64_t memory)
 {
@@ -37,9 +42,15 @@ static uint32_t size_tiers(struct fy_layout_tier *tiers, uint64_t max_size, uint
 	if (unit < UNIT_LEAST)
 		unit = UNIT_LEAST;
 	do {
-		uint64_t units = (bytes + unit - 1) / unit;
-		if (units < UNITS_A_MESSAGE && n > 0)
-			units = UNITS_A_MESSAGE;
+		uint64_t units = units_of(bytes, unit);
+		uint64_t largest = units_of(
+		    max_size < UNITS_A_MESSAGE * unit ? max_size : UNITS_A_MESSAGE * unit, unit);
+		/* As many of the largest messages as were asked for, though each fills whole units.
+		 */
+		if (n == 0 && units < memory / max_size * largest)
+			units = memory / max_size * largest;
+		if (units < largest)
+			units = largest;
 		if (units > UNITS_MOST)
 			return 0;
 		tiers[n++] = (struct fy_layout_tier){ .unit_bytes = unit, .n = (uint32_t)units };

@@ -29,10 +29,12 @@ struct fy_ring {
 	struct fy_bell_shm *room;
 	_Atomic uint64_t tail;
 	_Atomic uint64_t head;
-	_Atomic uint64_t seen_head;  /* for senders: where receivers were when we last looked */
-	_Atomic uint64_t full_at;    /* tail at which a full count found no room ... */
-	_Atomic uint64_t full_head;  /* ... and head at that time */
+	_Atomic uint64_t seen_head; /* for senders: where receivers were when we last looked */
+	_Atomic uint64_t full_at;   /* tail at which a full count found no room ... */
+	_Atomic uint64_t full_head; /* ... and head at that time */
+	_Atomic uint32_t full_asked;
 	_Atomic uint64_t cared_head; /* head when we last looked for dead owners */
+	_Atomic uint64_t cared_tail;
 	_Atomic uint32_t cared_held; /* 1: others held cells then */
 };
 
@@ -58,8 +60,9 @@ struct ferry_mailbox {
 	int drop_oldest;
 	uint64_t max_size;
 	uint64_t memory;
-	_Atomic int64_t care_due;  /* coarse time at which we should look after the others */
-	_Atomic uint32_t last_cpu; /* where the sender of our last message ran */
+	_Atomic uint32_t care_turn; /* the member that is asked after next, whatever it holds */
+	_Atomic int64_t care_due;   /* coarse time at which we should look after the others */
+	_Atomic uint32_t last_cpu;  /* where the sender of our last message ran */
 	struct fy_spin receive_spin;
 	struct fy_spin send_spin;
 	struct fy_tier tiers[FY_TIERS_MAX];

@@ -3,18 +3,17 @@
  * mailbox_format.h - the bytes of a mailbox. Layout 1.
  *
  * Fields, states, and who may change what: docs/formats/mailbox.md. A change of width, order or
- * meaning of anything here raises FY_MAILBOX_LAYOUT.
+ * meaning of anything here raises FY_LAYOUT_MAILBOX (object_format.h).
  */
 #ifndef FY_MAILBOX_FORMAT_H
 #define FY_MAILBOX_FORMAT_H
 
 #include "../base/format.h"
 
-#define FY_MAILBOX_LAYOUT 1u
-#define FY_TIERS_MAX      12u
-#define FY_LEVELS_MAX     32u
-#define FY_CELL_PAYLOAD   112u
-#define FY_CELLS_SPARE    32u /* beyond the capacity, for what stopped members hold */
+#define FY_TIERS_MAX    12u
+#define FY_LEVELS_MAX   32u
+#define FY_CELL_PAYLOAD 112u
+#define FY_CELLS_SPARE  32u /* beyond the capacity, for what stopped members hold */
 
 /* One tier of payload memory: n units of equal size, and a word for each. */
 struct fy_tier_shm {

@@ -39,7 +39,7 @@ static void unit_set(const struct fy_tier *tier, uint32_t unit, uint64_t tag)
 	atomic_store_explicit(&tier->words[unit], tag, memory_order_release);
 }
 
-static uint32_t units_for(const struct fy_tier *tier, uint64_t size)
+uint32_t fy_memory_units(const struct fy_tier *tier, uint64_t size)
 {
 	return (uint32_t)((size + tier->unit_bytes - 1) / tier->unit_bytes);
 }
@@ -120,7 +120,7 @@ int fy_memory_allocate(struct ferry_mailbox *box, uint64_t size, struct fy_exten
 		uint32_t first;
 		if (size > 16 * tier->unit_bytes)
 			continue;
-		uint32_t n = units_for(tier, size);
+		uint32_t n = fy_memory_units(tier, size);
 		if (allocate_in(box, tier, n, &first)) {
 			*ret_extent = (struct fy_extent){ tier, first, n };
 			return 0;
@@ -166,7 +166,7 @@ int fy_memory_find(struct ferry_mailbox *box, uint64_t offset, uint64_t size,
 		    size > box->max_size)
 			return -FERRY_ECORRUPT;
 		*ret_extent = (struct fy_extent){ tier, (uint32_t)(within / tier->unit_bytes),
-						  units_for(tier, size) };
+						  fy_memory_units(tier, size) };
 		return 0;
 	}
 	return -FERRY_ECORRUPT;
@@ -272,13 +272,12 @@ static int mark_all(struct ferry_mailbox *box, struct marks *marks)
 	return 0;
 }
 
-int fy_memory_recover(struct ferry_mailbox *box, uint32_t slot)
+int fy_memory_recover(struct ferry_mailbox *box, uint32_t slot, uint64_t dead)
 {
 	struct marks marks;
-	uint64_t word = fy_member_load(&box->object, slot);
-	uint64_t tag = fy_tag(fy_member_incarnation(word), slot);
+	uint64_t tag = fy_tag(fy_member_incarnation(dead), slot);
 
-	if (fy_member_status(word) != FY_MEMBER_DEAD || fy_memory_held_bytes(box, tag) == 0)
+	if (fy_memory_held_bytes(box, tag) == 0)
 		return 0;
 	int r = marks_init(box, &marks);
 	if (r < 0)

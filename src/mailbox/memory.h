@@ -16,6 +16,9 @@ struct fy_extent {
 	uint32_t n; /* 0: none */
 };
 
+/* How many units of that tier hold size bytes. */
+uint32_t fy_memory_units(const struct fy_tier *tier, uint64_t size);
+
 /* Find room for size bytes (> 0). 0, or -EAGAIN. */
 int fy_memory_allocate(struct ferry_mailbox *box, uint64_t size, struct fy_extent *ret_extent);
 
@@ -38,9 +41,9 @@ static inline uint64_t fy_extent_offset(const struct fy_extent *extent)
 	return extent->tier->units + extent->first * extent->tier->unit_bytes;
 }
 
-/* Free what the member in slot, whose status is DEAD, held and no cell refers to. 0, -ENOMEM,
- * -EAGAIN (too much is moving; later), -FERRY_ECORRUPT. */
-int fy_memory_recover(struct ferry_mailbox *box, uint32_t slot);
+/* Free what the member in slot, whose state word dead says so, held and no cell refers to. 0,
+ * -ENOMEM, -EAGAIN (too much is moving; later), -FERRY_ECORRUPT. */
+int fy_memory_recover(struct ferry_mailbox *box, uint32_t slot, uint64_t dead);
 
 /* Bytes in units with that tag. */
 uint64_t fy_memory_held_bytes(const struct ferry_mailbox *box, uint64_t tag);

@@ -6,7 +6,7 @@
 
 /* Reads that race with a writer on purpose; what they give is thrown away if the word has changed.
  */
-__attribute__((no_sanitize("thread"))) static uint64_t racy(const _Atomic uint64_t *field)
+__attribute__((no_sanitize("thread"), noinline)) static uint64_t racy(const _Atomic uint64_t *field)
 {
 	uint64_t value;
 

@@ -20,7 +20,6 @@
 
 const struct fy_kind fy_mailbox_kind = {
 	.kind = FERRY_KIND_MAILBOX,
-	.layout = FY_MAILBOX_LAYOUT,
 	.recover = fy_mailbox_recover,
 };
 
@@ -44,7 +43,7 @@ static int check_flags(const struct ferry_mailbox_options *o)
 		return fy_why(o->why, -EINVAL, "it cannot both exist and not exist yet");
 	if ((o->flags & directions) == directions)
 		return fy_why(o->why, -EINVAL, "a handle is send-only or receive-only, not both");
-	if (o->mode & ~07777u)
+	if (o->mode & ~0777u)
 		return fy_why(o->why, -EINVAL, "mode 0%o is not permission bits", o->mode);
 	if (o->members > FY_MEMBERS_MAX)
 		return fy_why(o->why, -EINVAL, "members must be from 1 to %u, not %u",

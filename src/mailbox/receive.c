@@ -110,6 +110,7 @@ FY_COLD static int take_waiting(struct ferry_mailbox *box, uint64_t room, ferry_
 {
 	struct fy_spot next;
 	struct fy_wait wait;
+	uint32_t level;
 	int r;
 
 	fy_wait_for_message(box, &wait, deadline);
@@ -118,9 +119,9 @@ FY_COLD static int take_waiting(struct ferry_mailbox *box, uint64_t room, ferry_
 		if (r < 0)
 			break;
 	}
-	int more =
-	    r == 0 && wait.slept && fy_ring_front(box, ret_got->ring, &next) == FY_FRONT_FOUND;
-	fy_wait_over(box, &wait, r == 0, more || r == -EMSGSIZE);
+	/* Whatever else a receive would find now, at whatever priority. */
+	int more = wait.slept && find(box, &level, &next) == FY_FRONT_FOUND;
+	fy_wait_over(box, &wait, r == 0, more);
 	return r;
 }
 
@@ -232,6 +233,8 @@ int ferry_mailbox_take(ferry_mailbox *box, struct ferry_message *ret_message,
 		r = take_message(box, UINT64_MAX, deadline, &got);
 	if (r < 0)
 		return r;
+	/* What was taken no longer counts as waiting. */
+	fy_bell_ring(got.ring->room, FY_BELL_ONE);
 	describe(box, got.ring, got.spot.word, &got.view, ret_message);
 	ret_message->data = got.data;
 	fy_held_taken(box, ret_message, &got);
@@ -297,7 +300,8 @@ int ferry_mailbox_return(ferry_mailbox *box, struct ferry_message *message)
 /* ---- peeking ---- */
 
 /* Copy bytes that others may be writing; the caller checks afterwards whether they did. */
-__attribute__((no_sanitize("thread"))) static void copy_racy(void *to, const void *from, size_t n)
+__attribute__((no_sanitize("thread"), noinline)) static void copy_racy(void *to, const void *from,
+								       size_t n)
 {
 	const volatile uint8_t *f = from;
 	uint8_t *t = to;

@@ -78,15 +78,15 @@ int fy_returned_find(struct ferry_mailbox *box, uint32_t *ret_level, struct fy_s
 
 /* Take from the dead member in slot what it has in one cell. */
 static void recover_cell(struct ferry_mailbox *box, struct fy_ring *ring, struct fy_cell_shm *cell,
-			 uint32_t slot)
+			 uint32_t slot, uint64_t dead)
 {
 	for (;;) {
 		uint64_t word = fy_word_load(cell);
 		uint32_t state = fy_word_state(word);
 		if (fy_word_owner(word) != slot + 1)
 			return;
-		/* The word first, then whether its owner is dead: object.md says why. */
-		if (!fy_member_is_marked_dead(&box->object, slot))
+		/* The word first, then whether its owner is that dead one: object.md says why. */
+		if (fy_member_load(&box->object, slot) != dead)
 			return;
 		if (state == FY_TAKEN) {
 			if (fy_ring_return(ring, cell, word))
@@ -103,15 +103,16 @@ static void recover_cell(struct ferry_mailbox *box, struct fy_ring *ring, struct
 	}
 }
 
-int fy_mailbox_recover(struct fy_object *object, uint32_t slot)
+int fy_mailbox_recover(struct fy_object *object, uint32_t slot, uint64_t dead)
 {
 	struct ferry_mailbox *box = (struct ferry_mailbox *)object;
 
 	fy_returned_set(box);
 	for (uint32_t level = 0; level < box->levels; level++)
 		for (uint64_t i = 0; i < fy_cells(box); i++)
-			recover_cell(box, &box->rings[level], &box->rings[level].cells[i], slot);
-	int r = fy_memory_recover(box, slot);
+			recover_cell(box, &box->rings[level], &box->rings[level].cells[i], slot,
+				     dead);
+	int r = fy_memory_recover(box, slot, dead);
 	/* Messages came back and cells became free; whoever sleeps shall look. */
 	fy_object_ring_all(object);
 	return r;
@@ -153,6 +154,7 @@ static int care_for_cell(struct care *care, const struct fy_cell_shm *cell)
 	uint64_t word = fy_word_load(cell);
 	uint32_t owner = fy_word_owner(word);
 
+	care->held |= fy_word_state(word) == FY_RETURNED;
 	if (owner == 0 || owner == fy_me(care->box))
 		return 0;
 	care->held = 1;
@@ -171,25 +173,31 @@ static int care_for_cells(struct care *care, struct fy_ring *ring, uint64_t from
 	return 0;
 }
 
-/* Nothing new can be held while head stands still and nothing was held before; a receiver that died
- * before it moved head is seen by looking one cell on. */
-static int is_quiet(struct ferry_mailbox *box, struct fy_ring *ring, uint64_t head)
+static int is_owned(struct ferry_mailbox *box, struct fy_ring *ring, uint64_t position)
+{
+	return fy_word_owner(fy_word_load(fy_ring_cell(box, ring, position))) != 0;
+}
+
+/* Nothing new can be held while head and tail stand still and nothing was held (or lay there to be
+ * taken again) before. Who died before it moved them is seen by looking at the cells they name. */
+static int is_quiet(struct ferry_mailbox *box, struct fy_ring *ring, uint64_t head, uint64_t tail)
 {
 	/* RELAXED(private) */
 	uint32_t held = atomic_load_explicit(&ring->cared_held, memory_order_relaxed);
 
-	return !held && fy_hint(&ring->cared_head) == head &&
-	       fy_word_owner(fy_word_load(fy_ring_cell(box, ring, head))) == 0;
+	return !held && fy_hint(&ring->cared_head) == head && fy_hint(&ring->cared_tail) == tail &&
+	       !is_owned(box, ring, head) && !is_owned(box, ring, tail);
 }
 
 static int care_for_ring(struct care *care, struct fy_ring *ring)
 {
 	struct ferry_mailbox *box = care->box;
 	uint64_t head = fy_hint(&ring->shm->head);
+	uint64_t tail = fy_hint(&ring->shm->tail);
 	uint64_t cells = fy_cells(box);
 	int r;
 
-	if (is_quiet(box, ring, head))
+	if (is_quiet(box, ring, head, tail))
 		return 0;
 	care->held = 0;
 	if (cells <= NEAR + APART) {
@@ -205,20 +213,42 @@ static int care_for_ring(struct care *care, struct fy_ring *ring)
 	/* RELAXED(private) */
 	atomic_store_explicit(&ring->cared_head, head, memory_order_relaxed);
 	/* RELAXED(private) */
+	atomic_store_explicit(&ring->cared_tail, tail, memory_order_relaxed);
+	/* RELAXED(private) */
 	atomic_store_explicit(&ring->cared_held, (uint32_t)care->held, memory_order_relaxed);
 	return r;
+}
+
+/* One more member each time, whatever it holds: so that in the end no dead one is left in a list.
+ */
+static int care_for_next_member(struct care *care)
+{
+	struct ferry_mailbox *box = care->box;
+
+	for (uint32_t i = 0; i < box->object.member_slots; i++) {
+		/* RELAXED(any order will do) */
+		uint32_t slot =
+		    atomic_fetch_add_explicit(&box->care_turn, 1, memory_order_relaxed) %
+		    box->object.member_slots;
+		if (fy_member_status(fy_member_load(&box->object, slot)) == FY_MEMBER_FREE)
+			continue;
+		int r = care_for(box, &care->asked, slot + 1);
+		care->found |= r > 0;
+		return r < 0 ? r : 0;
+	}
+	return 0;
 }
 
 int fy_care(struct ferry_mailbox *box)
 {
 	struct care care = { .box = box };
+	int r = 0;
 
-	for (uint32_t level = 0; level < box->levels; level++) {
-		int r = care_for_ring(&care, &box->rings[level]);
-		if (r < 0)
-			return r == -FERRY_ECORRUPT ? r : 0;
-	}
-	return care.found;
+	for (uint32_t level = 0; r == 0 && level < box->levels; level++)
+		r = care_for_ring(&care, &box->rings[level]);
+	if (r == 0)
+		r = care_for_next_member(&care);
+	return r == -FERRY_ECORRUPT ? r : care.found;
 }
 
 int fy_care_memory(struct ferry_mailbox *box)

@@ -39,6 +39,6 @@ static inline void fy_care_sometimes(struct ferry_mailbox *box, int64_t now)
 }
 
 /* The kind's recover function (object.h). */
-int fy_mailbox_recover(struct fy_object *object, uint32_t slot);
+int fy_mailbox_recover(struct fy_object *object, uint32_t slot, uint64_t dead);
 
 #endif

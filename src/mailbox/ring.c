@@ -9,7 +9,8 @@
 
 #include "../os/pause.h"
 
-#define PATIENCE 40 /* looks at an unfinished claim before it is revoked */
+#define PATIENCE    40u /* looks at an unfinished claim before it is revoked */
+#define COUNT_EVERY 16u /* times that a full ring is asked before it is counted again */
 
 void fy_ring_burn(struct fy_ring *ring)
 {
@@ -30,12 +31,15 @@ static void keep_origin(struct fy_ring *ring, const struct fy_cell_shm *cell, ui
 		;
 }
 
-/* Use up our lap of a cell that is still held from the lap before. */
+/* Use up our lap of a cell that is still held from the lap before. An unfinished claim is revoked
+ * in the same step: its send has no place in the order yet. */
 static void pass(struct fy_ring *ring, struct fy_cell_shm *cell, uint64_t word)
 {
 	uint32_t state = fy_word_state(word);
 	uint32_t mark = fy_word_late(word);
 
+	if (state == FY_CLAIMED)
+		state = FY_REVOKED;
 	if (state != FY_REVOKED && !mark) {
 		keep_origin(ring, cell, fy_word_lap(word));
 		mark = FY_LATE;
@@ -70,16 +74,35 @@ static uint64_t help_head(struct ferry_mailbox *box, struct fy_ring *ring, uint6
 	return h;
 }
 
-/* Messages and unfinished sends in the ring, counted cell by cell. */
+/* Messages and unfinished sends, counted cell by cell. Not what was returned: it had its room. */
 static uint64_t count_used(struct ferry_mailbox *box, struct fy_ring *ring)
 {
 	uint64_t used = 0;
 
 	for (uint64_t i = 0; i < fy_cells(box); i++) {
 		uint32_t state = fy_word_state(fy_word_load(&ring->cells[i]));
-		used += state == FY_CLAIMED || state == FY_FULL || state == FY_RETURNED;
+		used += state == FY_CLAIMED || state == FY_FULL;
 	}
 	return used;
+}
+
+static int any_empty(struct ferry_mailbox *box, struct fy_ring *ring)
+{
+	for (uint64_t i = 0; i < fy_cells(box); i++)
+		if (fy_word_state(fy_word_load(&ring->cells[i])) == FY_EMPTY)
+			return 1;
+	return 0;
+}
+
+/* Has a count found no room since head and tail last moved? Not believed for long: a claim that was
+ * given up makes room without moving either. */
+static int known_full(struct fy_ring *ring, uint64_t p, uint64_t head)
+{
+	/* RELAXED(a private guess) */
+	uint32_t asked = atomic_fetch_add_explicit(&ring->full_asked, 1, memory_order_relaxed);
+
+	return asked % COUNT_EVERY != 0 && fy_hint(&ring->full_at) == p &&
+	       fy_hint(&ring->full_head) == head;
 }
 
 /* May a message be put at position p? Positions between head and p that were passed over hold
@@ -92,15 +115,20 @@ static int has_room(struct ferry_mailbox *box, struct fy_ring *ring, uint64_t p)
 	atomic_store_explicit(&ring->seen_head, head, memory_order_relaxed);
 	if (p - head < box->capacity)
 		return 1;
-	if (fy_hint(&ring->full_at) == p && fy_hint(&ring->full_head) == head)
+	if (known_full(ring, p, head))
 		return 0;
 	if (count_used(box, ring) < box->capacity)
 		return 1;
-	/* RELAXED(a private guess: full until tail or head moves) */
+	/* RELAXED(a private guess) */
 	atomic_store_explicit(&ring->full_at, p, memory_order_relaxed);
-	/* RELAXED(a private guess: full until tail or head moves) */
+	/* RELAXED(a private guess) */
 	atomic_store_explicit(&ring->full_head, head, memory_order_relaxed);
 	return 0;
+}
+
+int fy_ring_has_room(struct ferry_mailbox *box, struct fy_ring *ring)
+{
+	return has_room(box, ring, fy_hint(&ring->shm->tail));
 }
 
 /* The next position worth looking at after p, whose cell is `ahead` laps further. */
@@ -139,14 +167,15 @@ int fy_ring_claim_slow(struct ferry_mailbox *box, struct fy_ring *ring, struct f
 				fy_ring_claimed(box, ring, ret_spot, p);
 				return 0;
 			}
-		} else if (ahead == -1 &&
-			   (state == FY_TAKEN || state == FY_REVOKED || state == FY_RETURNED)) {
-			/* Every cell is held by somebody: no room until one lets go. */
-			if (passed++ > fy_cells(box))
+		} else if (ahead == -1 && state == FY_FULL) {
+			return -EAGAIN;
+		} else if (ahead == -1 && state != FY_EMPTY) {
+			/* Where every cell is held by somebody, passing would only burn positions.
+			 */
+			if ((passed == 0 && !any_empty(box, ring)) || passed > fy_cells(box))
 				return -EAGAIN;
 			pass(ring, cell, word);
-		} else if (ahead == -1 && (state == FY_FULL || state == FY_CLAIMED)) {
-			return -EAGAIN;
+			passed++;
 		} else {
 			return -FERRY_ECORRUPT;
 		}
@@ -172,7 +201,7 @@ void fy_ring_abandon(struct ferry_mailbox *box, struct fy_ring *ring, const stru
 /* Give the sender of an unfinished claim a moment, then revoke it. */
 static void revoke(struct fy_cell_shm *cell, uint64_t word)
 {
-	for (int i = 0; i < PATIENCE; i++) {
+	for (uint32_t i = 0; i < PATIENCE; i++) {
 		if (fy_word_load(cell) != word)
 			return;
 		fy_pause();
@@ -194,6 +223,9 @@ static int look_along(struct ferry_mailbox *box, struct fy_ring *ring, uint64_t 
 		int64_t ahead = fy_word_ahead(word, h >> box->cells_log2);
 		uint32_t state = fy_word_state(word);
 
+		/* Once round from an unfinished claim: nothing is behind it. */
+		if (claimed && h - ret_claimed->position >= fy_cells(box))
+			break;
 		if (ahead == 0 && state == FY_FULL) {
 			*ret_spot = (struct fy_spot){ cell, h, word };
 			return claimed ? FY_FRONT_CLAIMED : FY_FRONT_FOUND;
@@ -215,7 +247,7 @@ static int look_along(struct ferry_mailbox *box, struct fy_ring *ring, uint64_t 
 		}
 	}
 	ret_spot->cell = NULL;
-	return FY_FRONT_NONE;
+	return claimed ? FY_FRONT_CLAIMED : FY_FRONT_NONE;
 }
 
 int fy_ring_front_slow(struct ferry_mailbox *box, struct fy_ring *ring, int only_look,

@@ -173,6 +173,16 @@ static inline int fy_ring_finish(struct ferry_mailbox *box, struct fy_spot *spot
 
 /* ---- cold, for both ---- */
 
+/* Forget that the ring was full. */
+static inline void fy_ring_count_anew(struct fy_ring *ring)
+{
+	/* RELAXED(a private guess) */
+	atomic_store_explicit(&ring->full_at, UINT64_MAX, memory_order_relaxed);
+}
+
+/* Would a send find room now? */
+int fy_ring_has_room(struct ferry_mailbox *box, struct fy_ring *ring);
+
 /* The true lap of a message: where it stands in the order. */
 uint64_t fy_ring_true_lap(const struct ferry_mailbox *box, const struct fy_ring *ring,
 			  const struct fy_cell_shm *cell, uint64_t word);

@@ -103,11 +103,6 @@ static int make_room(struct ferry_mailbox *box, uint32_t level)
 	return drop_first(box, &box->rings[level], box->drop_oldest);
 }
 
-static int has_more_room(struct ferry_mailbox *box, struct fy_ring *ring)
-{
-	return fy_hint(&ring->tail) - fy_hint(&ring->shm->head) < box->capacity;
-}
-
 /* In a drop-oldest mailbox nobody waits: when even dropping gives nothing, that is said. */
 static ferry_deadline patience(const struct ferry_mailbox *box, ferry_deadline deadline)
 {
@@ -122,6 +117,7 @@ static int no_room(const struct ferry_mailbox *box, int r)
 FY_COLD static int put_waiting(struct ferry_mailbox *box, const struct parcel *parcel,
 			       ferry_deadline deadline)
 {
+	struct fy_ring *ring = &box->rings[parcel->level];
 	struct fy_wait wait;
 	int r;
 
@@ -132,8 +128,10 @@ FY_COLD static int put_waiting(struct ferry_mailbox *box, const struct parcel *p
 		r = fy_wait_again(box, &wait);
 		if (r < 0)
 			break;
+		if (wait.slept)
+			fy_ring_count_anew(ring);
 	}
-	fy_wait_over(box, &wait, r == 0, r == 0 && has_more_room(box, &box->rings[parcel->level]));
+	fy_wait_over(box, &wait, r == 0, wait.slept && fy_ring_has_room(box, ring));
 	return no_room(box, r);
 }
 
@@ -173,6 +171,7 @@ FY_COLD static int send_large(struct ferry_mailbox *box, struct parcel *parcel,
 		r = put_waiting(box, parcel, deadline);
 	if (r < 0)
 		fy_memory_free(box, &extent);
+	parcel->extent = NULL;
 	return r;
 }
 
@@ -289,6 +288,15 @@ int ferry_mailbox_loan(ferry_mailbox *box, size_t size, struct ferry_message *re
 	return 0;
 }
 
+/* Free the units of a loan behind the bytes that were sent; nobody refers to them. */
+static void free_rest(struct ferry_mailbox *box, const struct fy_extent *loan, uint64_t sent)
+{
+	uint32_t used = fy_memory_units(loan->tier, sent);
+	struct fy_extent rest = { loan->tier, loan->first + used, loan->n - used };
+
+	fy_memory_free(box, &rest);
+}
+
 static int commit_parcel(struct ferry_mailbox *box, struct parcel *parcel,
 			 const struct fy_extent *extent, ferry_deadline deadline)
 {
@@ -299,8 +307,9 @@ static int commit_parcel(struct ferry_mailbox *box, struct parcel *parcel,
 	int r = put(box, parcel);
 	if (r == -EAGAIN)
 		r = put_waiting(box, parcel, deadline);
-	if (r == 0 && in_cell)
-		fy_memory_free(box, extent);
+	if (r == 0)
+		free_rest(box, extent, in_cell ? 0 : parcel->size);
+	parcel->extent = NULL;
 	return r;
 }
 

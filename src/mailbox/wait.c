@@ -69,21 +69,23 @@ static int last_look(struct ferry_mailbox *box, struct fy_wait *wait)
 	return found > 0 ? 0 : found == 0 ? -EAGAIN : found;
 }
 
-/* Threads asleep in the mailbox, of both sorts. */
-static uint32_t count_sleepers(const struct ferry_mailbox *box)
+/* Who sleeps as we do, and how many of them stand before us in the member table. */
+static void count_sleepers(const struct ferry_mailbox *box, struct fy_wait *wait)
 {
-	uint32_t n = 0;
+	const struct fy_object *o = &box->object;
+	int receiving = wait->count == &o->members[o->slot].waiting_receivers;
 
-	for (uint32_t slot = 0; slot < box->object.member_slots; slot++) {
-		const struct fy_member_shm *m = &box->object.members[slot];
-		if (fy_member_status(fy_member_load(&box->object, slot)) != FY_MEMBER_ALIVE)
-			continue;
-		/* RELAXED(an estimate) */
-		n += atomic_load_explicit(&m->waiting_receivers, memory_order_relaxed);
-		/* RELAXED(an estimate) */
-		n += atomic_load_explicit(&m->waiting_senders, memory_order_relaxed);
+	wait->sleepers = 0;
+	for (uint32_t slot = 0; slot < o->member_slots; slot++) {
+		const struct fy_member_shm *m = &o->members[slot];
+		if (slot == o->slot)
+			wait->turn = wait->sleepers;
+		if (fy_member_status(fy_member_load(o, slot)) == FY_MEMBER_ALIVE)
+			/* RELAXED(an estimate) */
+			wait->sleepers += atomic_load_explicit(receiving ? &m->waiting_receivers
+									 : &m->waiting_senders,
+							       memory_order_relaxed);
 	}
-	return n;
 }
 
 static int prepare(struct fy_wait *wait)
@@ -100,7 +102,7 @@ static int prepare(struct fy_wait *wait)
 
 static int sleep_a_nap(struct ferry_mailbox *box, struct fy_wait *wait, int64_t now)
 {
-	int64_t until = fy_nap_end(now, fy_me(box), wait->sleepers);
+	int64_t until = fy_nap_end(now, wait->turn, wait->sleepers);
 	int r =
 	    fy_bell_sleep(wait->bell, wait->seen, until < wait->deadline ? until : wait->deadline);
 
@@ -108,7 +110,7 @@ static int sleep_a_nap(struct ferry_mailbox *box, struct fy_wait *wait, int64_t 
 	if (r == -EINTR && (box->flags & FERRY_INTERRUPTIBLE))
 		return -EINTR;
 	if (r == -ETIMEDOUT) {
-		wait->sleepers = count_sleepers(box);
+		count_sleepers(box, wait);
 		int found = care(box, wait);
 		if (found < 0)
 			return found;

@@ -19,7 +19,8 @@ struct fy_wait {
 	enum fy_wait_phase phase;
 	uint32_t spins;
 	uint32_t seen;     /* bell's word, when prepared */
-	uint32_t sleepers; /* about how many sleep with us */
+	uint32_t sleepers; /* about how many sleep as we do ... */
+	uint32_t turn;     /* ... and how many of them before us */
 	int counted;
 	int slept;
 	int cared;

@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "../base/why.h"
+#include "open.h"
 
 #define TEMPORARY_PREFIX ".ferry-new-"
 
@@ -75,7 +76,7 @@ static int fill(int fd, uint64_t bytes, const struct fy_kind *kind,
 	struct fy_header_shm *header = (struct fy_header_shm *)(void *)base;
 	header->magic = FY_MAGIC;
 	header->kind = kind->kind;
-	header->layout = kind->layout;
+	header->layout = fy_known_layout(kind->kind);
 	header->file_bytes = bytes;
 	header->bells = fy_object_bells(creation->member_slots);
 	header->n_bells = creation->n_bells;

@@ -124,6 +124,15 @@ static int bare_name(const char *location, char *name, size_t n, struct ferry_wh
 	return 0;
 }
 
+/* "unix:/x", "amqp://x": kinds of location that others may know. "./unix:/x" is a path. */
+static int has_scheme(const char *location)
+{
+	size_t n =
+	    strspn(location, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+-.");
+
+	return n > 0 && location[0] != '.' && location[n] == ':';
+}
+
 /* Split a path; the part before the last slash must be a directory, the rest a name in it. */
 static int split_path(const char *location, char *directory, size_t n, char *name,
 		      struct ferry_why *why)
@@ -132,7 +141,7 @@ static int split_path(const char *location, char *directory, size_t n, char *nam
 	size_t length = (size_t)(slash - location);
 	const char *last = slash + 1;
 
-	if (strstr(location, "://"))
+	if (has_scheme(location))
 		return fy_why(why, -FERRY_ELOCATION, "\"%.100s\": no such kind of location",
 			      location);
 	if (length >= n || strlen(last) > NAME_MAX)
@@ -148,20 +157,68 @@ static int split_path(const char *location, char *directory, size_t n, char *nam
 	return 0;
 }
 
+/* A symbolic link in a directory where everybody may make names counts only if it is our own or the
+ * directory's owner's: the kernel's rule (proc(5), protected_symlinks), which may be switched off.
+ */
+static int link_is_planted(int parent, const struct stat *link)
+{
+	struct stat directory;
+	const mode_t anybody = S_IWOTH | S_ISVTX;
+
+	return fstat(parent, &directory) != 0 ||
+	       ((directory.st_mode & anybody) == anybody && link->st_uid != geteuid() &&
+		link->st_uid != directory.st_uid);
+}
+
+/* Go one name down from parent, which is closed. The new descriptor, or an error. */
+static int step(int parent, const char *name)
+{
+	struct stat s;
+	int r = 0;
+
+	if (fstatat(parent, name, &s, AT_SYMLINK_NOFOLLOW) != 0)
+		r = -errno;
+	else if (S_ISLNK(s.st_mode) && link_is_planted(parent, &s))
+		r = -FERRY_EUNSAFE;
+	if (r == 0) {
+		r = openat(parent, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
+		if (r < 0)
+			r = -errno;
+	}
+	(void)close(parent);
+	return r;
+}
+
+/* Open a directory, name by name. */
+static int walk(const char *directory)
+{
+	char path[PATH_MAX];
+	char *rest = NULL;
+	int fd = open(directory[0] == '/' ? "/" : ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	(void)snprintf(path, sizeof(path), "%s", directory);
+	for (char *name = strtok_r(path, "/", &rest); name && fd >= 0;
+	     name = strtok_r(NULL, "/", &rest))
+		fd = step(fd, name);
+	return fd;
+}
+
 static int open_path_directory(struct fy_place *place, const char *directory, struct ferry_why *why)
 {
 	struct stat s;
-	int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int fd = walk(directory);
 
+	if (fd == -FERRY_EUNSAFE)
+		return fy_why(why, fd,
+			      "%.100s leads through a symbolic link that another user made in a "
+			      "directory that everybody can write",
+			      directory);
 	if (fd < 0)
-		return fy_why(why, -errno, "cannot open directory %.100s: %s", directory,
-			      strerror(errno));
-	if (fstat(fd, &s) != 0) {
-		int r = -errno;
-		(void)close(fd);
-		return r;
-	}
-	if ((s.st_mode & S_IWOTH) && !(s.st_mode & S_ISVTX)) {
+		return fy_why(why, fd, "cannot open directory %.100s: %s", directory,
+			      strerror(-fd));
+	if (fstat(fd, &s) != 0 || ((s.st_mode & S_IWOTH) && !(s.st_mode & S_ISVTX))) {
 		(void)close(fd);
 		return fy_why(why, -FERRY_EUNSAFE,
 			      "directory %.100s is writable by everybody and not sticky",
@@ -209,6 +266,7 @@ int ferry_location_path(const char *location, char *ret_path, size_t n)
 {
 	char directory[PATH_MAX];
 	char name[NAME_MAX + 1];
+	char path[2 * PATH_MAX];
 	int length;
 
 	if (!location || *location == '\0')
@@ -216,13 +274,16 @@ int ferry_location_path(const char *location, char *ret_path, size_t n)
 	if (strchr(location, '/')) {
 		if (split_path(location, directory, sizeof(directory), name, NULL) < 0)
 			return -FERRY_ELOCATION;
-		length = snprintf(ret_path, n, "%s", location);
+		length = snprintf(path, sizeof(path), "%s", location);
 	} else {
 		if (bare_name(location, name, sizeof(name), NULL) < 0)
 			return -FERRY_ELOCATION;
 		if (own_directory_path(directory, sizeof(directory)) < 0)
 			return -ERANGE;
-		length = snprintf(ret_path, n, "%s/%s", directory, name);
+		length = snprintf(path, sizeof(path), "%s/%s", directory, name);
 	}
-	return length < 0 || (size_t)length >= n ? -ERANGE : length;
+	if (length < 0 || (size_t)length >= sizeof(path) || (size_t)length >= n)
+		return -ERANGE;
+	memcpy(ret_path, path, (size_t)length + 1);
+	return length;
 }

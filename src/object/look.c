@@ -149,6 +149,36 @@ int ferry_object_members(const char *location, struct ferry_member *ret_members,
 	return members;
 }
 
+/* Could the name be taken away? Asked before the object is marked, so that an error means that
+ * nothing has changed. */
+static int may_unlink(const struct fy_place *place, const struct fy_found *found,
+		      struct ferry_why *why)
+{
+	struct stat directory;
+	uid_t we = geteuid();
+
+	if (faccessat(place->directory, ".", W_OK | X_OK, AT_EACCESS) != 0 ||
+	    fstat(place->directory, &directory) != 0)
+		return fy_why(why, -errno, "cannot remove %.150s: %s", place->path,
+			      strerror(errno));
+	if ((directory.st_mode & S_ISVTX) && we != 0 && we != directory.st_uid &&
+	    we != found->status.st_uid)
+		return fy_why(why, -EPERM, "cannot remove %.150s: it belongs to uid %u",
+			      place->path, (unsigned)found->status.st_uid);
+	return 0;
+}
+
+static int mark_and_unlink(struct fy_object *object, const struct fy_place *place,
+			   struct ferry_why *why)
+{
+	/* SYNC(header.state) release: pairs with the acquire in is_removed() and in
+	 * fy_mailbox_state(). First the mark, then the name: killed between the two we leave a name
+	 * that the next opener clears away. */
+	atomic_store_explicit(&object->header->state, FY_STATE_REMOVED, memory_order_seq_cst);
+	fy_object_ring_all(object);
+	return fy_unlink(place, object->fd, why);
+}
+
 int ferry_remove(const char *location, struct ferry_why *why)
 {
 	struct fy_place place;
@@ -160,13 +190,9 @@ int ferry_remove(const char *location, struct ferry_why *why)
 		return r;
 	r = look(&object, &found, &place, 1, why);
 	if (r == 0) {
-		/* SYNC(header.state) release: pairs with the acquire in is_removed() and in
-		 * fy_state(). First the mark, then the name: killed between the two we leave a
-		 * name that the next opener clears away. */
-		atomic_store_explicit(&object.header->state, FY_STATE_REMOVED,
-				      memory_order_seq_cst);
-		fy_object_ring_all(&object);
-		r = fy_unlink(&place, object.fd, why);
+		r = may_unlink(&place, &found, why);
+		if (r == 0)
+			r = mark_and_unlink(&object, &place, why);
 		look_away(&object);
 	}
 	fy_place_close(&place);

@@ -88,7 +88,7 @@ int fy_member_recover(struct fy_object *object, uint32_t slot)
 
 	if (fy_member_status(word) != FY_MEMBER_DEAD)
 		return 0;
-	int r = object->kind->recover(object, slot);
+	int r = object->kind->recover(object, slot, word);
 	if (r < 0)
 		return r;
 	if (move(object, slot, word, fy_member_word(fy_member_incarnation(word), FY_MEMBER_FREE)))
@@ -184,19 +184,15 @@ int fy_member_join(struct fy_object *object)
 void fy_member_leave(struct fy_object *object)
 {
 	uint32_t slot = object->slot;
+	uint64_t word = fy_member_word(object->incarnation, FY_MEMBER_DEAD);
 	struct flock lock = slot_lock(slot);
 
 	if (slot == FY_NO_SLOT)
 		return;
 	/* Leaving is dying with notice: the same rules give back what we hold. */
-	if (move(object, slot, fy_member_word(object->incarnation, FY_MEMBER_ALIVE),
-		 fy_member_word(object->incarnation, FY_MEMBER_DEAD))) {
-		int r = object->kind->recover(object, slot);
-		if (r == 0)
-			(void)move(object, slot,
-				   fy_member_word(object->incarnation, FY_MEMBER_DEAD),
-				   fy_member_word(object->incarnation, FY_MEMBER_FREE));
-	}
+	if (move(object, slot, fy_member_word(object->incarnation, FY_MEMBER_ALIVE), word) &&
+	    object->kind->recover(object, slot, word) == 0)
+		(void)move(object, slot, word, fy_member_word(object->incarnation, FY_MEMBER_FREE));
 	lock.l_type = F_UNLCK;
 	(void)fcntl(object->fd, F_OFD_SETLK, &lock);
 	object->slot = FY_NO_SLOT;

@@ -151,11 +151,6 @@ static int check_kind(const struct fy_found *found, const struct fy_kind *kind,
 		return fy_why(why, -FERRY_EKIND, "%.150s is a %s, not a %s", place->path,
 			      ferry_kind_name((enum ferry_kind)found->kind),
 			      ferry_kind_name((enum ferry_kind)kind->kind));
-	if (found->layout != kind->layout)
-		return fy_why(why, -FERRY_EVERSION,
-			      "%.120s has layout %u of a %s; this library knows layout %u",
-			      place->path, found->layout,
-			      ferry_kind_name((enum ferry_kind)kind->kind), kind->layout);
 	return 0;
 }
 

@@ -23,10 +23,10 @@ struct fy_object;
 /* What the common part needs to know of a kind. */
 struct fy_kind {
 	uint32_t kind;
-	uint32_t layout;
-	/* Give back what the dead member in slot held; its status is DEAD. May be run by several at
-	 * once, killed and stopped anywhere. 0, or -FERRY_ECORRUPT. */
-	int (*recover)(struct fy_object *object, uint32_t slot);
+	/* Give back what the dead member in slot held. dead is its state word, status DEAD: once it
+	 * is another, that incarnation is no more and nothing may be done for it. May be run by
+	 * several at once, killed and stopped anywhere. 0, or an error: try again later. */
+	int (*recover)(struct fy_object *object, uint32_t slot, uint64_t dead);
 };
 
 struct fy_object {

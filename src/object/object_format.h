@@ -16,6 +16,9 @@
 #define FY_LOCK_REMOVAL (INT64_C(1) << 62)    /* byte that is locked by who removes the name */
 #define FY_LOCK_MEMBER  (FY_LOCK_REMOVAL + 1) /* byte of slot 0 */
 
+/* The layout of each kind that this library reads and writes; it covers this page too. */
+#define FY_LAYOUT_MAILBOX 1u
+
 enum { FY_STATE_READY = 1, FY_STATE_REMOVED = 2 };
 
 struct fy_header_shm {

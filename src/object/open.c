@@ -81,6 +81,29 @@ static int check_magic(const struct fy_header_shm *h, ssize_t n, const struct fy
 	return 0;
 }
 
+uint32_t fy_known_layout(uint32_t kind)
+{
+	return kind == FERRY_KIND_MAILBOX ? FY_LAYOUT_MAILBOX : 0;
+}
+
+/* Another layout may have other sizes: leave it to a library that knows it. */
+static int check_layout(const struct fy_header_shm *h, const struct fy_place *place,
+			struct ferry_why *why)
+{
+	uint32_t known = fy_known_layout(h->kind);
+
+	if (known == 0)
+		return fy_why(why, -FERRY_EKIND,
+			      "%.120s is of kind %u, which this library does not know", place->path,
+			      h->kind);
+	if (h->layout != known)
+		return fy_why(why, -FERRY_EVERSION,
+			      "%.120s has layout %u of a %s; this library knows layout %u",
+			      place->path, h->layout, ferry_kind_name((enum ferry_kind)h->kind),
+			      known);
+	return 0;
+}
+
 /* Every size once, against what the file really has. */
 static int check_sizes(const struct fy_header_shm *h, const struct stat *s,
 		       const struct fy_place *place, struct ferry_why *why)
@@ -110,9 +133,10 @@ int fy_open_found(struct fy_found *ret_found, const struct fy_place *place, int 
 	memset(&header, 0, sizeof(header));
 	ssize_t n = pread(ret_found->fd, &header, want, 0);
 	r = n < 0 ? -errno : check_magic(&header, n, place, why);
-	/* Another layout may have other sizes: leave them to a library that knows it. */
 	ret_found->kind = header.kind;
 	ret_found->layout = header.layout;
+	if (r == 0)
+		r = check_layout(&header, place, why);
 	if (r == 0)
 		r = check_sizes(&header, &ret_found->status, place, why);
 	if (r < 0) {

@@ -21,6 +21,9 @@ struct fy_found {
 	struct stat status;
 };
 
+/* The layout of a kind that this library knows; 0: it does not know the kind. */
+uint32_t fy_known_layout(uint32_t kind);
+
 /* Open the ferry object at place. writable: 0 to look only. -ENOENT, -EACCES, -ELOOP,
  * -FERRY_EFOREIGN, -FERRY_EVERSION, -FERRY_ETRUNCATED, -FERRY_ECORRUPT, -FERRY_EUNSAFE. The kind
  * and its layout are the caller's to check. */

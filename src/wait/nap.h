@@ -15,9 +15,9 @@
 #include "../os/clock.h"
 
 #define FY_NAP       (30 * FY_MS)
-#define FY_NAP_AWAKE 4 /* sleepers that wake in each nap, when there are more */
+#define FY_NAP_AWAKE 64 /* sleepers that wake in each nap, when there are more */
 
-/* When sleeper number turn of about that many should look again. */
+/* When the sleeper with `turn` of its sort before it, of `sleepers`, should look again. */
 int64_t fy_nap_end(int64_t now, uint32_t turn, uint32_t sleepers);
 
 /* How long to spin, learned from whether spinning paid. Shared by the threads of a handle; a lost
