@@ -24,12 +24,13 @@
 
 #include "interrupt.h"
 
-#define MS       UINT64_C(1000000)
-#define TICK     (100 * MS)
-#define NAP      (2 * MS)     /* between two looks, at most */
-#define END_WAIT (15000 * MS) /* to come to an end in order */
-#define STOP_MIN MS
-#define ENOUGH   100 /* faults: no use going on */
+#define MS         UINT64_C(1000000)
+#define TICK       (100 * MS)
+#define NAP        (2 * MS)     /* between two looks, at most */
+#define END_WAIT   (15000 * MS) /* to come to an end in order */
+#define END_JAMMED (1000 * MS)  /* the same, when things are jammed already */
+#define STOP_MIN   MS
+#define ENOUGH     100 /* faults: no use going on */
 
 const char *const crew_call_names[CREW_CALLS] = {
 	[CREW_OUTSIDE] = "between calls",
@@ -497,7 +498,8 @@ static bool all_left(const struct crew *crew, bool senders)
 
 static void await_end(struct crew *crew, bool senders)
 {
-	uint64_t until = ledger_now() + END_WAIT;
+	bool jammed = ledger_count(crew->ledger, LEDGER_JAMMED);
+	uint64_t until = ledger_now() + (jammed ? END_JAMMED : END_WAIT);
 
 	while (!all_left(crew, senders) && ledger_now() < until && !interrupt_seen()) {
 		look_around(crew, false);
