@@ -61,8 +61,10 @@ struct ferry_mailbox {
 	uint64_t max_size;
 	uint64_t memory;
 	_Atomic uint32_t care_turn; /* the member that is asked after next, whatever it holds */
-	_Atomic int64_t care_due;   /* coarse time at which we should look after the others */
-	_Atomic uint32_t last_cpu;  /* where the sender of our last message ran */
+	_Atomic int64_t
+	    look_due; /* coarse time before which a fruitless call need not look again */
+	_Atomic int64_t care_due;  /* coarse time at which we should look after the others */
+	_Atomic uint32_t last_cpu; /* where the sender of our last message ran */
 	struct fy_spin receive_spin;
 	struct fy_spin send_spin;
 	struct fy_tier tiers[FY_TIERS_MAX];

@@ -276,10 +276,13 @@ void fy_care_due(struct ferry_mailbox *box, int64_t now)
 	/* RELAXED(a time; at worst two of us look) */
 	int64_t last = (int64_t)atomic_load_explicit(cared_at, memory_order_relaxed);
 
-	/* RELAXED(a private timer) */
-	atomic_store_explicit(&box->care_due, now + FY_CARE_EVERY, memory_order_relaxed);
 	/* A time ahead of ours was written before a reboot. */
-	if (last <= now && now - last < FY_CARE_EVERY / 2)
+	int done = last <= now && now - last < FY_CARE_EVERY / 2;
+
+	/* RELAXED(a private timer) */
+	atomic_store_explicit(&box->care_due, (done ? last : now) + FY_CARE_EVERY,
+			      memory_order_relaxed);
+	if (done)
 		return;
 	/* RELAXED(a time; at worst two of us look) */
 	atomic_store_explicit(cared_at, (uint64_t)now, memory_order_relaxed);

@@ -53,18 +53,18 @@ static int care(struct ferry_mailbox *box, struct fy_wait *wait)
 	return found;
 }
 
-/* The caller will not wait; but it must see what a dead member left, so look, though not each time.
- */
+/* The caller will not wait; but it must see what a dead member left, so look; though not each time,
+ * for it may well be polling. */
 static int last_look(struct ferry_mailbox *box, struct fy_wait *wait)
 {
 	int64_t now = fy_now_coarse();
 
 	/* RELAXED(a private timer) */
-	if (wait->cared || now < atomic_load_explicit(&box->care_due, memory_order_relaxed))
+	if (wait->cared || now < atomic_load_explicit(&box->look_due, memory_order_relaxed))
 		return -EAGAIN;
 	wait->cared = 1;
 	/* RELAXED(a private timer) */
-	atomic_store_explicit(&box->care_due, now + FY_CARE_EVERY, memory_order_relaxed);
+	atomic_store_explicit(&box->look_due, now + FY_CARE_EVERY, memory_order_relaxed);
 	int found = care(box, wait);
 	return found > 0 ? 0 : found == 0 ? -EAGAIN : found;
 }

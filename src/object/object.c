@@ -46,16 +46,23 @@ const char *ferry_kind_name(enum ferry_kind kind)
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static struct fy_object *all;
 
+/* The same file through a new open file description, with locks of its own. */
+static int describe_anew(int fd, int writable)
+{
+	char path[40];
+
+	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	return open(path, (writable ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NONBLOCK);
+}
+
 /*
  * A child shares its parent's file descriptions, and with them the lock that says that the parent
  * lives. So every object gets a description of its own, at once in fork(), else at the first call.
  */
 static void refresh_descriptor(struct fy_object *object)
 {
-	char path[40];
+	int fd = describe_anew(object->fd, object->writable);
 
-	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", object->fd);
-	int fd = open(path, (object->writable ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NONBLOCK);
 	if (fd >= 0) {
 		(void)dup3(fd, object->fd, O_CLOEXEC);
 		(void)close(fd);
@@ -117,9 +124,15 @@ static void delist(struct fy_object *object)
 static int map(struct fy_object *object, const struct fy_found *found, int writable,
 	       struct ferry_why *why)
 {
+	/* A mapping keeps its description, and with it the lock, alive in every child: so map
+	 * through one that holds no lock. Without /proc the pid must decide whether a parent lives.
+	 */
+	int fd = describe_anew(found->fd, writable);
 	void *base = mmap(NULL, found->bytes, PROT_READ | (writable ? PROT_WRITE : 0), MAP_SHARED,
-			  found->fd, 0);
+			  fd < 0 ? found->fd : fd, 0);
 
+	if (fd >= 0)
+		(void)close(fd);
 	if (base == MAP_FAILED)
 		return fy_why(why, -errno, "cannot map %llu bytes: %s",
 			      (unsigned long long)found->bytes, strerror(errno));

@@ -74,6 +74,17 @@ void fy_process_self(struct fy_process *ret_process)
 	(void)pthread_mutex_unlock(&mutex);
 }
 
+/* /proc may be that of another PID namespace, where the same number is another process. */
+static int proc_is_ours(void)
+{
+	char link[16];
+	char own[16];
+	ssize_t n = readlink("/proc/self", link, sizeof(link) - 1);
+
+	(void)snprintf(own, sizeof(own), "%d", (int)getpid());
+	return n > 0 && (size_t)n == strlen(own) && memcmp(link, own, (size_t)n) == 0;
+}
+
 int fy_process_gone(pid_t pid, uint64_t started)
 {
 	int fd = (int)syscall(SYS_pidfd_open, pid, 0);
@@ -82,7 +93,7 @@ int fy_process_gone(pid_t pid, uint64_t started)
 		return errno == ESRCH;
 	struct pollfd exited = { .fd = fd, .events = POLLIN };
 	int gone = poll(&exited, 1, 0) > 0 && (exited.revents & POLLIN);
-	if (!gone && started != 0) {
+	if (!gone && started != 0 && proc_is_ours()) {
 		char path[32];
 		(void)snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
 		uint64_t now = start_time(path);
