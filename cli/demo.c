@@ -11,11 +11,12 @@
 #include "cli.h"
 #include "demo.h"
 #include "interrupt.h"
+#include "ledger_inspect.h"
 
 #define PEOPLE           3 /* senders, and receivers */
 #define KILLS_PER_SECOND 40
 #define WINDOW           16384
-#define BAR              20
+#define BAR              10
 
 struct options {
 	const char *input;
@@ -109,13 +110,13 @@ static void tick(struct crew *crew, uint64_t now)
 	int filled = (int)(passed / demo->seconds * BAR + 0.5);
 	char n[SHOW_NUMBER], r[SHOW_NUMBER], slowest[CLI_HUMAN_BYTES];
 
+	filled = filled > BAR ? BAR : filled;
 	show_progress(&demo->show, now,
-		      "  [%.*s%.*s] %4.1f s  %s lines  %s/s  %" PRIu64 " kills  %" PRIu64
-		      " recovered, slowest %s",
-		      filled > BAR ? BAR : filled, "####################",
-		      filled > BAR ? 0 : BAR - filled, "....................", passed,
+		      "  [%.*s%.*s] %4.1f s  %s lines  %s/s  %" PRIu64
+		      " kills  slowest recovery %s",
+		      filled, "##########", BAR - filled, "..........", passed,
 		      show_number(n, lines), show_short(r, rate), f->kills[0] + f->kills[1],
-		      f->recoveries, cli_human_duration(slowest, (int64_t)f->slowest));
+		      cli_human_duration(slowest, (int64_t)f->slowest));
 	if (now - demo->before_at > UINT64_C(1000000000)) {
 		demo->before = lines;
 		demo->before_at = now;
@@ -134,21 +135,6 @@ static uint64_t lines_sent(const struct crew *crew)
 	return sum;
 }
 
-/* Everybody has gone: nothing may be left in the mailbox. */
-static void inspect(struct crew *crew, ferry_mailbox *box)
-{
-	struct ferry_mailbox_stat stat;
-	int r = ferry_mailbox_stat(box, &stat);
-
-	if (r < 0)
-		ledger_report(crew->ledger, LEDGER_BROKEN, "stat: %s", ferry_error_name(r));
-	else if (stat.messages || stat.taken || stat.memory_free != stat.memory)
-		ledger_report(crew->ledger, LEDGER_BROKEN,
-			      "left behind: %" PRIu64 " messages, %" PRIu64 " taken, %" PRIu64
-			      " bytes",
-			      stat.messages, stat.taken, stat.memory - stat.memory_free);
-}
-
 static void print_fault(const struct demo *demo, const struct ledger *ledger, const char *name,
 			enum ledger_fault fault)
 {
@@ -161,14 +147,27 @@ static void print_fault(const struct demo *demo, const struct ledger *ledger, co
 
 static void print_figures(const struct crew *crew)
 {
-	const struct crew_figures *f = &crew->figures;
-	char slowest[CLI_HUMAN_BYTES], where[72];
+	char slowest[CLI_HUMAN_BYTES], where[96];
 
 	show_kills(crew, where, sizeof where);
-	printf("\n    slowest recovery %s, from a kill until another sender and another receiver\n"
-	       "    had each moved a message in a call begun after it\n",
-	       cli_human_duration(slowest, (int64_t)f->slowest));
-	printf("    killed in: %s\n\n", where);
+	printf("\n    %-17s %9s   until another sender and another receiver had each moved\n"
+	       "    %-30s a message, in a call begun after the kill\n",
+	       "slowest recovery", cli_human_duration(slowest, (int64_t)crew->figures.slowest), "");
+	printf("    %-20s%s\n\n", "killed in", where);
+}
+
+static void print_again(const struct crew *crew, const struct ledger_sum *sum)
+{
+	char n[SHOW_NUMBER], through[SHOW_NUMBER] = "none";
+
+	if (sum->doubtful)
+		show_number(through, sum->doubtful);
+	printf("    %-17s %9s   its receiver died before it was done with it, so it came\n"
+	       "    %-30s again, with its delivery count raised\n",
+	       "twice, marked", show_number(n, sum->redelivered), "");
+	printf("    %-17s %9s   its sender died in mid-send; %s of these had come\n"
+	       "    %-30s through all the same\n",
+	       "sent again", show_number(n, crew->figures.doubts), through, "");
 }
 
 static void print_account(const struct crew *crew, const struct ledger_sum *sum, uint64_t lines)
@@ -180,7 +179,7 @@ static void print_account(const struct crew *crew, const struct ledger_sum *sum,
 	char n[SHOW_NUMBER], rate[SHOW_NUMBER], k[SHOW_NUMBER];
 
 	printf(
-	    "  %s%s lines were sent%s, %s a second, while %s processes were killed. Of these:\n\n",
+	    "  %s%s lines%s were sent, %s a second, while %s processes were killed. Of these:\n\n",
 	    s->bold, show_number(n, lines), s->plain,
 	    show_short(rate, (double)lines / demo->seconds), show_number(k, kills));
 	print_fault(demo, l, "lost", LEDGER_LOST);
@@ -193,12 +192,7 @@ static void print_account(const struct crew *crew, const struct ledger_sum *sum,
 		print_fault(demo, l, "jammed", LEDGER_JAMMED);
 	if (ledger_count(l, LEDGER_BROKEN))
 		print_fault(demo, l, "broken", LEDGER_BROKEN);
-	printf("    %-17s %9s   the receiver died before it had finished: the delivery\n"
-	       "    %-17s %9s   count is raised\n",
-	       "twice, marked", show_number(n, sum->redelivered), "", "");
-	printf("    %-17s %9s   the sender died in mid-send; %s had come through all the same\n",
-	       "sent again", show_number(n, crew->figures.doubts),
-	       sum->doubtful ? show_number(k, sum->doubtful) : "none");
+	print_again(crew, sum);
 	print_figures(crew);
 }
 
@@ -226,69 +220,91 @@ static void conclude(const struct crew *crew, uint64_t lines)
 	    show_number(n, lines), cli_human_duration(slowest, (int64_t)crew->figures.slowest));
 }
 
-/* The show itself, from the first fork to the account. */
-static int run(struct crew *crew, ferry_mailbox *box)
+/* The end of the show: judge what is left, and see that the figures agree. */
+static void settle(struct crew *crew, ferry_mailbox *box, struct ledger_sum *ret_sum,
+		   uint64_t *ret_lines)
+{
+	struct ferry_mailbox_stat stat;
+
+	ledger_inspect(crew->ledger, box, DEMO_LOCATION, &stat);
+	ledger_close(crew->ledger, ret_sum);
+	*ret_lines = lines_sent(crew);
+	if (ret_sum->begun != *ret_lines + crew->figures.doubts)
+		ledger_report(crew->ledger, LEDGER_BROKEN,
+			      "the account does not add up: %" PRIu64 " messages, %" PRIu64
+			      " lines, %" PRIu64 " in doubt",
+			      ret_sum->begun, *ret_lines, crew->figures.doubts);
+}
+
+/* Open the mailbox that the processes used. NULL after the failure was reported. */
+static ferry_mailbox *open_box(uint32_t flags, uint64_t max_size)
+{
+	struct ferry_why why = { 0 };
+	ferry_mailbox *box;
+	int r = ferry_mailbox_open(
+	    &box, DEMO_LOCATION,
+	    FERRY_MAILBOX_OPTIONS(.flags = flags, .why = &why, .max_size = max_size));
+
+	if (r < 0)
+		cli_fail("demo", DEMO_LOCATION, r, &why);
+	return r < 0 ? NULL : box;
+}
+
+/* From the first fork to the closing line. */
+static int run(struct crew *crew)
 {
 	struct demo *demo = crew->context;
+	bool brief = demo->seconds < 4;
 	struct ledger_sum sum;
+	uint64_t lines;
 	int status = STATUS_DONE;
 
 	crew_run(crew, demo->seconds);
 	show_progress_end(&demo->show);
 	if (interrupt_seen())
 		return STATUS_FAILED;
-	inspect(crew, box);
-	ledger_close(crew->ledger, &sum);
-	uint64_t lines = lines_sent(crew);
-	if (sum.begun != lines + crew->figures.doubts)
-		ledger_report(crew->ledger, LEDGER_BROKEN,
-			      "the account does not add up: %" PRIu64 " messages, %" PRIu64
-			      " lines, %" PRIu64 " in doubt",
-			      sum.begun, lines, crew->figures.doubts);
+	ferry_mailbox *box = open_box(FERRY_EXISTING, 0);
+	if (!box)
+		return STATUS_FAILED;
+	settle(crew, box, &sum, &lines);
+	ferry_mailbox_close(box);
 	if (!demo->show.quiet)
 		print_account(crew, &sum, lines);
 	if (!demo->show.quiet && !ledger_faults(crew->ledger))
-		status = demo_table(&demo->show, demo->seconds < 4 ? 0.08 : 0.15,
-				    demo->seconds < 4 ? 3 : 5);
+		status = demo_table(&demo->show, brief ? 0.08 : 0.15, brief ? 3 : 5);
 	if (!interrupt_seen())
 		conclude(crew, lines);
 	return ledger_faults(crew->ledger) ? STATUS_FAILED : status;
 }
 
-/* Make the mailbox and the crew, run, and take everything away. */
+/* Make the mailbox and the crew, run, and take everything away. The mailbox has no member until the
+ * crew comes. */
 static int stage(struct demo *demo, uint64_t seed)
 {
-	struct ledger *ledger = ledger_make(&(struct ledger_plan){
-	    .streams = PEOPLE, .seats = 2 * PEOPLE, .priorities = 1, .window = WINDOW });
 	struct crew crew = {
 		.senders = PEOPLE,
 		.receivers = PEOPLE,
 		.kills_per_second = KILLS_PER_SECOND,
 		.seed = seed,
-		.ledger = ledger,
+		.ledger = ledger_make(&(struct ledger_plan){
+		    .streams = PEOPLE, .seats = 2 * PEOPLE, .priorities = 1, .window = WINDOW }),
 		.work = demo_work,
 		.tick = tick,
 		.context = demo,
 	};
-	struct ferry_why why = { 0 };
-	ferry_mailbox *box;
-	int r, status = STATUS_FAILED;
+	int status = STATUS_FAILED;
 
-	if (!ledger || crew_init(&crew) < 0)
+	if (!crew.ledger || crew_init(&crew) < 0)
 		cli_die(STATUS_FAILED, "demo: out of memory");
-	r = ferry_mailbox_open(
-	    &box, DEMO_LOCATION,
-	    FERRY_MAILBOX_OPTIONS(.flags = FERRY_EXCLUSIVE, .why = &why,
-				  .max_size = sizeof(struct demo_head) + demo->text.longest));
-	if (r < 0) {
-		status = cli_fail("demo", DEMO_LOCATION, r, &why);
-	} else {
-		status = run(&crew, box);
+	ferry_mailbox *box =
+	    open_box(FERRY_EXCLUSIVE, sizeof(struct demo_head) + demo->text.longest);
+	if (box) {
 		ferry_mailbox_close(box);
+		status = run(&crew);
 		ferry_remove(DEMO_LOCATION, NULL);
 	}
 	crew_fini(&crew);
-	ledger_unmake(ledger);
+	ledger_unmake(crew.ledger);
 	return status;
 }
 

@@ -20,6 +20,7 @@ struct row {
 	const char *peer, *name;
 	double roundtrip[ROUNDS_MAX]; /* ns */
 	double rate[ROUNDS_MAX];      /* messages a second */
+	double trip, messages;        /* their medians */
 	int error;                    /* the first failure: the row then shows why */
 	char why[160];
 };
@@ -55,52 +56,51 @@ static void measure(struct row *row, unsigned round, double seconds)
 			 result.why[0] ? result.why : ferry_strerror(row->error));
 }
 
-static void print_row(const struct show *show, struct row *row, unsigned rounds, double *best_trip,
-		      double *best_rate)
+/* How many times slower than ferry; nothing in ferry's own row. */
+static void times(char text[static 16], double slower, bool own)
 {
-	char rate[SHOW_NUMBER], slower[32] = "", fewer[32] = "";
-	bool first = *best_rate == 0;
+	if (own)
+		text[0] = '\0';
+	else
+		snprintf(text, 16, slower < 9.95 ? "%.1f x" : "%.0f x", slower);
+}
+
+static void print_row(const struct show *show, struct row *row, const struct row *ferry,
+		      unsigned rounds)
+{
+	char rate[SHOW_NUMBER], longer[16], fewer[16];
+	bool own = row == ferry;
 
 	if (row->error) {
 		printf("    %-20s %snot to be had here: %s%s\n", row->name, show->dim, row->why,
 		       show->plain);
 		return;
 	}
-	double trip = median(row->roundtrip, rounds), messages = median(row->rate, rounds);
-	if (first) {
-		*best_trip = trip;
-		*best_rate = messages;
-	} else {
-		snprintf(slower, sizeof slower, "%.*f x", trip / *best_trip < 9.95,
-			 trip / *best_trip);
-		snprintf(fewer, sizeof fewer, "1/%.*f", *best_rate / messages < 9.95,
-			 *best_rate / messages);
-	}
-	printf("    %s%-20s %8.2f us %8s     %9s/s %8s%s\n", first ? show->bold : "", row->name,
-	       trip / 1e3, slower, show_short(rate, messages), fewer, first ? show->plain : "");
+	row->trip = median(row->roundtrip, rounds);
+	row->messages = median(row->rate, rounds);
+	times(longer, row->trip / ferry->trip, own);
+	times(fewer, ferry->messages / row->messages, own);
+	printf("    %s%-20s %9.2f us %7s %12s/s %7s%s\n", own ? show->bold : "", row->name,
+	       row->trip / 1e3, longer, show_short(rate, row->messages), fewer, show->plain);
 }
 
 static void print_table(const struct show *show, struct row *rows, size_t n, unsigned rounds)
 {
 	const unsigned *cpus = bench_cpus();
-	double trip = 0, rate = 0;
 
+	printf("  %sferry beside the kernel's own ways%s, without kills, just now, ", show->bold,
+	       show->plain);
 	if (cpus[0] == cpus[1])
-		printf(
-		    "  %sThe same without kills, beside the kernel's own ways%s, just now on the "
-		    "only core (%u):\n\n",
-		    show->bold, show->plain, cpus[0]);
+		printf("on the only core (%u):\n\n", cpus[0]);
 	else
-		printf(
-		    "  %sThe same without kills, beside the kernel's own ways%s, just now on cores "
-		    "%u and %u (%s):\n\n",
-		    show->bold, show->plain, cpus[0], cpus[1], bench_cpus_relation());
-	printf("    %s%-20s %20s     %20s%s\n", show->dim, "", "8 B there and back",
-	       "64 B messages one way", show->plain);
+		printf("on cores %u and %u\n  (%s):\n\n", cpus[0], cpus[1], bench_cpus_relation());
+	printf("    %s%-20s %20s %22s%s\n", show->dim, "", "8 B there and back", "64 B one way",
+	       show->plain);
 	for (size_t i = 0; i < n; i++)
-		print_row(show, &rows[i], rounds, &trip, &rate);
-	printf("    %smedians of %u rounds, measured in turns; one message a call%s\n\n", show->dim,
-	       rounds, show->plain);
+		print_row(show, &rows[i], &rows[0], rounds);
+	printf("\n    %sx: times slower than ferry. Medians of %u rounds, in turns; one message a "
+	       "call.%s\n\n",
+	       show->dim, rounds, show->plain);
 }
 
 int demo_table(const struct show *show, double seconds, unsigned rounds)
@@ -115,6 +115,7 @@ int demo_table(const struct show *show, double seconds, unsigned rounds)
 	struct show progress = *show;
 	int e = bench_begin(NULL);
 
+	progress.quiet |= !progress.terminal;
 	for (unsigned round = 0; !e && round < rounds; round++)
 		for (size_t i = 0; i < n && !interrupt_seen(); i++) {
 			show_progress(&progress, ledger_now(), "  measuring: round %u of %u, %s",

@@ -26,6 +26,7 @@ void show_init(struct show *show, bool quiet)
 	*show = (struct show){
 		.terminal = terminal,
 		.quiet = quiet,
+		.shown = ledger_now(),
 		.bold = colour ? "\033[1m" : "",
 		.good = colour ? "\033[1;32m" : "",
 		.bad = colour ? "\033[1;31m" : "",

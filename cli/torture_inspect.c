@@ -7,10 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli.h"
+#include "ledger_inspect.h"
 #include "torture.h"
-
-#define CLEAN_WAIT_MS 2000 /* until what the dead held must be there for others */
 
 /*
  * A copying receive may have finished just before its process was killed, which then could not
@@ -69,12 +67,6 @@ static void drain(struct crew *crew, ferry_mailbox *box)
 	free(buffer);
 }
 
-static bool is_clean(const struct ferry_mailbox_stat *s)
-{
-	return !s->messages && !s->taken && s->memory_free == s->memory && !s->members_dead &&
-	       s->members_alive == 1;
-}
-
 /* The counters may be off by one for each process that was killed inside a call. */
 static void compare_counts(struct crew *crew, const struct ledger_sum *sum)
 {
@@ -101,33 +93,6 @@ static void close_account(struct crew *crew)
 	compare_counts(crew, &t->sum);
 }
 
-/* Memory that the dead held must be there for the living, without cleaning by hand. */
-static void borrow(struct crew *crew, ferry_mailbox *box)
-{
-	const struct torture *t = crew->context;
-	struct ferry_message loan;
-	int r = ferry_mailbox_loan(box, t->size_max, &loan, ferry_in_ms(CLEAN_WAIT_MS));
-
-	if (r == 0)
-		r = ferry_mailbox_cancel(box, &loan);
-	if (r < 0)
-		ledger_report(crew->ledger, LEDGER_BROKEN, "a loan at the end: %s",
-			      ferry_error_name(r));
-}
-
-/* Dead members that hold nothing anybody wants may be there until somebody cleans up. */
-static void repair(struct crew *crew)
-{
-	const struct torture *t = crew->context;
-	struct ferry_repair repair;
-	struct ferry_why why = { 0 };
-	int r = ferry_object_repair(t->location, 0, &repair, &why);
-
-	if (r < 0)
-		ledger_report(crew->ledger, LEDGER_BROKEN, "repair: %s %s", ferry_error_name(r),
-			      why.text);
-}
-
 void torture_inspect(struct crew *crew)
 {
 	struct torture *t = crew->context;
@@ -143,19 +108,7 @@ void torture_inspect(struct crew *crew)
 	}
 	ledger_seat(crew->ledger, crew_seats(crew));
 	drain(crew, box);
-	if (!t->drop)
-		borrow(crew, box);
-	repair(crew);
-	drain(crew, box);
-	r = ferry_mailbox_stat(box, &t->stat);
-	if (r < 0)
-		ledger_report(crew->ledger, LEDGER_BROKEN, "stat: %s", ferry_error_name(r));
-	else if (!is_clean(&t->stat))
-		ledger_report(crew->ledger, LEDGER_BROKEN,
-			      "left behind: %" PRIu64 " messages, %" PRIu64 " taken, %" PRIu64
-			      " bytes, %u dead and %u live members",
-			      t->stat.messages, t->stat.taken, t->stat.memory - t->stat.memory_free,
-			      t->stat.members_dead, t->stat.members_alive - 1);
+	ledger_inspect(crew->ledger, box, t->location, &t->stat);
 	ferry_mailbox_close(box);
 	close_account(crew);
 }
