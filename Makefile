@@ -10,7 +10,7 @@ missing = $(shell scripts/dependencies)
 is_root = $(filter 0,$(shell id -u))
 advice  = ferry needs packages that are not here; as root: apt-get install $(missing)
 
-.PHONY: all demo test bench model torture install clean help packages
+.PHONY: all demo test bench model torture kill install clean help packages
 
 all: packages $(build)/build.ninja
 	@ninja -C $(build) --quiet
@@ -28,7 +28,10 @@ model: all
 	@scripts/run-tests $(build) --suite model
 
 torture: all
-	@$(build)/cli/ferry torture --time $(TIME)
+	@$(build)/cli/ferry torture --seconds $(TIME)
+
+kill: all
+	@$(build)/tests/kill/ferry-kill
 
 # DESTDIR reaches meson through the environment. Without it the library goes where programs look
 # for it, and the linker's cache must hear of that.
@@ -47,6 +50,7 @@ help:
 	@echo "make bench     measure ferry beside the kernel's own ways"
 	@echo "make model     check the model of the mailbox protocol with Spin"
 	@echo "make torture   kill and stop members at random, TIME=$(TIME) seconds long"
+	@echo "make kill      kill and stop a member at every instruction of every operation (hours)"
 	@echo "make install   install under prefix=$(prefix), below DESTDIR if that is set"
 	@echo "make clean     remove $(build)/"
 
