@@ -123,44 +123,49 @@ static json_t *entry_json(const struct entry *entry, const struct description *d
 	return object;
 }
 
-struct listing {
-	struct table table;
-	json_t *array; /* instead of the table */
-};
-
-static void add_entry(struct listing *listing, const struct entry *entry)
+static void list_json(const struct entries *entries)
 {
-	struct description d;
-	struct ferry_why why = { 0 };
-	int r = describe(entry->location, &d, &why);
+	json_t *array = json_array();
 
-	if (is_no_object(r))
-		return;
-	if (listing->array)
-		json_array_append_new(listing->array, entry_json(entry, &d, r, &why));
-	else if (r < 0)
-		add_failed_row(&listing->table, entry, r);
-	else
-		add_row(&listing->table, entry, &d);
+	for (size_t i = 0; i < entries->n; i++) {
+		struct description d;
+		struct ferry_why why = { 0 };
+		int r = describe(entries->entry[i].location, &d, &why);
+
+		if (!is_no_object(r))
+			json_array_append_new(array, entry_json(&entries->entry[i], &d, r, &why));
+	}
+	json_print(array);
 }
 
-static void list(const struct ls *ls, const struct entries *entries)
+static void add_header(struct table *table)
 {
 	static const char *const header[] = { "NAME",  "KIND", "MODE",  "OWNER", "MESSAGES",
 					      "BYTES", "FILE", "ALIVE", "DEAD",  "WAITING" };
-	struct listing listing = {
-		.table = { .columns = 10, .right = "llllrrrrrl" },
-		.array = ls->json ? json_array() : NULL,
-	};
 
-	for (int i = 0; i < 10; i++)
-		table_add(&listing.table, "%s", header[i]);
-	for (size_t i = 0; i < entries->n; i++)
-		add_entry(&listing, &entries->entry[i]);
-	if (ls->json)
-		json_print(listing.array);
-	else if (listing.table.used > 10)
-		table_print(&listing.table, 0);
+	for (size_t i = 0; i < table->columns; i++)
+		table_add(table, "%s", header[i]);
+}
+
+/* Nothing to list: nothing is written, no header either. */
+static void list_table(const struct entries *entries)
+{
+	struct table table = { .columns = 10, .right = "llllrrrrrl" };
+
+	for (size_t i = 0; i < entries->n; i++) {
+		struct description d;
+		int r = describe(entries->entry[i].location, &d, NULL);
+
+		if (is_no_object(r))
+			continue;
+		if (!table.used)
+			add_header(&table);
+		if (r < 0)
+			add_failed_row(&table, &entries->entry[i], r);
+		else
+			add_row(&table, &entries->entry[i], &d);
+	}
+	table_print(&table, 0);
 }
 
 static void list_names(const struct entries *entries)
@@ -180,10 +185,8 @@ int cmd_ls(int argc, char **argv)
 
 	cli_parse(&argp, argc, argv, &ls);
 	int status = list_entries(&entries, "ls", ls.directory);
-	if (status == STATUS_DONE && ls.names)
-		list_names(&entries);
-	else if (status == STATUS_DONE)
-		list(&ls, &entries);
+	if (status == STATUS_DONE)
+		(ls.json ? list_json : ls.names ? list_names : list_table)(&entries);
 	free_entries(&entries);
 	return status;
 }

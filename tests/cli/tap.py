@@ -154,6 +154,8 @@ def run_case(number, function, exe, folder):
 def main():
     """Run all cases, or those whose names contain one of the words behind the tool's path."""
     exe, words = os.path.abspath(sys.argv[1]), sys.argv[2:]
+    if not os.access(exe, os.X_OK):
+        sys.exit(f'Bail out! {exe} is not there')
     chosen = [c for c in cases if not words or any(word in c.__name__ for word in words)]
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda *_: sys.exit(1))
