@@ -8,11 +8,27 @@
 #include "bench_transports.h"
 
 const struct bench_peer *const bench_peers[] = {
-	&bench_line,       &bench_line_pause,    &bench_buffers,     &bench_ferry_spin,
-	&bench_ferry,      &bench_futex,         &bench_ferry_sleep, &bench_ferry_many,
-	&bench_ferry_take, &bench_ferry_produce, &bench_ferry_loan,  &bench_mq,
-	&bench_sysv,       &bench_pipe,          &bench_socket,      &bench_mq_poll,
-	&bench_sysv_poll,  &bench_pipe_poll,     &bench_socket_poll, NULL,
+	&bench_line,
+	&bench_line_pause,
+	&bench_buffers,
+	&bench_ferry_spin,
+	&bench_ferry,
+	&bench_futex,
+	&bench_ferry_sleep,
+	&bench_ferry_many,
+	&bench_ferry_take,
+	&bench_ferry_in_place,
+	&bench_ferry_produce,
+	&bench_ferry_loan,
+	&bench_mq,
+	&bench_sysv,
+	&bench_pipe,
+	&bench_socket,
+	&bench_mq_poll,
+	&bench_sysv_poll,
+	&bench_pipe_poll,
+	&bench_socket_poll,
+	NULL,
 };
 
 const struct bench_peer *bench_peer(const char *name)

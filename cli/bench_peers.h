@@ -79,8 +79,9 @@ extern const struct bench_peer *const bench_peers[]; /* NULL at the end */
 
 /*
  * The peer of that name, or NULL:
- *  - "ferry" (default waiting), "ferry spin", "ferry sleep", "ferry many" (32 messages a call),
- *    "ferry take" (received in place), "ferry produce", "ferry loan" (written and received in
+ *  - "ferry" (default waiting), "ferry spin", "ferry sleep", "ferry many" (32 messages a call);
+ *  - "ferry take" (copied in, read in place), "ferry in place" (no copy, only its number is
+ * written), "ferry produce" (all of it written, then copied in), "ferry loan" (all of it written in
  * place);
  *  - "POSIX mq", "System V msg", "pipe", "Unix socket", and with " poll" behind, the same asked
  * again and again instead of blocking;
