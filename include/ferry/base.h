@@ -54,7 +54,9 @@ enum {
 	FERRY_RECEIVE_ONLY = 1 << 3, /**< sending through this handle is -EBADF */
 	FERRY_OBSERVE = 1 << 4, /**< look only: mapped read-only, not a member; send and receive
 				     are -EBADF. Implies FERRY_EXISTING. */
-	FERRY_INTERRUPTIBLE = 1 << 5, /**< a signal handler that ran ends a wait with -EINTR */
+	FERRY_INTERRUPTIBLE = 1 << 5, /**< a signal handler that runs while the thread sleeps ends
+					   the wait with -EINTR. Best effort: one that runs between
+					 two naps does not; use a deadline as well */
 	FERRY_DROP_OLDEST = 1 << 6,   /**< at creation: a send into a full mailbox drops the oldest
 					   message of that priority instead of waiting */
 };

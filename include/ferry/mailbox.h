@@ -34,10 +34,11 @@ typedef struct ferry_mailbox ferry_mailbox;
 
 /** Options of ferry_mailbox_open(). Zero is the default in every field. */
 struct ferry_mailbox_options {
-	size_t size;         /**< sizeof this struct; FERRY_MAILBOX_OPTIONS sets it */
-	uint32_t flags;      /**< FERRY_EXCLUSIVE ... of ferry/base.h */
-	uint32_t mode;       /**< permission bits at creation, less the umask; 0 = 0600 */
-	uint64_t max_size;   /**< bytes of the largest message; 0 = 65536 */
+	size_t size;    /**< sizeof this struct; FERRY_MAILBOX_OPTIONS sets it */
+	uint32_t flags; /**< FERRY_EXCLUSIVE ... of ferry/base.h */
+	uint32_t mode;  /**< permission bits at creation, less the umask; 0 = 0600 */
+	uint64_t
+	    max_size; /**< bytes of the largest message; 0 = 65536, or memory if that is less */
 	uint32_t messages;   /**< room at each priority, 1 to 1048576; 0 = 256 */
 	uint32_t priorities; /**< number of priorities, 1 to 32; 0 = 1 */
 	uint64_t
@@ -70,6 +71,8 @@ struct ferry_mailbox_options {
  * @retval -EEXIST, -ENOENT  As FERRY_EXCLUSIVE and FERRY_EXISTING say.
  * @retval -ENOSPC   The file system has no room for it; nothing is left behind.
  * @retval -EACCES   The file's mode forbids it. Members need read and write permission.
+ * @retval -ELOOP    The last part of the location is a symbolic link.
+ * @retval -ENOTDIR  Something on the way is no directory.
  * @retval -ENOMEM, -EMFILE, -ENFILE
  * @retval -FERRY_ELOCATION, -FERRY_EUNSAFE, -FERRY_EFOREIGN, -FERRY_EKIND, -FERRY_EVERSION,
  *         -FERRY_ETRUNCATED, -FERRY_ECORRUPT, -FERRY_EMISMATCH, -FERRY_EMEMBERS
@@ -136,8 +139,8 @@ struct ferry_message {
 	void *data;  /**< the bytes, or where to put them */
 	size_t size; /**< how many; for receive_many on entry: room at data */
 	uint32_t priority;
-	uint32_t deliveries; /**< 1 the first time, more if a receiver died or returned it; stops
-				  counting at 255 */
+	uint32_t deliveries; /**< 1 the first time, more if a receiver died or returned it;
+				     counted up to 240, then 255 */
 	int64_t ttl; /**< to send: as in ferry_send_options; received: ns left, 0 = no expiry */
 	uint64_t
 	    held[4]; /**< of the library: what take or loan holds. Do not touch or copy in part */
@@ -217,7 +220,7 @@ FERRY_API int ferry_mailbox_loan(ferry_mailbox *box, size_t size, struct ferry_m
 FERRY_API int ferry_mailbox_commit(ferry_mailbox *box, struct ferry_message *loan,
 				   ferry_deadline deadline);
 
-/** Give a loan back unsent. 0, or -FERRY_ESTALE. */
+/** Give a loan back unsent. 0, -FERRY_ESTALE; -EIDRM, -EBADF, -FERRY_ECORRUPT as for send. */
 FERRY_API int ferry_mailbox_cancel(ferry_mailbox *box, struct ferry_message *loan);
 
 /**
@@ -233,7 +236,8 @@ FERRY_API int ferry_mailbox_cancel(ferry_mailbox *box, struct ferry_message *loa
 FERRY_API int ferry_mailbox_take(ferry_mailbox *box, struct ferry_message *ret_message,
 				 ferry_deadline deadline);
 
-/** Finish a taken message: it is received now. 0; -FERRY_ESTALE: not taken by this handle. */
+/** Finish a taken message: it is received now. 0; -FERRY_ESTALE: not taken by this handle; -EIDRM,
+ *  -EBADF, -FERRY_ECORRUPT as for ferry_mailbox_receive(). */
 FERRY_API int ferry_mailbox_done(ferry_mailbox *box, struct ferry_message *message);
 
 /** Put a taken message back, ahead of those sent after it; its delivery count rises with the next

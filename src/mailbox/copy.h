@@ -13,8 +13,11 @@ static inline void fy_copy(void *to, const void *from, size_t n)
 	uint8_t *t = to;
 	const uint8_t *f = from;
 
-	if (n > 64) {
+	if (n > 128) {
 		memcpy(to, from, n);
+	} else if (n > 64) {
+		memcpy(t, f, 64);
+		memcpy(t + n - 64, f + n - 64, 64);
 	} else if (n > 32) {
 		memcpy(t, f, 32);
 		memcpy(t + n - 32, f + n - 32, 32);
@@ -32,5 +35,35 @@ static inline void fy_copy(void *to, const void *from, size_t n)
 			t[i] = f[i];
 	}
 }
+
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define FY_THREAD_SANITIZER 1
+#endif
+#endif
+#ifdef __SANITIZE_THREAD__
+#define FY_THREAD_SANITIZER 1
+#endif
+
+/*
+ * Copy bytes that a peer may be writing at the same time. The caller finds out afterwards whether
+ * that was so (the word has changed), and then throws the copy away.
+ */
+#ifdef FY_THREAD_SANITIZER
+__attribute__((no_sanitize("thread"), noinline, unused)) static void
+fy_copy_racy(void *to, const void *from, size_t n)
+{
+	const volatile uint8_t *f = from;
+	volatile uint8_t *t = to;
+
+	for (size_t i = 0; i < n; i++)
+		t[i] = f[i];
+}
+#else
+static inline void fy_copy_racy(void *to, const void *from, size_t n)
+{
+	fy_copy(to, from, n);
+}
+#endif
 
 #endif

@@ -23,12 +23,18 @@ static inline void fy_held_clear(struct ferry_message *message)
 }
 
 static inline void fy_held_loan(const struct ferry_mailbox *box, struct ferry_message *loan,
-				const struct fy_extent *extent)
+				const struct fy_extent *extent, uint64_t size)
 {
 	loan->held[0] = FY_HELD_LOAN;
 	loan->held[1] = fy_held_owner(box);
-	loan->held[2] = (uint64_t)(extent->tier - box->tiers);
+	loan->held[2] = size << 8 | (uint64_t)(extent->tier - box->tiers);
 	loan->held[3] = (uint64_t)extent->first << 32 | extent->n;
+}
+
+/* The bytes that were asked for. */
+static inline uint64_t fy_held_loan_size(const struct ferry_message *loan)
+{
+	return loan->held[2] >> 8;
 }
 
 /* 0 and the units, or -FERRY_ESTALE. */
@@ -39,9 +45,9 @@ static inline int fy_held_check_loan(struct ferry_mailbox *box, const struct fer
 	uint32_t n = (uint32_t)loan->held[3];
 
 	if (loan->held[0] != FY_HELD_LOAN || loan->held[1] != fy_held_owner(box) ||
-	    loan->held[2] >= box->n_tiers)
+	    (loan->held[2] & 0xff) >= box->n_tiers)
 		return -FERRY_ESTALE;
-	struct fy_tier *tier = &box->tiers[loan->held[2]];
+	struct fy_tier *tier = &box->tiers[loan->held[2] & 0xff];
 	if (n == 0 || n > tier->n || first > tier->n - n)
 		return -FERRY_ESTALE;
 	*ret_extent = (struct fy_extent){ tier, first, n };

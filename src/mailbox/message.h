@@ -41,8 +41,10 @@ static inline int fy_got_bytes(struct ferry_mailbox *box, struct fy_got *got)
 		got->data = got->spot.cell->bytes;
 		return got->view.size <= FY_CELL_PAYLOAD ? 0 : -FERRY_ECORRUPT;
 	}
-	got->data = box->object.base + got->view.offset;
-	return fy_memory_find(box, got->view.offset, got->view.size, &got->extent);
+	int r = fy_memory_find(box, got->view.offset, got->view.size, &got->extent);
+	if (r == 0)
+		got->data = box->object.base + got->view.offset;
+	return r;
 }
 
 /* The message is finished: empty the cell, free its memory, tell a sender. 0, or -FERRY_ECORRUPT.

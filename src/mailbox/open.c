@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "../base/options.h"
+#include "../os/cancel.h"
 #include "layout.h"
 #include "mailbox.h"
 #include "recover.h"
@@ -232,8 +233,8 @@ static int set_up(struct ferry_mailbox *box, const struct ferry_mailbox_options 
 	return 0;
 }
 
-int ferry_mailbox_open(ferry_mailbox **ret_box, const char *location,
-		       const struct ferry_mailbox_options *options)
+static int open_mailbox(ferry_mailbox **ret_box, const char *location,
+			const struct ferry_mailbox_options *options)
 {
 	struct ferry_mailbox_options o = { 0 };
 	int r = fy_options_copy(&o, sizeof(o), options);
@@ -258,6 +259,16 @@ int ferry_mailbox_open(ferry_mailbox **ret_box, const char *location,
 	}
 	*ret_box = box;
 	return 0;
+}
+
+int ferry_mailbox_open(ferry_mailbox **ret_box, const char *location,
+		       const struct ferry_mailbox_options *options)
+{
+	int cancel = fy_cancel_off();
+	int r = open_mailbox(ret_box, location, options);
+
+	fy_cancel_restore(cancel);
+	return r;
 }
 
 int fy_mailbox_open_unjoined(ferry_mailbox **ret_box, const char *location, int only_look,
@@ -286,8 +297,10 @@ void ferry_mailbox_close(ferry_mailbox *box)
 {
 	if (!box)
 		return;
+	int cancel = fy_cancel_off();
 	fy_object_close(&box->object);
 	free(box);
+	fy_cancel_restore(cancel);
 }
 
 int fy_mailbox_rejoin(struct ferry_mailbox *box)

@@ -77,9 +77,43 @@ static inline int find(struct ferry_mailbox *box, uint32_t *ret_level, struct fy
 
 /* ---- taking it ---- */
 
-/* Take the next message that is not larger than room. 0; -EAGAIN; -EMSGSIZE, and then ret_got->view
- * says how large; -FERRY_ECORRUPT. */
-static inline int take_next(struct ferry_mailbox *box, uint64_t room, struct fy_got *ret_got)
+/* What to do with the next message: take it (keeping it ours), or copy it out if that is simpler.
+ */
+struct wish {
+	void *buffer; /* NULL: take */
+	uint64_t room;
+};
+
+enum { TAKEN = 0, COPIED = 1 };
+
+/*
+ * Receive a message that lies in its cell with a single compare-and-swap: copy first, then make the
+ * cell empty. If the word was still the same, nobody else had the message and its bytes stood
+ * still; else the copy is void. Killed or stopped in between, we hold nothing.
+ */
+static inline int copy_out(struct ferry_mailbox *box, const struct wish *wish, struct fy_got *got)
+{
+	uint64_t empty = fy_word(fy_word_lap(got->spot.word) + 1, 0, 0, FY_EMPTY);
+
+	fy_copy_racy(wish->buffer, got->spot.cell->bytes, got->view.size);
+	if (FY_UNLIKELY(!fy_word_cas(got->spot.cell, got->spot.word, empty)))
+		return 0;
+	fy_ring_consumed(got->ring, &got->spot);
+	fy_bell_ring(got->ring->room, FY_BELL_ONE);
+	(void)box;
+	return 1;
+}
+
+/* Is it in its cell, and as small as that allows? */
+static inline int is_in_cell(const struct fy_view *view)
+{
+	return view->offset == 0 && view->size <= FY_CELL_PAYLOAD;
+}
+
+/* Get the next message that is not larger than there is room. TAKEN or COPIED; -EAGAIN; -EMSGSIZE,
+ * and then ret_got->view says how large; -FERRY_ECORRUPT. */
+static inline int get_next(struct ferry_mailbox *box, const struct wish *wish,
+			   struct fy_got *ret_got)
 {
 	uint32_t level;
 
@@ -94,19 +128,23 @@ static inline int take_next(struct ferry_mailbox *box, uint64_t room, struct fy_
 					 &ret_got->ring->shm->expired);
 			continue;
 		}
-		if (FY_UNLIKELY(ret_got->view.size > room)) {
+		if (FY_UNLIKELY(ret_got->view.size > wish->room)) {
 			if (fy_word_load(ret_got->spot.cell) == ret_got->spot.word)
 				return -EMSGSIZE;
 			continue;
 		}
-		if (FY_LIKELY(fy_ring_take(box, ret_got->ring, &ret_got->spot)))
-			return 0;
+		if (FY_LIKELY(wish->buffer && is_in_cell(&ret_got->view))) {
+			if (FY_LIKELY(copy_out(box, wish, ret_got)))
+				return COPIED;
+		} else if (fy_ring_take(box, ret_got->ring, &ret_got->spot)) {
+			return TAKEN;
+		}
 	}
 	return -EAGAIN;
 }
 
-FY_COLD static int take_waiting(struct ferry_mailbox *box, uint64_t room, ferry_deadline deadline,
-				struct fy_got *ret_got)
+FY_COLD static int get_waiting(struct ferry_mailbox *box, const struct wish *wish,
+			       ferry_deadline deadline, struct fy_got *ret_got)
 {
 	struct fy_spot next;
 	struct fy_wait wait;
@@ -114,36 +152,35 @@ FY_COLD static int take_waiting(struct ferry_mailbox *box, uint64_t room, ferry_
 	int r;
 
 	fy_wait_for_message(box, &wait, deadline);
-	while ((r = take_next(box, room, ret_got)) == -EAGAIN) {
+	while ((r = get_next(box, wish, ret_got)) == -EAGAIN) {
 		r = fy_wait_again(box, &wait);
 		if (r < 0)
 			break;
 	}
 	/* Whatever else a receive would find now, at whatever priority. */
 	int more = wait.slept && find(box, &level, &next) == FY_FRONT_FOUND;
-	fy_wait_over(box, &wait, r == 0, more);
+	fy_wait_over(box, &wait, r >= 0, more);
 	return r;
 }
 
-/* Take the next message and find its bytes. */
-static inline int take_message(struct ferry_mailbox *box, uint64_t room, ferry_deadline deadline,
-			       struct fy_got *ret_got)
+/* Get the next message, waiting for it; if it is TAKEN, with its bytes found. */
+static inline int get(struct ferry_mailbox *box, const struct wish *wish, ferry_deadline deadline,
+		      struct fy_got *ret_got)
 {
 	fy_care_sometimes(box, fy_now_coarse());
-	int r = take_next(box, room, ret_got);
+	int r = get_next(box, wish, ret_got);
 	if (FY_UNLIKELY(r == -EAGAIN))
-		r = take_waiting(box, room, deadline, ret_got);
+		r = get_waiting(box, wish, deadline, ret_got);
 	if (FY_UNLIKELY(r < 0))
 		return fy_judge(box, r);
 	/* RELAXED(a guess) */
 	atomic_store_explicit(&box->last_cpu, fy_meta_cpu(ret_got->view.meta) + 1,
 			      memory_order_relaxed);
-	r = fy_got_bytes(box, ret_got);
-	if (FY_UNLIKELY(r < 0)) {
+	if (FY_UNLIKELY(r == TAKEN && fy_got_bytes(box, ret_got) < 0)) {
 		(void)fy_got_finish(box, ret_got);
-		return fy_judge(box, r);
+		return fy_judge(box, -FERRY_ECORRUPT);
 	}
-	return 0;
+	return r;
 }
 
 static void describe(const struct ferry_mailbox *box, const struct fy_ring *ring, uint64_t word,
@@ -162,9 +199,11 @@ static void describe(const struct ferry_mailbox *box, const struct fy_ring *ring
 	memset(message->held, 0, sizeof(message->held));
 }
 
-static ssize_t receive(ferry_mailbox *box, void *buffer, size_t room,
-		       struct ferry_message *ret_info, ferry_deadline deadline)
+static inline ssize_t receive(ferry_mailbox *box, void *buffer, size_t room,
+			      struct ferry_message *ret_info, ferry_deadline deadline)
 {
+	unsigned char nothing;
+	struct wish wish = { buffer ? buffer : &nothing, room };
 	struct fy_got got;
 
 	if (FY_UNLIKELY(!box || (!buffer && room > 0)))
@@ -172,21 +211,23 @@ static ssize_t receive(ferry_mailbox *box, void *buffer, size_t room,
 	int r = fy_mailbox_enter(box, FY_NO_RECEIVING);
 	if (FY_UNLIKELY(r < 0))
 		return r;
-	r = take_message(box, room, deadline, &got);
+	r = get(box, &wish, deadline, &got);
 	if (FY_UNLIKELY(r < 0)) {
 		if (r == -EMSGSIZE && ret_info)
 			ret_info->size = got.view.size;
 		return r;
 	}
-	fy_copy(buffer, got.data, got.view.size);
+	if (FY_UNLIKELY(r == TAKEN)) {
+		memcpy(buffer, got.data, got.view.size);
+		r = fy_got_finish(box, &got);
+	}
+	/* Pages that vanished under the copy read as zeros: not a message. */
+	if (FY_UNLIKELY(r < 0 || fy_object_is_broken(&box->object)))
+		return fy_judge(box, -FERRY_ECORRUPT);
 	if (ret_info) {
 		describe(box, got.ring, got.spot.word, &got.view, ret_info);
 		ret_info->data = buffer;
 	}
-	r = fy_got_finish(box, &got);
-	/* Pages that vanished under the copy read as zeros: not a message. */
-	if (FY_UNLIKELY(r < 0 || fy_object_is_broken(&box->object)))
-		return fy_judge(box, -FERRY_ECORRUPT);
 	return (ssize_t)got.view.size;
 }
 
@@ -224,13 +265,14 @@ ssize_t ferry_mailbox_receive_many(ferry_mailbox *box, struct ferry_message *mes
 int ferry_mailbox_take(ferry_mailbox *box, struct ferry_message *ret_message,
 		       ferry_deadline deadline)
 {
+	struct wish wish = { NULL, UINT64_MAX };
 	struct fy_got got;
 
 	if (!box || !ret_message)
 		return -EINVAL;
 	int r = fy_mailbox_enter(box, FY_NO_RECEIVING);
 	if (r == 0)
-		r = take_message(box, UINT64_MAX, deadline, &got);
+		r = get(box, &wish, deadline, &got);
 	if (r < 0)
 		return r;
 	/* What was taken no longer counts as waiting. */
@@ -299,12 +341,12 @@ int ferry_mailbox_return(ferry_mailbox *box, struct ferry_message *message)
 
 /* ---- peeking ---- */
 
-/* Copy bytes that others may be writing; the caller checks afterwards whether they did. */
+/* As fy_copy_racy(), for any length. */
 __attribute__((no_sanitize("thread"), noinline)) static void copy_racy(void *to, const void *from,
 								       size_t n)
 {
 	const volatile uint8_t *f = from;
-	uint8_t *t = to;
+	volatile uint8_t *t = to;
 
 	for (size_t i = 0; i < n; i++)
 		t[i] = f[i];

@@ -7,6 +7,7 @@
  */
 #include "recover.h"
 
+#include "../os/cancel.h"
 #include "memory.h"
 #include "ring.h"
 
@@ -242,31 +243,43 @@ static int care_for_next_member(struct care *care)
 int fy_care(struct ferry_mailbox *box)
 {
 	struct care care = { .box = box };
+	int cancel = fy_cancel_off();
 	int r = 0;
 
 	for (uint32_t level = 0; r == 0 && level < box->levels; level++)
 		r = care_for_ring(&care, &box->rings[level]);
 	if (r == 0)
 		r = care_for_next_member(&care);
+	fy_cancel_restore(cancel);
 	return r == -FERRY_ECORRUPT ? r : care.found;
+}
+
+static int care_for_tier(struct ferry_mailbox *box, struct asked *asked, const struct fy_tier *tier)
+{
+	int found = 0;
+
+	for (uint32_t i = 0; i < tier->n; i++) {
+		/* SYNC(unit.word) acquire: pairs with unit_move() of memory.c. */
+		uint64_t tag = atomic_load_explicit(&tier->words[i], memory_order_acquire);
+		int r = care_for(box, asked, (uint32_t)tag & 0xfff);
+		if (r == -FERRY_ECORRUPT)
+			return r;
+		found |= r > 0;
+	}
+	return found;
 }
 
 int fy_care_memory(struct ferry_mailbox *box)
 {
 	struct asked asked = { { 0 } };
+	int cancel = fy_cancel_off();
 	int found = 0;
 
-	for (uint32_t t = 0; t < box->n_tiers; t++) {
-		for (uint32_t i = 0; i < box->tiers[t].n; i++) {
-			/* SYNC(unit.word) acquire: pairs with unit_move() of memory.c. */
-			uint64_t tag =
-			    atomic_load_explicit(&box->tiers[t].words[i], memory_order_acquire);
-			int r = care_for(box, &asked, (uint32_t)tag & 0xfff);
-			if (r == -FERRY_ECORRUPT)
-				return r;
-			found |= r > 0;
-		}
+	for (uint32_t t = 0; found >= 0 && t < box->n_tiers; t++) {
+		int r = care_for_tier(box, &asked, &box->tiers[t]);
+		found = r < 0 ? r : found | r;
 	}
+	fy_cancel_restore(cancel);
 	return found;
 }
 

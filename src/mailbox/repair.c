@@ -76,9 +76,11 @@ int ferry_object_repair(const char *location, int dry_run, struct ferry_repair *
 			      (unsigned)stat.kind);
 	if (stat.removed) {
 		/* Its memory is nobody's business any more; only the name is left. */
+		r = dry_run ? 0 : ferry_remove(location, why);
 		result.unlinked = 1;
-		*ret_repair = result;
-		return dry_run ? 0 : ferry_remove(location, why);
+		if (r == 0)
+			*ret_repair = result;
+		return r;
 	}
 	r = fy_mailbox_open_unjoined(&box, location, dry_run, why);
 	if (r < 0)

@@ -66,6 +66,22 @@ static inline struct fy_cell_shm *fy_ring_cell(const struct ferry_mailbox *box,
 	return &ring->cells[position & (fy_cells(box) - 1)];
 }
 
+/* Ask for a cell's lines before they are needed; to = 1: to write. docs/performance.md says what
+ * each of these is worth. */
+#define fy_prefetch_second(cell, to) __builtin_prefetch((cell)->bytes + FY_LINE, to)
+
+/* How far ahead of its last message a sender asks for cells. */
+#define FY_PREFETCH_AHEAD 2
+
+static inline void fy_ring_prefetch(const struct ferry_mailbox *box, const struct fy_ring *ring,
+				    uint64_t position)
+{
+	const struct fy_cell_shm *cell = fy_ring_cell(box, ring, position);
+
+	__builtin_prefetch(cell, 1);
+	fy_prefetch_second(cell, 1);
+}
+
 /* ---- sending ---- */
 
 FY_COLD int fy_ring_claim_slow(struct ferry_mailbox *box, struct fy_ring *ring,
@@ -138,9 +154,21 @@ static inline int fy_ring_front(struct ferry_mailbox *box, struct fy_ring *ring,
 		*ret_spot = (struct fy_spot){ cell, h, word };
 		return FY_FRONT_FOUND;
 	}
-	if (word == fy_word(lap, 0, 0, FY_EMPTY))
+	if (word == fy_word(lap, 0, 0, FY_EMPTY)) {
+		/* Whoever polls wants both lines of the cell to come when the message does. */
+		fy_prefetch_second(cell, 0);
 		return FY_FRONT_NONE;
+	}
 	return fy_ring_front_slow(box, ring, 0, ret_spot);
+}
+
+/* The message at spot has been taken, or is gone: move the hints past it. */
+static inline void fy_ring_consumed(struct fy_ring *ring, const struct fy_spot *spot)
+{
+	if (FY_LIKELY(fy_word_state(spot->word) == FY_FULL)) {
+		fy_hint_raise(&ring->head, spot->position + 1);
+		fy_hint_raise(&ring->shm->head, spot->position + 1);
+	}
 }
 
 /* Take the message at spot, whose word is then ours. 0: somebody else was faster. */
@@ -151,10 +179,7 @@ static inline int fy_ring_take(struct ferry_mailbox *box, struct fy_ring *ring,
 
 	if (FY_UNLIKELY(!fy_word_cas(spot->cell, spot->word, taken)))
 		return 0;
-	if (fy_word_state(spot->word) == FY_FULL) {
-		fy_hint_raise(&ring->head, spot->position + 1);
-		fy_hint_raise(&ring->shm->head, spot->position + 1);
-	}
+	fy_ring_consumed(ring, spot);
 	spot->word = taken;
 	return 1;
 }

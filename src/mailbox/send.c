@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* send.c - sending: copy, many, and in place (loan, commit, cancel). */
-#include <sched.h>
-
 #include "../base/options.h"
+#include "../os/cpu.h"
 #include "copy.h"
 #include "held.h"
 #include "message.h"
@@ -20,11 +19,8 @@ struct parcel {
 	const struct fy_extent *extent; /* when they lie in units already; else NULL */
 };
 
-static void fill(struct fy_cell_shm *cell, const struct parcel *parcel, int64_t now)
+static inline void fill(struct fy_cell_shm *cell, const struct parcel *parcel, uint64_t meta)
 {
-	uint32_t flags =
-	    (parcel->extent ? FY_META_REFERENCE : 0u) | (parcel->expiry ? FY_META_EXPIRES : 0u);
-
 	if (FY_UNLIKELY(parcel->extent != NULL)) {
 		/* RELAXED(published with the word) */
 		atomic_store_explicit(&cell->reference.offset, fy_extent_offset(parcel->extent),
@@ -41,8 +37,15 @@ static void fill(struct fy_cell_shm *cell, const struct parcel *parcel, int64_t 
 			atomic_store_explicit(&cell->inlined.expiry, (uint64_t)parcel->expiry,
 					      memory_order_relaxed);
 	}
-	uint32_t size = parcel->extent ? 0 : (uint32_t)parcel->size;
-	fy_meta_store(cell, fy_meta(size, flags, (uint32_t)sched_getcpu(), now));
+	fy_meta_store(cell, meta);
+}
+
+static inline uint64_t meta_of(const struct parcel *parcel, int64_t now)
+{
+	uint32_t flags =
+	    (parcel->extent ? FY_META_REFERENCE : 0u) | (parcel->expiry ? FY_META_EXPIRES : 0u);
+
+	return fy_meta(parcel->extent ? 0 : (uint32_t)parcel->size, flags, fy_cpu(), now);
 }
 
 /* A level's bit is set before its message is there, so it never is missing (mailbox.md, "Send"). */
@@ -65,17 +68,21 @@ static inline int put(struct ferry_mailbox *box, const struct parcel *parcel)
 {
 	struct fy_ring *ring = &box->rings[parcel->level];
 	int64_t now = fy_now_coarse();
+	uint64_t meta = meta_of(parcel, now);
 	struct fy_spot spot;
 
 	fy_care_sometimes(box, now);
+	if (parcel->size > FY_LINE - offsetof(struct fy_cell_shm, bytes))
+		fy_prefetch_second(fy_ring_cell(box, ring, fy_hint(&ring->tail)), 1);
 	for (int i = 0; i < REVOKED_MAX; i++) {
 		int r = fy_ring_claim(box, ring, &spot);
 		if (FY_UNLIKELY(r < 0))
 			return r;
 		if (FY_UNLIKELY(parcel->level > 0))
 			announce_level(box, parcel->level);
-		fill(spot.cell, parcel, now);
+		fill(spot.cell, parcel, meta);
 		if (FY_LIKELY(fy_ring_publish(box, ring, &spot))) {
+			fy_ring_prefetch(box, ring, spot.position + FY_PREFETCH_AHEAD);
 			fy_bell_ring(box->arrival, FY_BELL_ONE);
 			return 0;
 		}
@@ -284,7 +291,7 @@ int ferry_mailbox_loan(ferry_mailbox *box, size_t size, struct ferry_message *re
 		.data = box->object.base + fy_extent_offset(&extent),
 		.size = size,
 	};
-	fy_held_loan(box, ret_loan, &extent);
+	fy_held_loan(box, ret_loan, &extent, size);
 	return 0;
 }
 
@@ -326,7 +333,7 @@ int ferry_mailbox_commit(ferry_mailbox *box, struct ferry_message *loan, ferry_d
 	if (r < 0)
 		return r;
 	parcel = (struct parcel){ .data = loan->data, .size = loan->size, .level = loan->priority };
-	if (loan->size > extent.n * extent.tier->unit_bytes || loan->size > box->max_size)
+	if (loan->size > fy_held_loan_size(loan))
 		return -EMSGSIZE;
 	if (loan->priority >= box->levels || expiry_of(loan->ttl, &parcel.expiry) < 0)
 		return -EINVAL;

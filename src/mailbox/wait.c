@@ -2,8 +2,7 @@
 /* wait.c - see wait.h; the protocol: docs/formats/mailbox.md, "Waiting". */
 #include "wait.h"
 
-#include <sched.h>
-
+#include "../os/cpu.h"
 #include "../os/pause.h"
 #include "recover.h"
 
@@ -128,7 +127,7 @@ static int start_spinning(struct ferry_mailbox *box, struct fy_wait *wait, int64
 	if (wait->spin == &box->receive_spin) {
 		/* RELAXED(a guess) */
 		uint32_t cpu = atomic_load_explicit(&box->last_cpu, memory_order_relaxed);
-		same_core = cpu == (uint32_t)sched_getcpu() + 1;
+		same_core = cpu == fy_cpu() + 1;
 	}
 	int64_t budget = fy_spin_budget(wait->spin, same_core);
 	if (budget == 0)

@@ -189,6 +189,13 @@ static int step(int parent, const char *name)
 	return r;
 }
 
+static int anybody_may_write(int directory)
+{
+	struct stat s;
+
+	return fstat(directory, &s) != 0 || (s.st_mode & S_IWOTH) != 0;
+}
+
 /* Open a directory, name by name. */
 static int walk(const char *directory)
 {
@@ -224,7 +231,7 @@ static int open_path_directory(struct fy_place *place, const char *directory, st
 			      "directory %.100s is writable by everybody and not sticky",
 			      directory);
 	}
-	place->shared = (s.st_mode & S_IWOTH) != 0;
+	place->shared = anybody_may_write(fd);
 	place->directory = fd;
 	return 0;
 }
@@ -244,7 +251,7 @@ int fy_place_open(struct fy_place *ret_place, const char *location, int make, st
 		r = bare_name(location, ret_place->name, sizeof(ret_place->name), why);
 		if (r == 0) {
 			r = ret_place->directory = fy_own_directory(make, why);
-			ret_place->shared = 0;
+			ret_place->shared = r >= 0 && anybody_may_write(r);
 		}
 	}
 	if (r < 0)

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "../base/why.h"
+#include "../os/cancel.h"
 #include "../os/sigbus.h"
 #include "create.h"
 #include "location.h"
@@ -75,15 +76,18 @@ static void refresh_descriptor(struct fy_object *object)
 static void before_fork(void)
 {
 	(void)pthread_mutex_lock(&mutex);
+	fy_sigbus_before_fork();
 }
 
 static void after_fork_parent(void)
 {
+	fy_sigbus_after_fork();
 	(void)pthread_mutex_unlock(&mutex);
 }
 
 static void after_fork_child(void)
 {
+	fy_sigbus_after_fork();
 	for (struct fy_object *o = all; o; o = o->next) {
 		refresh_descriptor(o);
 		o->slot = FY_NO_SLOT;
@@ -293,9 +297,12 @@ static int rejoin(struct fy_object *object)
 
 int fy_object_rejoin(struct fy_object *object)
 {
+	int cancel = fy_cancel_off();
+
 	(void)pthread_mutex_lock(&mutex);
 	int r = rejoin(object);
 	(void)pthread_mutex_unlock(&mutex);
+	fy_cancel_restore(cancel);
 	return r;
 }
 

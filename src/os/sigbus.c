@@ -170,3 +170,13 @@ void fy_sigbus_release(void *base)
 		atomic_store_explicit(&e->base, 0, memory_order_relaxed);
 	(void)pthread_mutex_unlock(&mutex);
 }
+
+void fy_sigbus_before_fork(void)
+{
+	(void)pthread_mutex_lock(&mutex);
+}
+
+void fy_sigbus_after_fork(void)
+{
+	(void)pthread_mutex_unlock(&mutex);
+}

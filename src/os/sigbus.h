@@ -17,6 +17,10 @@
  */
 int fy_sigbus_guard(void *base, size_t bytes, _Atomic uint32_t *broken);
 
+/* Around fork(), so that the child does not inherit a lock that another thread held. */
+void fy_sigbus_before_fork(void);
+void fy_sigbus_after_fork(void);
+
 /* Stop guarding what begins at base; before munmap. */
 void fy_sigbus_release(void *base);
 
