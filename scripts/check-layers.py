@@ -21,7 +21,7 @@ LAYERS = {
     'src/object': ['src/base', 'src/os', 'src/wait'],
     'src/wait': ['src/base', 'src/os'],
     'src/mailbox': ['src/base', 'src/os', 'src/object', 'src/wait'],
-    'cli': ['src/base', 'src/os', 'src/object', 'src/wait', 'src/mailbox'],
+    'cli': [],
     'examples': [],
 }
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include\b[ \t]*(.*)$', re.MULTILINE)
