@@ -102,8 +102,9 @@ int demo_text_read(struct demo_text *text, const char *file)
 
 	if (!e && !text->size)
 		e = -ENODATA;
-	if (e == -EINVAL)
-		cli_complain("demo: %s is not a regular file", file);
+	if (e == -EINVAL || e == -ENODATA)
+		cli_complain("demo: %s is %s", file ? file : LICENCES,
+			     e == -EINVAL ? "not a regular file" : "empty");
 	else if (e < 0)
 		cli_complain("demo: cannot read %s: %s%s", file ? file : LICENCES, strerror(-e),
 			     file ? "" : "; name another text with --input FILE");

@@ -334,10 +334,11 @@ void ledger_unsent(struct ledger *l, uint32_t stream, uint64_t number)
 uint32_t ledger_bury_sender(struct ledger *l, uint32_t stream)
 {
 	uint64_t next = tally_of(l, stream)->next;
-	uint64_t number = next > l->plan.window ? next - l->plan.window : 0;
-	uint32_t doubts = 0;
+	uint32_t doubts = 0, seen = 0;
 
-	for (; number < next; number++) {
+	/* What the last call was about, and no more: numbers that were passed over lie between. */
+	for (uint64_t number = next;
+	     number-- > 0 && next - number <= l->plan.window && seen <= LEDGER_BATCH;) {
 		struct slot *slot = slot_of(l, stream, number);
 		uint64_t word = atomic_load(&slot->word);
 
@@ -345,8 +346,11 @@ uint32_t ledger_bury_sender(struct ledger *l, uint32_t stream)
 			atomic_store(&slot->word, word_make(number, VOID, 0, 0));
 			continue;
 		}
-		if (!word_is(word, number) || word_state(word) == VOID ||
-		    atomic_load(&slot->sent) || atomic_load(&slot->doubt))
+		if (!word_is(word, number))
+			continue;
+		seen++;
+		if (word_state(word) == VOID || atomic_load(&slot->sent) ||
+		    atomic_load(&slot->doubt))
 			continue;
 		atomic_store(&slot->doubt, 1);
 		doubts++;

@@ -255,8 +255,14 @@ static void start(struct crew *crew, uint32_t seat)
 		ledger_report(crew->ledger, LEDGER_BROKEN, "cannot fork: %s", strerror(errno));
 		return;
 	}
-	atomic_store(&s->pid, pid);
 	hold->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+	if (hold->pidfd < 0) {
+		ledger_report(crew->ledger, LEDGER_BROKEN, "pidfd_open: %s", strerror(errno));
+		kill(pid, SIGKILL);
+		waitpid(pid, NULL, 0);
+		return;
+	}
+	atomic_store(&s->pid, pid);
 }
 
 static bool is_dead(const struct crew_hold *hold, int timeout_ms)
@@ -401,17 +407,18 @@ static void kill_one(struct crew *crew)
 		start(crew, seat);
 }
 
-/* At least one sender and one receiver go on, and half of them at least. */
+/* At least one sender and one receiver go on, and half of them at least. Twins are not stopped: if
+ * the supervisor died they would remain so, as what tells them is a signal. */
 static void stop_one(struct crew *crew, uint64_t now)
 {
-	uint32_t seat = (uint32_t)crew_below(&crew->stop_dice, crew_seats(crew));
+	uint32_t seat = (uint32_t)crew_below(&crew->stop_dice, primaries(crew));
 	uint64_t length = STOP_MIN + crew_below(&crew->stop_dice, crew->stop_max);
 	bool sender = crew_is_sender(crew, seat);
 	uint32_t all = sender ? crew->senders : crew->receivers;
 
 	if (crew->holds[seat].pidfd < 0 || crew->holds[seat].resume)
 		return;
-	if (!crew_is_twin(crew, seat) && running(crew, sender) <= (all + 1) / 2)
+	if (running(crew, sender) <= (all + 1) / 2)
 		return;
 	syscall(SYS_pidfd_send_signal, crew->holds[seat].pidfd, SIGSTOP, NULL, 0);
 	crew->holds[seat].resume = now + length;

@@ -215,7 +215,8 @@ static void report_processes(const struct crew *crew)
 	       " cleaned up after\n",
 	       f->kills[0] + f->kills[1], f->kills[0], f->kills[1], f->stops, f->forks,
 	       t->stat.recovered);
-	printf("  killed in   %s\n", where);
+	if (where[0])
+		printf("  killed in   %s\n", where);
 	printf("  longest gap %s without a message; slowest recovery from a kill %s\n",
 	       cli_human_duration(gap, (int64_t)crew->watch.longest),
 	       cli_human_duration(slowest, (int64_t)f->slowest));
