@@ -86,7 +86,7 @@ def notes_of(source, start, end):
     while first < end and source.code[first].isspace():
         first += 1
     top = source.line(first)
-    while top > 0 and source.comment_lines[top - 1].strip() and not source.code_lines[top - 1].strip():
+    while top > 0 and source.is_comment(top - 1):
         top -= 1
     text = '\n'.join(source.comment_lines[top:source.line(end) + 1])
     return list(NOTE.finditer(re.sub(r'\s*\n\s*\*?\s*', ' ', text)))

@@ -31,6 +31,10 @@ class Source:
         """The number of the line, from 0, that a place is on."""
         return bisect.bisect_right(self.starts, place) - 1
 
+    def is_comment(self, line):
+        """Does a line hold a comment and nothing else?"""
+        return self.comment_lines[line].strip() and not self.code_lines[line].strip()
+
 
 def sources(root):
     """All C files under a folder, sorted."""
