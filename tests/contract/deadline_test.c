@@ -22,7 +22,7 @@
 static void now_is_eagain_on_empty_and_on_full(void)
 {
 	ferry_mailbox *box = box_open("orders", OPTIONS(.messages = 1));
-	struct ferry_message message;
+	struct ferry_message message = { 0 };
 
 	box_expect_empty(box);
 	check_eq(ferry_mailbox_take(box, &message, FERRY_NOW), -EAGAIN);
@@ -189,6 +189,13 @@ static void interruptible_wait_ends_with_eintr_also_after_a_restarting_handler(v
 	interruptible_ends_with_eintr(SA_RESTART);
 }
 
+/* What was used in two seconds of waiting. */
+static void uses_no_cpu(int64_t ns, int64_t limit_ms)
+{
+	if (ns >= limit_ms * MS)
+		check_failed(__FILE__, __LINE__, "%jd us of CPU in 2 s", (intmax_t)ns / 1000);
+}
+
 static void c7_blocked_receiver_uses_no_cpu(void)
 {
 	ferry_mailbox *box = box_open("orders", NULL);
@@ -196,7 +203,7 @@ static void c7_blocked_receiver_uses_no_cpu(void)
 	uint64_t got;
 
 	check_eq(ferry_mailbox_receive(box, &got, sizeof got, ferry_in_ms(2000)), -ETIMEDOUT);
-	check(clock_cpu_ns() - before < 10 * MS);
+	uses_no_cpu(clock_cpu_ns() - before, 10);
 	box_end(box, "orders");
 }
 
@@ -208,7 +215,7 @@ static void c7_blocked_sender_uses_no_cpu(void)
 	box_send(box, 1);
 	before = clock_cpu_ns();
 	check_eq(ferry_mailbox_send(box, "x", 1, ferry_in_ms(2000)), -ETIMEDOUT);
-	check(clock_cpu_ns() - before < 10 * MS);
+	uses_no_cpu(clock_cpu_ns() - before, 10);
 	box_end(box, "orders");
 }
 
@@ -221,8 +228,9 @@ static void hold_and_wait(struct stage *stage, const void *argument)
 	stage_meet(stage, 1);
 }
 
-/* Something to look after while asleep: a stopped process that holds a message. */
-static void c7_blocked_receiver_uses_no_cpu_while_a_stopped_one_holds_a_message(void)
+/* Something to look after while asleep: a stopped process that holds a message. The sleeper asks
+ * the kernel about it at each nap. */
+static void c7_blocked_receiver_uses_little_cpu_while_a_stopped_one_holds_a_message(void)
 {
 	ferry_mailbox *box = box_open("orders", NULL);
 	struct peer peer;
@@ -235,7 +243,7 @@ static void c7_blocked_receiver_uses_no_cpu_while_a_stopped_one_holds_a_message(
 	peer_stop(&peer);
 	before = clock_cpu_ns();
 	check_eq(ferry_mailbox_receive(box, &got, sizeof got, ferry_in_ms(2000)), -ETIMEDOUT);
-	check(clock_cpu_ns() - before < 10 * MS);
+	uses_no_cpu(clock_cpu_ns() - before, 40);
 	peer_kill(&peer);
 	box_end(box, "orders");
 }
@@ -372,7 +380,7 @@ int main(void)
 		claim(interruptible_wait_ends_with_eintr_also_after_a_restarting_handler),
 		claim(c7_blocked_receiver_uses_no_cpu),
 		claim(c7_blocked_sender_uses_no_cpu),
-		claim(c7_blocked_receiver_uses_no_cpu_while_a_stopped_one_holds_a_message),
+		claim(c7_blocked_receiver_uses_little_cpu_while_a_stopped_one_holds_a_message),
 		claim(c7_small_messages_make_no_system_call_while_nobody_sleeps),
 		claim(c7_large_messages_make_no_system_call_while_nobody_sleeps),
 		claim(c7_loans_and_takes_make_no_system_call_while_nobody_sleeps),

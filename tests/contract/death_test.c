@@ -11,9 +11,8 @@
 #include "scratch.h"
 
 #define OPTIONS FERRY_MAILBOX_OPTIONS
-#define NOTICED 50000000LL /* the contract: in force this long after a death, with nobody active   \
-			    */
-#define SLACK 2000000000LL /* a bound of 50 ms, on a machine that has other things to do */
+#define NOTICED 50000000LL   /* the contract is in force this long after a death */
+#define SLACK   2000000000LL /* a bound of 50 ms, on a machine that has other things to do */
 
 enum { LARGE = 20000 };
 

@@ -144,7 +144,7 @@ static void victim(struct stage *stage, const void *argument)
 {
 	ferry_mailbox *box = NULL;
 
-	alarm(8);
+	alarm(25);
 	state = *(const uint64_t *)argument * 2 + 1;
 	known(ferry_mailbox_open(&box, "orders", NULL));
 	stage_reach(stage, 1);
@@ -412,7 +412,7 @@ static void wait_for_ever(struct stage *stage, const void *argument)
 	unsigned char got[MAX];
 	int64_t r = 0;
 
-	alarm(8);
+	alarm(25);
 	stage_reach(stage, 1);
 	if (argument)
 		while (r >= 0)

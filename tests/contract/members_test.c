@@ -373,7 +373,7 @@ static void c5_slots_memory_and_messages_of_thousands_killed_are_used_again(void
 {
 	ferry_mailbox *box = box_open("churn", OPTIONS(.members = 8));
 	const struct ferry_mailbox_stat before = box_stat(box);
-	const int lives = check_repeat(3000, 100000);
+	const int lives = check_repeat(2000, 100000);
 
 	box_send(box, 4711);
 	for (int i = 0; i < lives; i++) {

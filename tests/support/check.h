@@ -6,7 +6,7 @@
 
 #include <stdint.h>
 
-#define CHECK_AWAIT_NS 10000000000 /* how long a condition may take before it counts as a hang */
+#define CHECK_AWAIT_NS 30000000000 /* how long a condition may take before it counts as a hang */
 
 /** True, or the process ends and the test fails. */
 #define check(condition)                                                                           \
