@@ -30,7 +30,7 @@ static uint32_t taken_by(const struct ferry_mailbox *box, uint32_t slot)
 	return n;
 }
 
-static void preview(const struct ferry_mailbox *box, struct ferry_repair *repair)
+static void preview(struct ferry_mailbox *box, struct ferry_repair *repair)
 {
 	for (uint32_t slot = 0; slot < box->object.member_slots; slot++) {
 		if (!fy_member_looks_dead(&box->object, slot))

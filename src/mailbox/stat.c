@@ -80,7 +80,7 @@ static void add_ring(const struct ferry_mailbox *box, const struct fy_ring *ring
 		stat->oldest_age = tally.oldest;
 }
 
-static void add_members(const struct fy_object *object, struct ferry_mailbox_stat *stat)
+static void add_members(struct fy_object *object, struct ferry_mailbox_stat *stat)
 {
 	for (uint32_t slot = 0; slot < object->member_slots; slot++) {
 		const struct fy_member_shm *m = &object->members[slot];

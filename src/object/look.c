@@ -105,8 +105,7 @@ int ferry_object_stat(const char *location, struct ferry_object_stat *ret_stat,
 	return 0;
 }
 
-static void describe_member(const struct fy_object *object, uint32_t slot,
-			    struct ferry_member *member)
+static void describe_member(struct fy_object *object, uint32_t slot, struct ferry_member *member)
 {
 	const struct fy_member_shm *m = &object->members[slot];
 

@@ -9,6 +9,8 @@
 
 #include "../os/process.h"
 
+#define THOROUGH_EVERY 16u /* looks at a member, of which one looks at its start time too */
+
 static struct flock slot_lock(uint32_t slot)
 {
 	struct flock lock = {
@@ -44,7 +46,7 @@ static int lock_is_held(const struct fy_object *object, uint32_t slot)
 	return fcntl(object->fd, F_OFD_GETLK, &lock) != 0 || lock.l_type != F_UNLCK;
 }
 
-static int lives(const struct fy_object *object, uint32_t slot)
+static int lives(struct fy_object *object, uint32_t slot)
 {
 	const struct fy_member_shm *m = &object->members[slot];
 
@@ -53,10 +55,15 @@ static int lives(const struct fy_object *object, uint32_t slot)
 	/* A forked child that has not called ferry yet may keep its parent's lock alive. */
 	if (object->pid_namespace == 0 || m->pid_namespace != object->pid_namespace)
 		return 1;
-	return !fy_process_gone((pid_t)m->pid, m->started);
+	/* Reading the start time is dear, and matters only when such a child lives on and the
+	 * parent's number has been given to another process: now and then will do. */
+	/* RELAXED(any order will do) */
+	uint32_t asked = atomic_fetch_add_explicit(&object->asked, 1, memory_order_relaxed);
+	int thorough = asked % THOROUGH_EVERY == 0;
+	return !fy_process_gone((pid_t)m->pid, thorough ? m->started : 0);
 }
 
-int fy_member_looks_dead(const struct fy_object *object, uint32_t slot)
+int fy_member_looks_dead(struct fy_object *object, uint32_t slot)
 {
 	uint64_t word = fy_member_load(object, slot);
 

@@ -34,7 +34,7 @@ void fy_member_leave(struct fy_object *object);
 int fy_member_dead(struct fy_object *object, uint32_t slot);
 
 /* As fy_member_dead(), without marking anything: for those who only look. */
-int fy_member_looks_dead(const struct fy_object *object, uint32_t slot);
+int fy_member_looks_dead(struct fy_object *object, uint32_t slot);
 
 /* Clean up after a member whose status is DEAD, and free its slot. 0 or -FERRY_ECORRUPT. */
 int fy_member_recover(struct fy_object *object, uint32_t slot);
