@@ -8,6 +8,7 @@
 #ifndef FY_RING_H
 #define FY_RING_H
 
+#include "../os/prefetch.h"
 #include "mailbox.h"
 
 /* A cell at a position, with the word that we saw or wrote there. */
@@ -66,20 +67,25 @@ static inline struct fy_cell_shm *fy_ring_cell(const struct ferry_mailbox *box,
 	return &ring->cells[position & (fy_cells(box) - 1)];
 }
 
-/* Ask for a cell's lines before they are needed; to = 1: to write. docs/performance.md says what
- * each of these is worth. */
-#define fy_prefetch_second(cell, to) __builtin_prefetch((cell)->bytes + FY_LINE, to)
-
-/* How far ahead of its last message a sender asks for cells. */
+/* How far ahead of its last message a sender asks for cells, and which messages need the second
+ * line of a cell. docs/performance.md says what each prefetch is worth. */
 #define FY_PREFETCH_AHEAD 2
+#define FY_FIRST_LINE     (FY_LINE - offsetof(struct fy_cell_shm, bytes))
 
-static inline void fy_ring_prefetch(const struct ferry_mailbox *box, const struct fy_ring *ring,
-				    uint64_t position)
+static inline const void *fy_second_line(const struct fy_cell_shm *cell)
 {
-	const struct fy_cell_shm *cell = fy_ring_cell(box, ring, position);
+	return cell->bytes + FY_LINE - offsetof(struct fy_cell_shm, bytes);
+}
 
-	__builtin_prefetch(cell, 1);
-	fy_prefetch_second(cell, 1);
+/* A message of that size was sent at position: ask for the cell of one that will be soon. */
+static inline void fy_ring_prefetch(const struct ferry_mailbox *box, const struct fy_ring *ring,
+				    uint64_t position, uint64_t size)
+{
+	const struct fy_cell_shm *cell = fy_ring_cell(box, ring, position + FY_PREFETCH_AHEAD);
+
+	fy_prefetch_write(cell);
+	if (size > FY_FIRST_LINE)
+		fy_prefetch_write(fy_second_line(cell));
 }
 
 /* ---- sending ---- */
@@ -156,7 +162,7 @@ static inline int fy_ring_front(struct ferry_mailbox *box, struct fy_ring *ring,
 	}
 	if (word == fy_word(lap, 0, 0, FY_EMPTY)) {
 		/* Whoever polls wants both lines of the cell to come when the message does. */
-		fy_prefetch_second(cell, 0);
+		fy_prefetch(fy_second_line(cell));
 		return FY_FRONT_NONE;
 	}
 	return fy_ring_front_slow(box, ring, 0, ret_spot);

@@ -72,8 +72,8 @@ static inline int put(struct ferry_mailbox *box, const struct parcel *parcel)
 	struct fy_spot spot;
 
 	fy_care_sometimes(box, now);
-	if (parcel->size > FY_LINE - offsetof(struct fy_cell_shm, bytes))
-		fy_prefetch_second(fy_ring_cell(box, ring, fy_hint(&ring->tail)), 1);
+	if (parcel->size > FY_FIRST_LINE)
+		fy_prefetch_write(fy_second_line(fy_ring_cell(box, ring, fy_hint(&ring->tail))));
 	for (int i = 0; i < REVOKED_MAX; i++) {
 		int r = fy_ring_claim(box, ring, &spot);
 		if (FY_UNLIKELY(r < 0))
@@ -82,7 +82,7 @@ static inline int put(struct ferry_mailbox *box, const struct parcel *parcel)
 			announce_level(box, parcel->level);
 		fill(spot.cell, parcel, meta);
 		if (FY_LIKELY(fy_ring_publish(box, ring, &spot))) {
-			fy_ring_prefetch(box, ring, spot.position + FY_PREFETCH_AHEAD);
+			fy_ring_prefetch(box, ring, spot.position, parcel->size);
 			fy_bell_ring(box->arrival, FY_BELL_ONE);
 			return 0;
 		}

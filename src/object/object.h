@@ -44,6 +44,7 @@ struct fy_object {
 	int writable; /* 0: an observer's */
 	uint64_t body;
 	uint64_t pid_namespace;  /* ours */
+	_Atomic uint32_t asked;  /* how often we asked whether a member lives */
 	_Atomic uint32_t broken; /* 1: the file was cut short under us */
 	const struct fy_kind *kind;
 	struct fy_object *next; /* all objects of this process, for fork */
