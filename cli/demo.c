@@ -181,7 +181,8 @@ static void print_account(const struct crew *crew, const struct ledger_sum *sum,
 	printf(
 	    "  %s%s lines%s were sent, %s a second, while %s processes were killed. Of these:\n\n",
 	    s->bold, show_number(n, lines), s->plain,
-	    show_short(rate, (double)lines / demo->seconds), show_number(k, kills));
+	    show_short(rate, (double)lines * 1e9 / (double)(crew->ended - crew->started)),
+	    show_number(k, kills));
 	print_fault(demo, l, "lost", LEDGER_LOST);
 	print_fault(demo, l, "torn", LEDGER_TORN);
 	print_fault(demo, l, "out of order", LEDGER_REORDERED);

@@ -546,6 +546,7 @@ static void finish(struct crew *crew)
 		await_end(crew, false);
 	}
 	see_recovery(crew);
+	crew->ended = ledger_now();
 	end_the_rest(crew);
 }
 

@@ -93,8 +93,8 @@ struct crew {
 	struct crew_figures figures;
 	struct ledger_watch watch;
 	pid_t supervisor;
-	uint64_t started;
-	struct crew_hold { /* the supervisor's side of a seat */
+	uint64_t started, ended; /* ns */
+	struct crew_hold {       /* the supervisor's side of a seat */
 		int pidfd;
 		bool condemned;
 		uint64_t resume; /* ns, 0 = not stopped */

@@ -19,7 +19,6 @@
 #define SLOTS_MAX    (UINT64_C(1) << 22) /* of all streams */
 #define STOP_MAX     UINT64_C(300000000) /* ns */
 #define SIZE_LIMIT   (UINT64_C(1) << 30)
-#define CALL_BYTES   (UINT64_C(1) << 20) /* of all messages in one call */
 
 enum {
 	OPTION_SENDERS = 256,
@@ -149,23 +148,6 @@ static const struct argp argp = {
 	       "  ferry torture --seed 42 --senders 16 --receivers 16 --size 16-1M\n",
 };
 
-struct ferry_mailbox_options torture_options(const struct torture *t, const struct crew *crew,
-					     struct ferry_why *why)
-{
-	/* All may hold the largest message, twins too, and some room must be left for others. */
-	uint64_t held = (uint64_t)crew_seats(crew) * t->hold + 8;
-
-	return (struct ferry_mailbox_options){
-		.size = sizeof(struct ferry_mailbox_options),
-		.flags = t->drop ? FERRY_DROP_OLDEST : 0,
-		.max_size = t->size_max,
-		.messages = t->capacity,
-		.priorities = t->priorities,
-		.memory = t->size_max * held,
-		.why = why,
-	};
-}
-
 static void tick(struct crew *crew, uint64_t now)
 {
 	struct torture *t = crew->context;
@@ -214,7 +196,7 @@ static void report_processes(const struct crew *crew)
 	       " receivers), %" PRIu64 " stopped, %" PRIu64 " forked; %" PRIu64
 	       " cleaned up after\n",
 	       f->kills[0] + f->kills[1], f->kills[0], f->kills[1], f->stops, f->forks,
-	       t->stat.recovered);
+	       t->stat.recovered - t->at_first.recovered);
 	if (where[0])
 		printf("  killed in   %s\n", where);
 	printf("  longest gap %s without a message; slowest recovery from a kill %s\n",
@@ -260,58 +242,19 @@ static void introduce(const struct crew *crew)
 	fflush(stdout);
 }
 
-/* Make the mailbox, or look whether the one that is there may be used. STATUS_DONE, or the exit
- * status after the failure was reported. */
-static int prepare(const struct crew *crew, bool *ret_made)
-{
-	const struct torture *t = crew->context;
-	struct ferry_why why = { 0 };
-	struct ferry_mailbox_options options = torture_options(t, crew, &why);
-	struct ferry_mailbox_stat stat;
-	ferry_mailbox *box;
-
-	options.flags |= FERRY_EXCLUSIVE;
-	int r = ferry_mailbox_open(&box, t->location, &options);
-	*ret_made = r == 0;
-	if (r == -EEXIST) {
-		options.flags = FERRY_EXISTING;
-		r = ferry_mailbox_open(&box, t->location, &options);
-	}
-	if (r == 0 && (r = ferry_mailbox_stat(box, &stat)) == 0 &&
-	    (stat.messages || stat.taken || stat.members_alive > 1 ||
-	     !stat.drop_oldest != !t->drop)) {
-		cli_complain("torture %s: it is in use, has messages in it, or drops its oldest "
-			     "messages; choose another one",
-			     t->location);
-		ferry_mailbox_close(box);
-		return STATUS_FAILED;
-	}
-	if (r < 0)
-		return cli_fail("torture", t->location, r, &why);
-	ferry_mailbox_close(box);
-	return STATUS_DONE;
-}
-
-static int run(struct crew *crew)
+static void run(struct crew *crew)
 {
 	struct torture *t = crew->context;
-	bool made;
-	int status = prepare(crew, &made);
 
-	if (status != STATUS_DONE)
-		return status;
 	if (!t->show.quiet)
 		introduce(crew);
 	t->before_at = ledger_now();
 	crew_run(crew, (double)t->duration / 1e9);
 	show_progress_end(&t->show);
-	if (!interrupt_seen()) {
-		torture_inspect(crew);
-		report(crew);
-	}
-	if (made)
-		ferry_remove(t->location, NULL);
-	return ledger_faults(crew->ledger) ? STATUS_FAILED : STATUS_DONE;
+	if (interrupt_seen())
+		return;
+	torture_inspect(crew);
+	report(crew);
 }
 
 static uint32_t power_of_two(uint64_t at_least)
@@ -358,8 +301,12 @@ static int stage(struct options *o)
 		.context = t,
 	};
 	uint32_t seats = crew_seats(&crew);
+	bool made;
+	int status = torture_prepare(t, seats, &made);
 	size_t bytes = (size_t)seats * t->batch * t->size_max;
-	int status = STATUS_FAILED;
+
+	if (status != STATUS_DONE)
+		return status;
 
 	crew.ledger =
 	    ledger_make(&(struct ledger_plan){ .streams = crew_streams(&crew),
@@ -370,7 +317,10 @@ static int stage(struct options *o)
 			  MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (!crew.ledger || t->buffers == MAP_FAILED || crew_init(&crew) < 0)
 		cli_die(STATUS_FAILED, "torture: out of memory");
-	status = run(&crew);
+	run(&crew);
+	status = ledger_faults(crew.ledger) ? STATUS_FAILED : STATUS_DONE;
+	if (made)
+		ferry_remove(t->location, NULL);
 	crew_fini(&crew);
 	munmap(t->buffers, bytes);
 	ledger_unmake(crew.ledger);
@@ -396,9 +346,6 @@ int cmd_torture(int argc, char **argv)
 	cli_parse(&argp, argc, argv, &o);
 	if (!o.seeded && getrandom(&o.seed, sizeof o.seed, 0) != sizeof o.seed)
 		o.seed = ledger_now();
-	t->batch = (uint32_t)(CALL_BYTES / t->size_max);
-	t->batch = t->batch < 1 ? 1 : t->batch > LEDGER_BATCH ? LEDGER_BATCH : t->batch;
-	t->hold = t->batch < TORTURE_HOLD ? 1 : TORTURE_HOLD;
 	show_init(&t->show, o.quiet);
 	interrupt_catch();
 	if (!t->location) {

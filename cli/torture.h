@@ -40,17 +40,17 @@ struct torture {
 	int64_t duration; /* ns */
 	char *buffers;    /* shared: where each seat's copying receives put messages */
 	struct show show;
-	struct ledger_sum sum;          /* at the end */
-	struct ferry_mailbox_stat stat; /* at the end */
-	uint64_t before, before_at;     /* messages received at the last progress line, and when */
+	struct ledger_sum sum;                    /* at the end */
+	struct ferry_mailbox_stat at_first, stat; /* stat: at the end */
+	uint64_t before, before_at; /* messages received at the last progress line, and when */
 };
 
 /* The buffer number i of a seat. */
 char *torture_buffer(const struct torture *t, uint32_t seat, uint32_t i);
 
-/* The options that the mailbox is made with. */
-struct ferry_mailbox_options torture_options(const struct torture *t, const struct crew *crew,
-					     struct ferry_why *why);
+/* Make the mailbox; or if it is there, see that nobody uses it, and ask for no more than it has.
+ * STATUS_DONE, or the exit status after the failure was reported. */
+int torture_prepare(struct torture *t, uint32_t seats, bool *ret_made);
 
 /* The work of one seat, for the crew. */
 void torture_work(struct crew *crew, uint32_t seat, void *inherited);
