@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Somebody who uses the mailbox: the victim, a survivor, a sleeper. Each call here makes one call
+ * of the subject, marked as what is under attack, and keeps the ledger. Results that no contract
+ * explains are faults.
+ */
+#ifndef KILL_ACTOR_H
+#define KILL_ACTOR_H
+
+#include "ledger.h"
+#include "subject.h"
+
+enum {
+	ACTOR_HELD = 4, /* messages taken at once */
+	BOX_CAPACITY = 4,
+	BOX_PRIORITIES = 2,
+	BOX_MAX_SIZE = 32768,
+	BOX_MEMORY = 65536,
+	BOX_MEMBERS = 8,
+	SIZE_SMALL = 16,
+	SIZE_LARGE = 20000,
+};
+
+#define BOX_NAME "box"
+
+struct actor {
+	const struct subject *subject;
+	struct ledger *ledger;
+	uint32_t index;     /* ACTOR_SURVIVOR ... */
+	uint32_t box_flags; /* of the mailbox at creation */
+	int64_t spin;       /* as in ferry_mailbox_options */
+	void *box;
+	uint32_t n_taken;
+	struct ferry_message taken[ACTOR_HELD], loan;
+	uint32_t taken_id[ACTOR_HELD];
+};
+
+int actor_open(struct actor *actor, uint32_t flags);
+void actor_close(struct actor *actor);
+
+int actor_send(struct actor *actor, uint32_t id, ferry_deadline deadline);
+int actor_send_new(struct actor *actor, uint32_t size, ferry_deadline deadline);
+ssize_t actor_receive(struct actor *actor, ferry_deadline deadline);
+ssize_t actor_send_many(struct actor *actor, uint32_t n, uint32_t size, ferry_deadline deadline);
+ssize_t actor_receive_many(struct actor *actor, uint32_t n, ferry_deadline deadline);
+ssize_t actor_peek(struct actor *actor);
+
+/* These are of ferry alone. done and return are about the message taken first. */
+int actor_take(struct actor *actor, ferry_deadline deadline);
+int actor_done(struct actor *actor);
+int actor_return(struct actor *actor);
+int actor_loan(struct actor *actor, uint32_t size);
+int actor_commit(struct actor *actor);
+int actor_cancel(struct actor *actor);
+
+int actor_remove(struct actor *actor);
+int actor_repair(struct actor *actor);
+
+/* What is in the mailbox; never part of the attack. */
+struct ferry_mailbox_stat actor_look(struct actor *actor);
+
+#endif

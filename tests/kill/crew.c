@@ -1,0 +1,360 @@
+/* SPDX-License-Identifier: MIT */
+/* Makes the runs, several at a time; see crew.h. */
+#include "crew.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static volatile sig_atomic_t interrupted;
+
+static void on_signal(int signal)
+{
+	interrupted = signal;
+}
+
+static void catch_signals(void)
+{
+	static const int signals[] = { SIGINT, SIGTERM, SIGHUP };
+	struct sigaction action = { .sa_handler = on_signal };
+
+	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
+		sigaction(signals[i], &action, NULL);
+}
+
+/* Remove what a run that was cut short left in its directory. */
+static void empty_directory(const char *path)
+{
+	DIR *directory = opendir(path);
+	struct dirent *entry;
+
+	while (directory && (entry = readdir(directory)))
+		if (entry->d_name[0] != '.')
+			unlinkat(dirfd(directory), entry->d_name, 0);
+	if (directory)
+		closedir(directory);
+}
+
+static bool make_places(struct crew *crew)
+{
+	snprintf(crew->directory, sizeof(crew->directory), "/dev/shm/ferry-kill-XXXXXX");
+	if (!mkdtemp(crew->directory))
+		return false;
+	for (uint32_t i = 0; i < crew->n_jobs; i++) {
+		struct job *job = &crew->jobs[i];
+
+		snprintf(job->directory, sizeof(job->directory), "%s/%u", crew->directory, i);
+		job->outcome = mmap(NULL, sizeof(*job->outcome), PROT_READ | PROT_WRITE,
+				    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+		if (job->outcome == MAP_FAILED || mkdir(job->directory, 0700) < 0)
+			return false;
+	}
+	return true;
+}
+
+static void end_job(struct job *job)
+{
+	kill(-job->pid, SIGKILL);
+	empty_directory(job->directory);
+	job->pid = 0;
+}
+
+static void remove_places(struct crew *crew)
+{
+	for (uint32_t i = 0; i < crew->n_jobs; i++) {
+		struct job *job = &crew->jobs[i];
+
+		if (job->pid) {
+			kill(-job->pid, SIGKILL);
+			kill(job->pid, SIGKILL);
+			waitpid(job->pid, NULL, 0);
+			end_job(job);
+		}
+		rmdir(job->directory);
+	}
+	rmdir(crew->directory);
+}
+
+static void start_job(struct crew *crew, struct job *job, struct task task)
+{
+	struct run run = {
+		.operation = &operations[task.operation],
+		.strike = task.strike,
+		.at = task.at,
+		.place = task.place,
+		.first_at = crew->tallies[task.operation].first_at,
+		.first_place = crew->tallies[task.operation].first_place,
+		.directory = job->directory,
+	};
+	pid_t parent = getpid();
+
+	memset(job->outcome, 0, offsetof(struct outcome, path));
+	job->task = task;
+	fflush(stdout);
+	job->pid = fork();
+	if (job->pid < 0) {
+		perror("ferry-kill: fork");
+		exit(2);
+	}
+	if (job->pid == 0) {
+		setpgid(0, 0);
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (getppid() == parent)
+			scene_run(&run, job->outcome);
+		_exit(2);
+	}
+	setpgid(job->pid, job->pid);
+}
+
+/* A scene that did not end by itself is a violation too. False: the harness is at fault. */
+static bool note_bad_end(struct job *job, int status)
+{
+	struct outcome *outcome = job->outcome;
+
+	if (WIFEXITED(status))
+		return WEXITSTATUS(status) != 2;
+	if (WTERMSIG(status) == SIGALRM)
+		ledger_fault(&outcome->ledger, "C5: jam while %s", outcome->phase);
+	else
+		ledger_fault(&outcome->ledger, "C5: a survivor crashed with signal %d while %s",
+			     WTERMSIG(status), outcome->phase);
+	return true;
+}
+
+static bool some_fault_is(const struct ledger *ledger, const char *promise)
+{
+	for (uint32_t i = 0; i < ledger_count(&ledger->n_faults) && i < LEDGER_FAULTS; i++)
+		if (strncmp(ledger->faults[i], promise, strlen(promise)) == 0)
+			return true;
+	return false;
+}
+
+static bool too_slow(const struct outcome *outcome)
+{
+	return outcome->slowest > CREW_VIOLATION_MS * 1000000L;
+}
+
+/* It went another way than the run that showed the path. */
+static bool went_astray(const struct job *job)
+{
+	return job->task.strike >= STRIKE_KILL && job->task.place.address &&
+	       (!job->outcome->struck ||
+		(job->task.address && job->task.address != job->outcome->address));
+}
+
+static void count(struct crew *crew, const struct job *job)
+{
+	struct tally *tally = &crew->tallies[job->task.operation];
+	const struct outcome *outcome = job->outcome;
+
+	tally->kills += outcome->struck && job->task.strike == STRIKE_KILL;
+	tally->stops += outcome->struck && job->task.strike == STRIKE_STOP;
+	tally->missed += went_astray(job);
+	tally->slow += outcome->slowest > CREW_PROMISE_MS * 1000000L;
+	if (outcome->slowest > tally->slowest)
+		tally->slowest = outcome->slowest;
+	if (!ledger_count(&outcome->ledger.n_faults))
+		return;
+	tally->violations++;
+	if (operations[job->task.operation].expect)
+		tally->expected +=
+		    some_fault_is(&outcome->ledger, operations[job->task.operation].expect);
+	report_violation(crew, &job->task, outcome);
+}
+
+/* Once too slow may be the machine's doing; twice, at the same point, is ferry's. */
+static void judge_job(struct crew *crew, struct job *job)
+{
+	struct outcome *outcome = job->outcome;
+	struct ledger *ledger = &outcome->ledger;
+
+	report_run(crew, &job->task, outcome);
+	if (too_slow(outcome) && !ledger_count(&ledger->n_faults)) {
+		if (!job->task.again) {
+			struct task again = job->task;
+
+			again.again = true;
+			plan_add(&crew->plan, again);
+			return;
+		}
+		ledger_fault(ledger, "C5: others had to wait %ld ms, twice",
+			     outcome->slowest / 1000000);
+	}
+	count(crew, job);
+}
+
+static _Noreturn void give_up(struct crew *crew, const struct job *job, int status)
+{
+	bool not_allowed = job->outcome->not_allowed;
+
+	if (!not_allowed)
+		printf("the harness failed (status %#x) at --operation %s --at %u while %s\n",
+		       (unsigned)status, operations[job->task.operation].name, job->task.at,
+		       job->outcome->phase);
+	else
+		puts("skipped: ptrace is not allowed here");
+	remove_places(crew);
+	exit(not_allowed ? 77 : 2);
+}
+
+static void stop_if_interrupted(struct crew *crew)
+{
+	if (!interrupted)
+		return;
+	remove_places(crew);
+	exit(128 + interrupted);
+}
+
+/* Wait until one run has ended. */
+static struct job *await_job(struct crew *crew)
+{
+	for (;;) {
+		int status;
+		pid_t pid = waitpid(-1, &status, 0);
+
+		stop_if_interrupted(crew);
+		for (uint32_t i = 0; pid > 0 && i < crew->n_jobs; i++) {
+			struct job *job = &crew->jobs[i];
+
+			if (job->pid != pid)
+				continue;
+			if (!note_bad_end(job, status))
+				give_up(crew, job, status);
+			end_job(job);
+			return job;
+		}
+	}
+}
+
+static struct job *idle_job(struct crew *crew)
+{
+	for (uint32_t i = 0; i < crew->n_jobs; i++)
+		if (!crew->jobs[i].pid)
+			return &crew->jobs[i];
+	return NULL;
+}
+
+static bool busy(const struct crew *crew)
+{
+	for (uint32_t i = 0; i < crew->n_jobs; i++)
+		if (crew->jobs[i].pid)
+			return true;
+	return false;
+}
+
+/* Make all runs of the plan, those that are added on the way too. */
+static void make_runs(struct crew *crew, int64_t until)
+{
+	size_t next = 0;
+
+	while (next < crew->plan.n || busy(crew)) {
+		struct job *job = idle_job(crew);
+
+		stop_if_interrupted(crew);
+		if (job && next < crew->plan.n && now_ns() < until)
+			start_job(crew, job, crew->plan.tasks[next++]);
+		else if (busy(crew))
+			judge_job(crew, await_job(crew));
+		else
+			break;
+	}
+	crew->plan.n = 0;
+}
+
+/* One run by itself, such as the one that shows the path. */
+static struct outcome *run_alone(struct crew *crew, struct task task)
+{
+	start_job(crew, &crew->jobs[0], task);
+	return await_job(crew)->outcome;
+}
+
+/* Let the operation run undisturbed, which must go well, and plan the strikes along its path. */
+static void plan_operation(struct crew *crew, uint32_t i)
+{
+	struct tally *tally = &crew->tallies[i];
+	struct task task = { .operation = i, .strike = STRIKE_PROBE, .at = UINT32_MAX };
+	struct outcome *outcome;
+
+	if (operations[i].first) {
+		outcome = run_alone(crew, task);
+		tally->first_at = outcome->first_at;
+		tally->first_place = plan_place(outcome, outcome->first_at);
+	}
+	task.strike = STRIKE_NONE;
+	outcome = run_alone(crew, task);
+	tally->points = outcome->points;
+	count(crew, &crew->jobs[0]);
+	for (enum strike strike = STRIKE_KILL; strike <= STRIKE_STOP; strike++) {
+		if (strike == STRIKE_KILL ? !crew->kills : !crew->stops)
+			continue;
+		task.strike = strike;
+		if (crew->at < 0) {
+			plan_path(&crew->plan, task, outcome, crew->every, crew->seed);
+			continue;
+		}
+		task.at = (uint32_t)crew->at;
+		task.place = plan_place(outcome, task.at);
+		plan_add(&crew->plan, task);
+	}
+}
+
+/* A sample of everything, as large as the time allows. */
+static void work_until(struct crew *crew, int64_t until)
+{
+	for (uint32_t i = 0; operations[i].name; i++)
+		if (crew->tallies[i].chosen)
+			plan_operation(crew, i);
+	plan_shuffle(&crew->plan, crew->seed);
+	make_runs(crew, until);
+	report_head();
+	for (uint32_t i = 0; operations[i].name; i++)
+		if (crew->tallies[i].chosen)
+			report_operation(crew, i);
+}
+
+/* One operation after the other, to the end. */
+static void work_through(struct crew *crew)
+{
+	report_head();
+	for (uint32_t i = 0; operations[i].name; i++) {
+		if (!crew->tallies[i].chosen)
+			continue;
+		plan_operation(crew, i);
+		make_runs(crew, INT64_MAX);
+		report_operation(crew, i);
+	}
+}
+
+int crew_work(struct crew *crew)
+{
+	int64_t since = now_ns();
+	int result;
+
+	catch_signals();
+	if (!subject_ferry.text((uintptr_t)ferry_mailbox_send)) {
+		puts("skipped: ferry is not a shared library here");
+		return 77;
+	}
+	if (!make_places(crew)) {
+		perror("ferry-kill: /dev/shm");
+		remove_places(crew);
+		return 2;
+	}
+	if (crew->seconds)
+		work_until(crew, since + crew->seconds * 1000000000L);
+	else
+		work_through(crew);
+	result = report_total(crew, now_ns() - since);
+	remove_places(crew);
+	free(crew->plan.tasks);
+	return result;
+}

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: MIT */
+/* What ferry-kill prints; see crew.h. */
+#include <dlfcn.h>
+#include <stdio.h>
+
+#include "crew.h"
+
+enum { TOLD_IN_FULL = 40 };
+
+static double ms(int64_t ns)
+{
+	return (double)ns / 1e6;
+}
+
+static const char *strike_name(enum strike strike)
+{
+	return strike == STRIKE_KILL ? "kill" : strike == STRIKE_STOP ? "stop" : "none";
+}
+
+void report_run(struct crew *crew, const struct task *task, const struct outcome *outcome)
+{
+	if (crew->verbose)
+		printf("%s --at %u --%s: %s, %.3f ms, %u faults\n",
+		       operations[task->operation].name, task->at, strike_name(task->strike),
+		       outcome->struck ? "struck" : "not reached", ms(outcome->slowest),
+		       ledger_count(&outcome->ledger.n_faults));
+}
+
+/* The instruction that was struck, in a form that addr2line takes. */
+static void print_place(const struct outcome *outcome)
+{
+	Dl_info info;
+	const void *address = (const void *)outcome->address;
+
+	if (outcome->struck && dladdr(address, &info))
+		printf("  (%s+%#lx)\n", info.dli_fname,
+		       outcome->address - (unsigned long)info.dli_fbase);
+	else
+		puts("");
+}
+
+void report_violation(struct crew *crew, const struct task *task, const struct outcome *outcome)
+{
+	const struct ledger *ledger = &outcome->ledger;
+
+	if (operations[task->operation].expect || crew->printed++ >= TOLD_IN_FULL)
+		return;
+	printf("VIOLATION: --operation %s", operations[task->operation].name);
+	if (task->strike == STRIKE_NONE)
+		printf("  (without any strike)");
+	else
+		printf(" --at %u --%s", task->at, strike_name(task->strike));
+	print_place(outcome);
+	for (uint32_t i = 0; i < ledger_count(&ledger->n_faults) && i < LEDGER_FAULTS; i++)
+		printf("    %s\n", ledger->faults[i]);
+	fflush(stdout);
+}
+
+void report_head(void)
+{
+	printf("%-20s %8s %7s %7s %7s %11s %7s %10s\n", "operation", "points", "kills", "stops",
+	       "missed", "slowest ms", "> 50 ms", "violations");
+}
+
+void report_operation(const struct crew *crew, uint32_t i)
+{
+	const struct tally *tally = &crew->tallies[i];
+
+	printf("%-20s %8u %7u %7u %7u %11.2f %7u %10u\n", operations[i].name, tally->points,
+	       tally->kills, tally->stops, tally->missed, ms(tally->slowest), tally->slow,
+	       tally->violations);
+	fflush(stdout);
+}
+
+static bool selftest_passes(const struct crew *crew)
+{
+	bool passes = true;
+
+	for (uint32_t i = 0; operations[i].name; i++) {
+		const struct tally *tally = &crew->tallies[i];
+
+		if (!tally->chosen || tally->expected)
+			continue;
+		printf("%s: no violation of %s was found, though there are some\n",
+		       operations[i].name, operations[i].expect);
+		passes = false;
+	}
+	if (passes)
+		puts("self-test: each unsafe queue was found out");
+	return passes;
+}
+
+int report_total(const struct crew *crew, int64_t took)
+{
+	struct tally sum = { 0 };
+
+	for (uint32_t i = 0; operations[i].name; i++) {
+		const struct tally *tally = &crew->tallies[i];
+
+		sum.points += tally->points;
+		sum.kills += tally->kills;
+		sum.stops += tally->stops;
+		sum.missed += tally->missed;
+		sum.slow += tally->slow;
+		sum.violations += tally->violations;
+		if (tally->slowest > sum.slowest)
+			sum.slowest = tally->slowest;
+	}
+	printf("%-20s %8u %7u %7u %7u %11.2f %7u %10u   in %.0f s\n", "total", sum.points,
+	       sum.kills, sum.stops, sum.missed, ms(sum.slowest), sum.slow, sum.violations,
+	       ms(took) / 1e3);
+	if (crew->selftest)
+		return !selftest_passes(crew);
+	return sum.violations > 0;
+}
