@@ -4,7 +4,7 @@
 # ferry torture, run with a library that commits FAULT, must exit with 1 and name WORD.
 set -u
 
-out=$(FERRY_FAULT="$3" LD_PRELOAD="$2" "$1" torture --seconds 6 --kills-per-second 1 \
+out=$(FERRY_FAULT="$3" LD_PRELOAD="$2" "$1" torture --seconds 4 --kills-per-second 0 \
 	--stops-per-second 0 2>&1)
 status=$?
 printf '%s\n' "$out"
