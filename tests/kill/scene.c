@@ -74,8 +74,6 @@ static void act(struct scene *scene, struct actor *actor, int role,
 {
 	gate_pass(scene->gate_ready[role], 1);
 	gate_wait(scene->gate_act[role]);
-	if (scene->operation->due && role == ROLE_VICTIM)
-		clock_advance(1000000000);
 	mark_arm(true);
 	what(actor, scene->operation);
 	mark_arm(false);
@@ -114,6 +112,8 @@ static void play_victim(struct scene *scene)
 		actor_open(&actor, FERRY_EXISTING);
 	if (operation->prepare)
 		operation->prepare(&actor, operation);
+	/* Later than anybody looked after the others: so the victim does now, or in its act. */
+	clock_advance(1000000000);
 	if (!operation->due)
 		warm_up(&actor);
 	if (operation->forks) {
@@ -140,6 +140,7 @@ static void play_first(struct scene *scene)
 	clock_hold();
 	actor_open(&actor, FERRY_EXISTING);
 	scene->operation->first(&actor, scene->operation);
+	clock_advance(1000000000);
 	warm_up(&actor);
 	act(scene, &actor, ROLE_FIRST, scene->operation->first_act);
 }
