@@ -234,6 +234,8 @@ def completion_offers_mailboxes(tool):
     for command in ('send', 'receive', 'peek', 'stat', 'rm', 'torture'):
         check_equal(complete(tool, f'{command} '), {'orders', 'orders\\ 2', 'jobs'}, command)
     check_equal(complete(tool, 'send or'), {'orders', 'orders\\ 2'})
+    check_equal(complete(tool, 'send "or'), {'orders', 'orders 2'})
+    check_equal(complete(tool, 'send orders\\'), {'orders\\ 2'})
     check_equal(complete(tool, 'rm jobs or'), {'orders', 'orders\\ 2'})
 
 
