@@ -86,11 +86,18 @@ static uint64_t count_used(struct ferry_mailbox *box, struct fy_ring *ring)
 	return used;
 }
 
-static int any_empty(struct ferry_mailbox *box, struct fy_ring *ring)
+/* The first position after p, within a lap, whose cell is free for it; 0 if there is none, or if a
+ * message of the lap before stands in the way. */
+static uint64_t free_ahead(struct ferry_mailbox *box, struct fy_ring *ring, uint64_t p)
 {
-	for (uint64_t i = 0; i < fy_cells(box); i++)
-		if (fy_word_state(fy_word_load(&ring->cells[i])) == FY_EMPTY)
-			return 1;
+	for (uint64_t q = p + 1; q < p + fy_cells(box); q++) {
+		uint64_t lap = q >> box->cells_log2;
+		uint64_t word = fy_word_load(fy_ring_cell(box, ring, q));
+		if (word == fy_word(lap, 0, 0, FY_EMPTY))
+			return q;
+		if (fy_word_ahead(word, lap) < 0 && fy_word_state(word) == FY_FULL)
+			return 0;
+	}
 	return 0;
 }
 
@@ -148,7 +155,7 @@ static uint64_t skip(const struct ferry_mailbox *box, uint64_t p, int64_t ahead,
 int fy_ring_claim_slow(struct ferry_mailbox *box, struct fy_ring *ring, struct fy_spot *ret_spot)
 {
 	uint64_t p = fy_hint(&ring->tail);
-	uint64_t passed = 0;
+	uint64_t goal = 0;
 
 	for (uint64_t step = 0; step < 8 * fy_cells(box); step++) {
 		struct fy_cell_shm *cell = fy_ring_cell(box, ring, p);
@@ -170,12 +177,14 @@ int fy_ring_claim_slow(struct ferry_mailbox *box, struct fy_ring *ring, struct f
 		} else if (ahead == -1 && state == FY_FULL) {
 			return -EAGAIN;
 		} else if (ahead == -1 && state != FY_EMPTY) {
-			/* Where every cell is held by somebody, passing would only burn positions.
-			 */
-			if ((passed == 0 && !any_empty(box, ring)) || passed > fy_cells(box))
-				return -EAGAIN;
+			/* Pass only on the way to a cell that is free, or senders that pass each
+			 * other's claims could go round for ever. */
+			if (p >= goal) {
+				goal = free_ahead(box, ring, p);
+				if (goal == 0)
+					return -EAGAIN;
+			}
 			pass(ring, cell, word);
-			passed++;
 		} else {
 			return -FERRY_ECORRUPT;
 		}

@@ -18,6 +18,7 @@
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "../base/why.h"
@@ -150,31 +151,87 @@ int fy_create(const struct fy_place *place, const struct fy_kind *kind,
 	return draft.fd;
 }
 
-/* Everybody in ferry who takes a name away holds this lock of the file and then looks whether the
- * name is still this file's; and a name that is taken is never given to another file. So nobody
- * unlinks a newer object by mistake. */
-int fy_unlink(const struct fy_place *place, int fd, struct ferry_why *why)
+/* ---- taking a name away ---- */
+
+#define REMOVAL_PATIENCE 20 /* ms to wait for another remover before going on without the lock */
+
+static int is_named(const struct fy_place *place, const char *name, const struct stat *file)
 {
 	struct stat named;
-	struct stat ours;
+
+	return fstatat(place->directory, name, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       named.st_dev == file->st_dev && named.st_ino == file->st_ino;
+}
+
+/* Hold the file's removal lock. 1; or 0: whoever has it does not let go, perhaps being stopped. */
+static int lock_removal(int fd)
+{
+	const struct timespec moment = { .tv_nsec = 1000000 };
 	struct flock lock = {
 		.l_type = F_WRLCK,
 		.l_whence = SEEK_SET,
 		.l_start = FY_LOCK_REMOVAL,
 		.l_len = 1,
 	};
+
+	for (int ms = 0; ms < REMOVAL_PATIENCE; ms++) {
+		if (fcntl(fd, F_OFD_SETLK, &lock) == 0)
+			return 1;
+		(void)clock_nanosleep(CLOCK_MONOTONIC, 0, &moment, NULL);
+	}
+	return 0;
+}
+
+static void unlock_removal(int fd)
+{
+	struct flock lock = {
+		.l_type = F_UNLCK,
+		.l_whence = SEEK_SET,
+		.l_start = FY_LOCK_REMOVAL,
+		.l_len = 1,
+	};
+
+	(void)fcntl(fd, F_OFD_SETLK, &lock);
+}
+
+/* Without the lock: move the name aside, see what was caught, and put back what was not meant. */
+static int catch_and_unlink(const struct fy_place *place, const struct stat *file)
+{
+	char aside[40];
+	uint64_t chance;
+
+	if (getrandom(&chance, sizeof(chance), 0) != sizeof(chance))
+		return -EIO;
+	(void)snprintf(aside, sizeof(aside), ".ferry-old-%016llx", (unsigned long long)chance);
+	if (renameat2(place->directory, place->name, place->directory, aside, RENAME_NOREPLACE) !=
+	    0)
+		return errno == ENOENT ? 0 : -errno;
+	if (is_named(place, aside, file))
+		return unlinkat(place->directory, aside, 0) == 0 ? 0 : -errno;
+	return renameat2(place->directory, aside, place->directory, place->name,
+			 RENAME_NOREPLACE) == 0
+		   ? 0
+		   : -errno;
+}
+
+/* Who holds the file's removal lock and sees that the name is still this file's may unlink it: a
+ * name that is taken is never given to another file, and everybody else asks for that lock. But its
+ * holder may be stopped, so nobody waits for it for long. */
+int fy_unlink(const struct fy_place *place, int fd, struct ferry_why *why)
+{
+	struct stat file;
 	int r = 0;
 
-	while (fcntl(fd, F_OFD_SETLKW, &lock) != 0)
-		if (errno != EINTR)
-			return fy_why(why, -errno, "cannot lock %.150s: %s", place->path,
-				      strerror(errno));
-	if (fstat(fd, &ours) == 0 &&
-	    fstatat(place->directory, place->name, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
-	    named.st_dev == ours.st_dev && named.st_ino == ours.st_ino &&
-	    unlinkat(place->directory, place->name, 0) != 0)
-		r = fy_why(why, -errno, "cannot remove %.150s: %s", place->path, strerror(errno));
-	lock.l_type = F_UNLCK;
-	(void)fcntl(fd, F_OFD_SETLK, &lock);
-	return r;
+	if (fstat(fd, &file) != 0)
+		return -errno;
+	int locked = lock_removal(fd);
+	if (is_named(place, place->name, &file)) {
+		if (!locked)
+			r = catch_and_unlink(place, &file);
+		else if (unlinkat(place->directory, place->name, 0) != 0)
+			r = -errno;
+	}
+	if (locked)
+		unlock_removal(fd);
+	return r < 0 ? fy_why(why, r, "cannot remove %.150s: %s", place->path, strerror(-r)) : 0;
 }
