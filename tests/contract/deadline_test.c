@@ -243,7 +243,7 @@ static void c7_blocked_receiver_uses_little_cpu_while_a_stopped_one_holds_a_mess
 	peer_stop(&peer);
 	before = clock_cpu_ns();
 	check_eq(ferry_mailbox_receive(box, &got, sizeof got, ferry_in_ms(2000)), -ETIMEDOUT);
-	uses_no_cpu(clock_cpu_ns() - before, 40);
+	uses_no_cpu(clock_cpu_ns() - before, 20);
 	peer_kill(&peer);
 	box_end(box, "orders");
 }
