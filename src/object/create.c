@@ -18,7 +18,6 @@
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "../base/why.h"
@@ -153,8 +152,6 @@ int fy_create(const struct fy_place *place, const struct fy_kind *kind,
 
 /* ---- taking a name away ---- */
 
-#define REMOVAL_PATIENCE 20 /* ms to wait for another remover before going on without the lock */
-
 static int is_named(const struct fy_place *place, const char *name, const struct stat *file)
 {
 	struct stat named;
@@ -163,38 +160,7 @@ static int is_named(const struct fy_place *place, const char *name, const struct
 	       named.st_dev == file->st_dev && named.st_ino == file->st_ino;
 }
 
-/* Hold the file's removal lock. 1; or 0: whoever has it does not let go, perhaps being stopped. */
-static int lock_removal(int fd)
-{
-	const struct timespec moment = { .tv_nsec = 1000000 };
-	struct flock lock = {
-		.l_type = F_WRLCK,
-		.l_whence = SEEK_SET,
-		.l_start = FY_LOCK_REMOVAL,
-		.l_len = 1,
-	};
-
-	for (int ms = 0; ms < REMOVAL_PATIENCE; ms++) {
-		if (fcntl(fd, F_OFD_SETLK, &lock) == 0)
-			return 1;
-		(void)clock_nanosleep(CLOCK_MONOTONIC, 0, &moment, NULL);
-	}
-	return 0;
-}
-
-static void unlock_removal(int fd)
-{
-	struct flock lock = {
-		.l_type = F_UNLCK,
-		.l_whence = SEEK_SET,
-		.l_start = FY_LOCK_REMOVAL,
-		.l_len = 1,
-	};
-
-	(void)fcntl(fd, F_OFD_SETLK, &lock);
-}
-
-/* Without the lock: move the name aside, see what was caught, and put back what was not meant. */
+/* Move the name aside, see what was caught, and put back what was not meant. */
 static int catch_and_unlink(const struct fy_place *place, const struct stat *file)
 {
 	char aside[40];
@@ -202,21 +168,23 @@ static int catch_and_unlink(const struct fy_place *place, const struct stat *fil
 
 	if (getrandom(&chance, sizeof(chance), 0) != sizeof(chance))
 		return -EIO;
-	(void)snprintf(aside, sizeof(aside), ".ferry-old-%016llx", (unsigned long long)chance);
+	(void)snprintf(aside, sizeof(aside), FY_ASIDE_PREFIX "%016llx", (unsigned long long)chance);
 	if (renameat2(place->directory, place->name, place->directory, aside, RENAME_NOREPLACE) !=
 	    0)
 		return errno == ENOENT ? 0 : -errno;
-	if (is_named(place, aside, file))
-		return unlinkat(place->directory, aside, 0) == 0 ? 0 : -errno;
-	return renameat2(place->directory, aside, place->directory, place->name,
-			 RENAME_NOREPLACE) == 0
-		   ? 0
-		   : -errno;
+	int r = is_named(place, aside, file) ? unlinkat(place->directory, aside, 0)
+					     : renameat2(place->directory, aside, place->directory,
+							 place->name, RENAME_NOREPLACE);
+	return r == 0 ? 0 : -errno;
 }
 
-/* Who holds the file's removal lock and sees that the name is still this file's may unlink it: a
- * name that is taken is never given to another file, and everybody else asks for that lock. But its
- * holder may be stopped, so nobody waits for it for long. */
+/*
+ * Several may want to take the same name away, and a new object may have it a moment later. No lock
+ * here: its holder could be stopped, and then nobody could use the name. Instead what is not meant
+ * is put back: that takes a remover that was stopped between its look and its rename while another
+ * removed the file and a third made a new one, and the new one misses its name for two system
+ * calls.
+ */
 int fy_unlink(const struct fy_place *place, int fd, struct ferry_why *why)
 {
 	struct stat file;
@@ -224,14 +192,7 @@ int fy_unlink(const struct fy_place *place, int fd, struct ferry_why *why)
 
 	if (fstat(fd, &file) != 0)
 		return -errno;
-	int locked = lock_removal(fd);
-	if (is_named(place, place->name, &file)) {
-		if (!locked)
-			r = catch_and_unlink(place, &file);
-		else if (unlinkat(place->directory, place->name, 0) != 0)
-			r = -errno;
-	}
-	if (locked)
-		unlock_removal(fd);
+	if (is_named(place, place->name, &file))
+		r = catch_and_unlink(place, &file);
 	return r < 0 ? fy_why(why, r, "cannot remove %.150s: %s", place->path, strerror(-r)) : 0;
 }

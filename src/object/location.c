@@ -18,7 +18,7 @@
 
 /* The directory for bare names, as text. It is the caller's own unless $FERRY_DIR says otherwise.
  */
-static int own_directory_path(char *path, size_t n)
+int fy_own_directory_path(char *path, size_t n)
 {
 	const char *set = secure_getenv("FERRY_DIR");
 	int length = set && *set ? snprintf(path, n, "%s", set)
@@ -50,7 +50,7 @@ int fy_own_directory(int make, struct ferry_why *why)
 	struct stat s;
 	const char *set = secure_getenv("FERRY_DIR");
 	int is_default = !(set && *set);
-	int r = own_directory_path(path, sizeof(path));
+	int r = fy_own_directory_path(path, sizeof(path));
 
 	if (r < 0)
 		return fy_why(why, r, "$FERRY_DIR is too long");
@@ -285,7 +285,7 @@ int ferry_location_path(const char *location, char *ret_path, size_t n)
 	} else {
 		if (bare_name(location, name, sizeof(name), NULL) < 0)
 			return -FERRY_ELOCATION;
-		if (own_directory_path(directory, sizeof(directory)) < 0)
+		if (fy_own_directory_path(directory, sizeof(directory)) < 0)
 			return -ERANGE;
 		length = snprintf(path, sizeof(path), "%s/%s", directory, name);
 	}

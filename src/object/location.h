@@ -18,6 +18,9 @@ int fy_place_open(struct fy_place *ret_place, const char *location, int make,
 		  struct ferry_why *why);
 void fy_place_close(struct fy_place *place);
 
+/* The caller's own ferry directory as text. 0, or -ENAMETOOLONG. */
+int fy_own_directory_path(char *path, size_t n);
+
 /* Open the caller's own ferry directory; a descriptor, or -ENOENT, -FERRY_EUNSAFE, ... */
 int fy_own_directory(int make, struct ferry_why *why);
 

@@ -198,6 +198,34 @@ int ferry_remove(const char *location, struct ferry_why *why)
 	return r;
 }
 
+/* The location of a directory's entry; 0 if the entry is none of ours. A hidden one is the leftover
+ * of a remover that died, and no bare name. */
+static int entry_location(const char *directory, const char *name, char *location, size_t n)
+{
+	char own[PATH_MAX];
+	int length;
+
+	if (name[0] == '.' && strncmp(name, FY_ASIDE_PREFIX, strlen(FY_ASIDE_PREFIX)) != 0)
+		return 0;
+	if (!directory && name[0] == '.' && fy_own_directory_path(own, sizeof(own)) == 0)
+		directory = own;
+	if (directory)
+		length = snprintf(location, n, "%s/%s", directory, name);
+	else
+		length = snprintf(location, n, "%s", name);
+	return length > 0 && (size_t)length < n;
+}
+
+static int open_listed(const char *directory, struct ferry_why *why)
+{
+	if (!directory)
+		return fy_own_directory(0, why);
+	int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return fd >= 0 ? fd
+		       : fy_why(why, -errno, "cannot open directory %.150s: %s", directory,
+				strerror(errno));
+}
+
 int ferry_list(const char *directory,
 	       int (*visit)(const char *name, const char *location, void *context), void *context,
 	       struct ferry_why *why)
@@ -205,28 +233,18 @@ int ferry_list(const char *directory,
 	char location[PATH_MAX];
 	struct dirent *entry;
 	int r = 0;
-	int fd = directory ? open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-			   : fy_own_directory(0, why);
+	int fd = open_listed(directory, why);
 
-	if (fd < 0 && !directory)
-		return fd == -ENOENT ? 0 : fd;
 	if (fd < 0)
-		return fy_why(why, -errno, "cannot open directory %.150s: %s", directory,
-			      strerror(errno));
+		return fd == -ENOENT && !directory ? 0 : fd;
 	DIR *dir = fdopendir(fd);
 	if (!dir) {
 		(void)close(fd);
 		return -ENOMEM;
 	}
-	while (r == 0 && (entry = readdir(dir)) != NULL) {
-		if (entry->d_name[0] == '.')
-			continue;
-		int n = directory ? snprintf(location, sizeof(location), "%s/%s", directory,
-					     entry->d_name)
-				  : snprintf(location, sizeof(location), "%s", entry->d_name);
-		if (n > 0 && (size_t)n < sizeof(location))
+	while (r == 0 && (entry = readdir(dir)) != NULL)
+		if (entry_location(directory, entry->d_name, location, sizeof(location)))
 			r = visit(entry->d_name, location, context);
-	}
 	(void)closedir(dir);
 	return r;
 }

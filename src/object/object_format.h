@@ -13,8 +13,7 @@
 #define FY_HEADER_BYTES 4096u
 #define FY_MEMBERS_MAX  4094u
 #define FY_BELLS_MAX    64u
-#define FY_LOCK_REMOVAL (INT64_C(1) << 62)    /* byte that is locked by who removes the name */
-#define FY_LOCK_MEMBER  (FY_LOCK_REMOVAL + 1) /* byte of slot 0 */
+#define FY_LOCK_MEMBER  (INT64_C(1) << 62) /* byte that slot 0's member locks */
 
 /* The layout of each kind that this library reads and writes; it covers this page too. */
 #define FY_LAYOUT_MAILBOX 1u
