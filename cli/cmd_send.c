@@ -69,20 +69,12 @@ static void choose_split(struct argp_state *state, struct send *send, enum split
 	send->split = chosen;
 }
 
-static error_t parse(int key, char *argument, struct argp_state *state)
+/* The options that say how to send, not what. */
+static error_t parse_how(int key, char *argument, struct argp_state *state)
 {
 	struct send *send = state->input;
 
 	switch (key) {
-	case 'l':
-		choose_split(state, send, SPLIT_LINES);
-		return 0;
-	case 'w':
-		choose_split(state, send, SPLIT_WHOLE);
-		return 0;
-	case 'f':
-		send->file = argument;
-		return 0;
 	case 'p':
 		send->options.priority = (uint32_t)cli_count_option(
 		    state, "--priority", argument, 0, FERRY_MAILBOX_PRIORITIES_MAX - 1);
@@ -101,9 +93,28 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 	case OPTION_CREATE:
 		send->create = true;
 		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static error_t parse(int key, char *argument, struct argp_state *state)
+{
+	struct send *send = state->input;
+
+	switch (key) {
+	case 'l':
+		choose_split(state, send, SPLIT_LINES);
+		return 0;
+	case 'w':
+		choose_split(state, send, SPLIT_WHOLE);
+		return 0;
+	case 'f':
+		send->file = argument;
+		return 0;
 	case ARGP_KEY_ARG:
 		if (state->arg_num)
-			return ARGP_ERR_UNKNOWN;
+			return ARGP_ERR_UNKNOWN; /* the messages come as ARGP_KEY_ARGS */
 		send->location = argument;
 		return 0;
 	case ARGP_KEY_ARGS:
@@ -114,7 +125,7 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 		check(send, state);
 		return 0;
 	default:
-		return ARGP_ERR_UNKNOWN;
+		return parse_how(key, argument, state);
 	}
 }
 
