@@ -122,8 +122,9 @@ static void receive_and_send(struct scene *scene)
 	    timed_receive(scene, ferry_in_ms(PATIENCE_MS)) < 0)
 		ledger_fault(scene->ledger, "C5: a message that was sent does not come");
 	scene_phase(scene, "sending one");
-	if (!scene->ledger->drops && occupied(scene) < BOX_CAPACITY &&
-	    !scene_unfinished(scene, true) &&
+	/* A sender that finishes in between must not be overlooked: so look for one first. */
+	if (!scene->ledger->drops && !scene_unfinished(scene, true) &&
+	    occupied(scene) < BOX_CAPACITY &&
 	    timed_send(scene, new_message(scene, SIZE_SMALL), ferry_in_ms(PATIENCE_MS)) < 0)
 		ledger_fault(scene->ledger, "C5: a send into a mailbox with room fails");
 }
