@@ -35,7 +35,7 @@ int main(void)
 {
 	char name[32];
 	ferry_mailbox *box;
-	struct ferry_why why;
+	struct ferry_why why = { 0 };
 
 	snprintf(name, sizeof(name), "kitchen-%d", getpid());
 	int r = ferry_mailbox_open(
