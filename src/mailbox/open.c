@@ -271,8 +271,8 @@ int ferry_mailbox_open(ferry_mailbox **ret_box, const char *location,
 	return r;
 }
 
-int fy_mailbox_open_unjoined(ferry_mailbox **ret_box, const char *location, int only_look,
-			     struct ferry_why *why)
+static int open_unjoined(ferry_mailbox **ret_box, const char *location, int only_look,
+			 struct ferry_why *why)
 {
 	struct ferry_mailbox *box = calloc(1, sizeof(*box));
 
@@ -291,6 +291,16 @@ int fy_mailbox_open_unjoined(ferry_mailbox **ret_box, const char *location, int 
 	}
 	*ret_box = box;
 	return 0;
+}
+
+int fy_mailbox_open_unjoined(ferry_mailbox **ret_box, const char *location, int only_look,
+			     struct ferry_why *why)
+{
+	int cancel = fy_cancel_off();
+	int r = open_unjoined(ret_box, location, only_look, why);
+
+	fy_cancel_restore(cancel);
+	return r;
 }
 
 void ferry_mailbox_close(ferry_mailbox *box)

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "../base/why.h"
+#include "../os/cancel.h"
 #include "../os/process.h"
 #include "../os/sigbus.h"
 #include "create.h"
@@ -72,8 +73,8 @@ static int look_at(struct fy_object *object, struct fy_found *found, const char 
 	return r;
 }
 
-int ferry_object_stat(const char *location, struct ferry_object_stat *ret_stat,
-		      struct ferry_why *why)
+static int stat_object(const char *location, struct ferry_object_stat *ret_stat,
+		       struct ferry_why *why)
 {
 	struct fy_object object;
 	struct fy_found found;
@@ -105,6 +106,16 @@ int ferry_object_stat(const char *location, struct ferry_object_stat *ret_stat,
 	return 0;
 }
 
+int ferry_object_stat(const char *location, struct ferry_object_stat *ret_stat,
+		      struct ferry_why *why)
+{
+	int cancel = fy_cancel_off();
+	int r = stat_object(location, ret_stat, why);
+
+	fy_cancel_restore(cancel);
+	return r;
+}
+
 static void describe_member(struct fy_object *object, uint32_t slot, struct ferry_member *member)
 {
 	const struct fy_member_shm *m = &object->members[slot];
@@ -127,8 +138,8 @@ static void describe_member(struct fy_object *object, uint32_t slot, struct ferr
 	}
 }
 
-int ferry_object_members(const char *location, struct ferry_member *ret_members, size_t n,
-			 struct ferry_why *why)
+static int list_members(const char *location, struct ferry_member *ret_members, size_t n,
+			struct ferry_why *why)
 {
 	struct fy_object object;
 	struct fy_found found;
@@ -146,6 +157,16 @@ int ferry_object_members(const char *location, struct ferry_member *ret_members,
 	}
 	look_away(&object);
 	return members;
+}
+
+int ferry_object_members(const char *location, struct ferry_member *ret_members, size_t n,
+			 struct ferry_why *why)
+{
+	int cancel = fy_cancel_off();
+	int r = list_members(location, ret_members, n, why);
+
+	fy_cancel_restore(cancel);
+	return r;
 }
 
 /* Could the name be taken away? Asked before the object is marked, so that an error means that
@@ -178,7 +199,7 @@ static int mark_and_unlink(struct fy_object *object, const struct fy_place *plac
 	return fy_unlink(place, object->fd, why);
 }
 
-int ferry_remove(const char *location, struct ferry_why *why)
+static int remove_object(const char *location, struct ferry_why *why)
 {
 	struct fy_place place;
 	struct fy_object object;
@@ -195,6 +216,15 @@ int ferry_remove(const char *location, struct ferry_why *why)
 		look_away(&object);
 	}
 	fy_place_close(&place);
+	return r;
+}
+
+int ferry_remove(const char *location, struct ferry_why *why)
+{
+	int cancel = fy_cancel_off();
+	int r = remove_object(location, why);
+
+	fy_cancel_restore(cancel);
 	return r;
 }
 
@@ -226,9 +256,9 @@ static int open_listed(const char *directory, struct ferry_why *why)
 				strerror(errno));
 }
 
-int ferry_list(const char *directory,
-	       int (*visit)(const char *name, const char *location, void *context), void *context,
-	       struct ferry_why *why)
+static int walk_directory(const char *directory,
+			  int (*visit)(const char *name, const char *location, void *context),
+			  void *context, struct ferry_why *why)
 {
 	char location[PATH_MAX];
 	struct dirent *entry;
@@ -246,5 +276,16 @@ int ferry_list(const char *directory,
 		if (entry_location(directory, entry->d_name, location, sizeof(location)))
 			r = visit(entry->d_name, location, context);
 	(void)closedir(dir);
+	return r;
+}
+
+int ferry_list(const char *directory,
+	       int (*visit)(const char *name, const char *location, void *context), void *context,
+	       struct ferry_why *why)
+{
+	int cancel = fy_cancel_off();
+	int r = walk_directory(directory, visit, context, why);
+
+	fy_cancel_restore(cancel);
 	return r;
 }

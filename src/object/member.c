@@ -7,6 +7,7 @@
 #include <ferry/error.h>
 #include <string.h>
 
+#include "../os/cancel.h"
 #include "../os/process.h"
 
 #define THOROUGH_EVERY 16u /* looks at a member, of which one looks at its start time too */
@@ -46,7 +47,7 @@ static int lock_is_held(const struct fy_object *object, uint32_t slot)
 	return fcntl(object->fd, F_OFD_GETLK, &lock) != 0 || lock.l_type != F_UNLCK;
 }
 
-static int lives(struct fy_object *object, uint32_t slot)
+static int ask_kernel(struct fy_object *object, uint32_t slot)
 {
 	const struct fy_member_shm *m = &object->members[slot];
 
@@ -61,6 +62,15 @@ static int lives(struct fy_object *object, uint32_t slot)
 	uint32_t asked = atomic_fetch_add_explicit(&object->asked, 1, memory_order_relaxed);
 	int thorough = asked % THOROUGH_EVERY == 0;
 	return !fy_process_gone((pid_t)m->pid, thorough ? m->started : 0);
+}
+
+static int lives(struct fy_object *object, uint32_t slot)
+{
+	int cancel = fy_cancel_off();
+	int r = ask_kernel(object, slot);
+
+	fy_cancel_restore(cancel);
+	return r;
 }
 
 int fy_member_looks_dead(struct fy_object *object, uint32_t slot)
