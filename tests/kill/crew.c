@@ -282,9 +282,10 @@ static void plan_operation(struct crew *crew, uint32_t i)
 {
 	struct tally *tally = &crew->tallies[i];
 	struct task task = { .operation = i, .strike = STRIKE_PROBE, .at = UINT32_MAX };
+	uint32_t every = crew->every * (operations[i].rarely ? operations[i].rarely : 1);
 	struct outcome *outcome;
 
-	if (operations[i].first) {
+	if (operations[i].first_act) {
 		outcome = run_alone(crew, task);
 		tally->first_at = outcome->first_at;
 		tally->first_place = plan_place(outcome, outcome->first_at);
@@ -298,7 +299,7 @@ static void plan_operation(struct crew *crew, uint32_t i)
 			continue;
 		task.strike = strike;
 		if (crew->at < 0) {
-			plan_path(&crew->plan, task, outcome, crew->every, crew->seed);
+			plan_path(&crew->plan, task, outcome, every, crew->seed);
 			continue;
 		}
 		task.at = (uint32_t)crew->at;

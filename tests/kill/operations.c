@@ -262,6 +262,10 @@ const struct operation operations[] = {
 	{ "recover-repair", "ferry_object_repair after one who was killed sending", LARGE,
 	  .prefill = 1, .first = do_take, .first_act = do_send, .due = true, .act = do_repair },
 
+	{ "recover-many", "receive after 80 were killed sending, more than the ring has cells",
+	  SMALL, .first_act = do_send, .first_times = 80, .rarely = 40, .due = true,
+	  .act = do_receive_all },
+
 	{ "selftest-lock", "an unsafe queue: its lock dies with its owner",
 	  .subject = &subject_lock, .expect = "C5", SMALL, .prefill = 1, .act = do_send },
 	{ "selftest-torn", "an unsafe queue: messages are seen before they are written",

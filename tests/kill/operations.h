@@ -37,6 +37,8 @@ struct operation {
 	/* Of a first victim, which is killed in its act where it holds the most. */
 	void (*first)(struct actor *actor, const struct operation *operation);
 	void (*first_act)(struct actor *actor, const struct operation *operation);
+	uint32_t first_times; /* so many of them; 0 = one */
+	uint32_t rarely;      /* strike at each so many points only: its runs are slow */
 	void (*prepare)(struct actor *actor, const struct operation *operation);
 	void (*act)(struct actor *actor, const struct operation *operation);
 	/* What the survivor does when the victim has fallen asleep. */

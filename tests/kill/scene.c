@@ -132,6 +132,14 @@ static void play_victim(struct scene *scene)
 	act(scene, &actor, ROLE_VICTIM, operation->act);
 }
 
+/* How many processes are killed before the victim acts. */
+static uint32_t first_victims(const struct operation *operation)
+{
+	if (!operation->first_act)
+		return 0;
+	return operation->first_times ? operation->first_times : 1;
+}
+
 static void play_first(struct scene *scene)
 {
 	struct actor actor = make_actor(scene, ACTOR_FIRST);
@@ -139,9 +147,11 @@ static void play_first(struct scene *scene)
 	gate_wait(scene->gate_open[ROLE_FIRST]);
 	clock_hold();
 	actor_open(&actor, FERRY_EXISTING);
-	scene->operation->first(&actor, scene->operation);
+	if (scene->operation->first)
+		scene->operation->first(&actor, scene->operation);
 	clock_advance(1000000000);
 	warm_up(&actor);
+	scene->outcome->forked = getpid();
 	act(scene, &actor, ROLE_FIRST, scene->operation->first_act);
 }
 
@@ -186,13 +196,11 @@ static void cast(struct scene *scene)
 		play_victim(scene);
 		_exit(0);
 	}
-	if (operation->first) {
-		scene->first.pid = enter();
-		if (scene->first.pid == 0) {
+	for (uint32_t i = 0; i < first_victims(operation); i++)
+		if (enter() == 0) {
 			play_first(scene);
 			_exit(0);
 		}
-	}
 	scene->n_sleepers = operation->sleeping_receivers + operation->sleeping_senders;
 	for (uint32_t i = 0; i < scene->n_sleepers; i++) {
 		scene->sleepers[i].sends = i >= operation->sleeping_receivers;
@@ -236,10 +244,10 @@ static void summon(struct scene *scene, struct victim *victim, int role)
 
 	gate_pass(scene->gate_open[role], 1);
 	gate_wait(scene->gate_ready[role]);
-	if (role == ROLE_VICTIM && scene->operation->forks) {
+	if (role == ROLE_VICTIM && scene->operation->forks)
 		scene->bystander = victim->pid;
+	if (role == ROLE_FIRST || scene->operation->forks)
 		victim->pid = scene->outcome->forked;
-	}
 	result = victim_seize(victim, victim->pid, scene->survivor.subject->text);
 	if (result == -EPERM || result == -ENOSYS) {
 		scene->outcome->not_allowed = true;
@@ -347,9 +355,26 @@ static void kill_first(struct scene *scene)
 		victim_step(first);
 	if (first->state == VICTIM_POINT)
 		victim_kill(first);
-	else
+	/* Of many, some may find others' remains in their way, and go another. */
+	else if (first_victims(scene->operation) == 1)
 		ledger_fault(scene->ledger, "harness: the first victim did not reach its point");
 	scene->ledger->actors[ACTOR_FIRST].dead = true;
+}
+
+/* The first victims, one after the other. */
+static void sacrifice(struct scene *scene)
+{
+	scene_phase(scene, "the first victim");
+	for (uint32_t i = 0; i < first_victims(scene->operation); i++) {
+		scene->ledger->actors[ACTOR_FIRST].dead = false;
+		summon(scene, &scene->first, ROLE_FIRST);
+		raise_curtain(scene, &scene->first, ROLE_FIRST);
+		if (scene->run->strike == STRIKE_PROBE) {
+			probe_first(scene);
+			_exit(0);
+		}
+		kill_first(scene);
+	}
 }
 
 /* The victim sleeps: now others fall asleep behind it, and somebody wakes one. */
@@ -463,11 +488,6 @@ static void prepare(struct scene *scene)
 	scene_phase(scene, "preparing the victim");
 	summon(scene, &scene->victim, ROLE_VICTIM);
 	prefill(scene, scene->operation->prefill_after, 0, 0);
-	if (scene->operation->first) {
-		scene_phase(scene, "the first victim");
-		summon(scene, &scene->first, ROLE_FIRST);
-		raise_curtain(scene, &scene->first, ROLE_FIRST);
-	}
 }
 
 _Noreturn void scene_run(const struct run *run, struct outcome *outcome)
@@ -486,12 +506,7 @@ _Noreturn void scene_run(const struct run *run, struct outcome *outcome)
 	make_gates(&scene);
 	cast(&scene);
 	prepare(&scene);
-	if (run->strike == STRIKE_PROBE) {
-		probe_first(&scene);
-		_exit(0);
-	}
-	if (run->operation->first)
-		kill_first(&scene);
+	sacrifice(&scene);
 	if (!run->operation->rouse) {
 		scene_phase(&scene, "waiting for the sleepers");
 		start_sleepers(&scene);
@@ -499,7 +514,6 @@ _Noreturn void scene_run(const struct run *run, struct outcome *outcome)
 	raise_curtain(&scene, &scene.victim, ROLE_VICTIM);
 	advance(&scene);
 	strike(&scene);
-
 	if (!run->operation->absent)
 		start_sleepers(&scene);
 	survive(&scene);

@@ -42,7 +42,7 @@ struct outcome {
 	uint32_t points; /* that the victim passed */
 	uint32_t first_at;
 	int64_t slowest;           /* ns of the slowest call or recovery after the strike */
-	pid_t forked;              /* the victim, where it is not a child of the scene */
+	pid_t forked;              /* whoever is summoned, where the scene does not know */
 	bool not_allowed;          /* ptrace is forbidden here */
 	uint64_t address;          /* of the instruction that was struck */
 	uint64_t path[SCENE_PATH]; /* addresses of the points; 0 = in a system call */
