@@ -233,6 +233,30 @@ static int set_up(struct ferry_mailbox *box, const struct ferry_mailbox_options 
 	return 0;
 }
 
+static int open_checked(ferry_mailbox **ret_box, const char *location,
+			const struct ferry_mailbox_options *o)
+{
+	int r = check_flags(o);
+
+	if (r < 0)
+		return r;
+	struct ferry_mailbox *box = calloc(1, sizeof(*box));
+	if (!box)
+		return -ENOMEM;
+	r = open_object(box, location, o);
+	if (r < 0) {
+		free(box);
+		return r;
+	}
+	r = set_up(box, o);
+	if (r < 0) {
+		ferry_mailbox_close(box);
+		return r;
+	}
+	*ret_box = box;
+	return 0;
+}
+
 static int open_mailbox(ferry_mailbox **ret_box, const char *location,
 			const struct ferry_mailbox_options *options)
 {
@@ -241,24 +265,13 @@ static int open_mailbox(ferry_mailbox **ret_box, const char *location,
 
 	if (!ret_box || r < 0)
 		return r < 0 ? r : -EINVAL;
-	r = check_flags(&o);
-	if (r < 0)
-		return r;
-	struct ferry_mailbox *box = calloc(1, sizeof(*box));
-	if (!box)
-		return -ENOMEM;
-	r = open_object(box, location, &o);
-	if (r < 0) {
-		free(box);
-		return r;
-	}
-	r = set_up(box, &o);
-	if (r < 0) {
-		ferry_mailbox_close(box);
-		return r;
-	}
-	*ret_box = box;
-	return 0;
+	/* Some of what can fail below has no sentence of its own. */
+	if (o.why)
+		*o.why = (struct ferry_why){ 0 };
+	r = open_checked(ret_box, location, &o);
+	if (r < 0 && o.why && o.why->error != r)
+		(void)fy_why(o.why, r, "cannot open the mailbox: %s", ferry_strerror(r));
+	return r;
 }
 
 int ferry_mailbox_open(ferry_mailbox **ret_box, const char *location,
