@@ -5,6 +5,7 @@
  */
 #include <argp.h>
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -136,12 +137,18 @@ static void choose_all(struct crew *crew)
 /* The same addresses in each run, and no lazy binding, whose detours no breakpoint could follow. */
 static void start_afresh(char **argv)
 {
+	char path[PATH_MAX];
+	ssize_t n;
+
 	if (getenv("LD_BIND_NOW"))
 		return;
 	personality(ADDR_NO_RANDOMIZE);
 	setenv("LD_BIND_NOW", "1", 1);
-	execv("/proc/self/exe", argv);
-	perror("ferry-kill: /proc/self/exe");
+	/* Not /proc/self/exe, or the process would be listed as "exe". */
+	n = readlink("/proc/self/exe", path, sizeof(path) - 1);
+	path[n > 0 ? n : 0] = '\0';
+	execv(path, argv);
+	perror("ferry-kill: cannot start afresh");
 }
 
 int main(int argc, char **argv)

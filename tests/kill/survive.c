@@ -365,7 +365,7 @@ static void expect_no_litter(struct scene *scene)
 	struct dirent *entry;
 
 	while (directory && (entry = readdir(directory)))
-		if (entry->d_name[0] != '.')
+		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
 			ledger_fault(scene->ledger, "C8: '%s' is left behind", entry->d_name);
 	if (directory)
 		closedir(directory);
