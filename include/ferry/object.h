@@ -106,8 +106,9 @@ FERRY_API int ferry_object_repair(const char *location, int dry_run,
  * @retval -EACCES, -EPERM  The file or directory may not be written.
  * @retval others as from ferry_object_stat(); -FERRY_EVERSION leaves the file alone.
  *
- * Crash:  killed half-way, the object is either untouched, or marked as removed with its name left
- *         over; the next open or removal of that name clears it away.
+ * Crash:  killed half-way, the object is either untouched, or marked as removed with its name (or a
+ *         hidden one, .ferry-old-...) left over. The next open of that name clears the name away,
+ * the next removal in that directory, or ferry_object_repair(), the hidden one.
  */
 FERRY_API int ferry_remove(const char *location, struct ferry_why *why);
 

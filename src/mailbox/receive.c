@@ -239,7 +239,7 @@ static inline ssize_t receive(ferry_mailbox *box, void *buffer, size_t room,
 		return r;
 	}
 	if (FY_UNLIKELY(r == TAKEN)) {
-		memcpy(buffer, got.data, got.view.size);
+		memcpy(wish.buffer, got.data, got.view.size);
 		r = fy_got_finish(box, &got);
 	}
 	/* Pages that vanished under the copy read as zeros: not a message. */

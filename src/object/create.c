@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * create.c - making and unmaking an object's file.
+ * create.c - making an object's file.
  *
  * A file is made without a name (O_TMPFILE), reserved (so that no page can be missing later),
  * filled, and linked to its name in one step: nobody sees half of it, and if we die on the way the
@@ -148,51 +148,4 @@ int fy_create(const struct fy_place *place, const struct fy_kind *kind,
 		return r;
 	}
 	return draft.fd;
-}
-
-/* ---- taking a name away ---- */
-
-static int is_named(const struct fy_place *place, const char *name, const struct stat *file)
-{
-	struct stat named;
-
-	return fstatat(place->directory, name, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
-	       named.st_dev == file->st_dev && named.st_ino == file->st_ino;
-}
-
-/* Move the name aside, see what was caught, and put back what was not meant. */
-static int catch_and_unlink(const struct fy_place *place, const struct stat *file)
-{
-	char aside[40];
-	uint64_t chance;
-
-	if (getrandom(&chance, sizeof(chance), 0) != sizeof(chance))
-		return -EIO;
-	(void)snprintf(aside, sizeof(aside), FY_ASIDE_PREFIX "%016llx", (unsigned long long)chance);
-	if (renameat2(place->directory, place->name, place->directory, aside, RENAME_NOREPLACE) !=
-	    0)
-		return errno == ENOENT ? 0 : -errno;
-	int r = is_named(place, aside, file) ? unlinkat(place->directory, aside, 0)
-					     : renameat2(place->directory, aside, place->directory,
-							 place->name, RENAME_NOREPLACE);
-	return r == 0 ? 0 : -errno;
-}
-
-/*
- * Several may want to take the same name away, and a new object may have it a moment later. No lock
- * here: its holder could be stopped, and then nobody could use the name. Instead what is not meant
- * is put back: that takes a remover that was stopped between its look and its rename while another
- * removed the file and a third made a new one, and the new one misses its name for two system
- * calls.
- */
-int fy_unlink(const struct fy_place *place, int fd, struct ferry_why *why)
-{
-	struct stat file;
-	int r = 0;
-
-	if (fstat(fd, &file) != 0)
-		return -errno;
-	if (is_named(place, place->name, &file))
-		r = catch_and_unlink(place, &file);
-	return r < 0 ? fy_why(why, r, "cannot remove %.150s: %s", place->path, strerror(-r)) : 0;
 }

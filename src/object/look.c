@@ -15,13 +15,13 @@
 #include "../os/cancel.h"
 #include "../os/process.h"
 #include "../os/sigbus.h"
-#include "create.h"
+#include "look.h"
 #include "member.h"
 #include "open.h"
+#include "unlink.h"
 
-/* An object of any kind, mapped without joining it. */
-static int look(struct fy_object *object, struct fy_found *found, const struct fy_place *place,
-		int writable, struct ferry_why *why)
+int fy_look(struct fy_object *object, struct fy_found *found, const struct fy_place *place,
+	    int writable, struct ferry_why *why)
 {
 	struct fy_process self;
 	int r = fy_open_found(found, place, writable, why);
@@ -53,7 +53,7 @@ static int look(struct fy_object *object, struct fy_found *found, const struct f
 	return 0;
 }
 
-static void look_away(struct fy_object *object)
+void fy_look_away(struct fy_object *object)
 {
 	fy_sigbus_release(object->base);
 	(void)munmap(object->base, object->bytes);
@@ -68,7 +68,7 @@ static int look_at(struct fy_object *object, struct fy_found *found, const char 
 
 	if (r < 0)
 		return r;
-	r = look(object, found, &place, 0, why);
+	r = fy_look(object, found, &place, 0, why);
 	fy_place_close(&place);
 	return r;
 }
@@ -101,7 +101,7 @@ static int stat_object(const char *location, struct ferry_object_stat *ret_stat,
 		else
 			stat.members_alive++;
 	}
-	look_away(&object);
+	fy_look_away(&object);
 	*ret_stat = stat;
 	return 0;
 }
@@ -155,7 +155,7 @@ static int list_members(const char *location, struct ferry_member *ret_members, 
 			describe_member(&object, slot, &ret_members[members]);
 		members++;
 	}
-	look_away(&object);
+	fy_look_away(&object);
 	return members;
 }
 
@@ -188,14 +188,19 @@ static int may_unlink(const struct fy_place *place, const struct fy_found *found
 	return 0;
 }
 
-static int mark_and_unlink(struct fy_object *object, const struct fy_place *place,
-			   struct ferry_why *why)
+void fy_look_mark_removed(struct fy_object *object)
 {
 	/* SYNC(header.state) release: pairs with the acquire in is_removed() and in
 	 * fy_mailbox_state(). First the mark, then the name: killed between the two we leave a name
 	 * that the next opener clears away. */
 	atomic_store_explicit(&object->header->state, FY_STATE_REMOVED, memory_order_seq_cst);
 	fy_object_ring_all(object);
+}
+
+static int mark_and_unlink(struct fy_object *object, const struct fy_place *place,
+			   struct ferry_why *why)
+{
+	fy_look_mark_removed(object);
 	return fy_unlink(place, object->fd, why);
 }
 
@@ -208,12 +213,12 @@ static int remove_object(const char *location, struct ferry_why *why)
 
 	if (r < 0)
 		return r;
-	r = look(&object, &found, &place, 1, why);
+	r = fy_look(&object, &found, &place, 1, why);
 	if (r == 0) {
 		r = may_unlink(&place, &found, why);
 		if (r == 0)
 			r = mark_and_unlink(&object, &place, why);
-		look_away(&object);
+		fy_look_away(&object);
 	}
 	fy_place_close(&place);
 	return r;

@@ -18,6 +18,7 @@
 #include "location.h"
 #include "member.h"
 #include "open.h"
+#include "unlink.h"
 
 uint64_t fy_object_bells(uint32_t member_slots)
 {
