@@ -6,6 +6,9 @@ build  := build
 prefix := /usr/local
 TIME   := 600
 
+# The tool finds its library through /proc otherwise, which a bare chroot may not have.
+run = LD_LIBRARY_PATH=$(CURDIR)/$(build)/src $(build)
+
 missing = $(shell scripts/dependencies)
 is_root = $(filter 0,$(shell id -u))
 advice  = ferry needs packages that are not here; as root: apt-get install $(missing)
@@ -16,22 +19,22 @@ all: packages $(build)/build.ninja
 	@ninja -C $(build) --quiet
 
 demo: all
-	@$(build)/cli/ferry demo
+	@$(run)/cli/ferry demo
 
 test: all
 	@scripts/run-tests $(build)
 
 bench: all
-	@$(build)/cli/ferry bench mailbox
+	@$(run)/cli/ferry bench mailbox
 
 model: all
 	@scripts/run-tests $(build) --suite model
 
 torture: all
-	@$(build)/cli/ferry torture --seconds $(TIME)
+	@$(run)/cli/ferry torture --seconds $(TIME)
 
 kill: all
-	@$(build)/tests/kill/ferry-kill
+	@$(run)/tests/kill/ferry-kill
 
 # DESTDIR reaches meson through the environment. Without it the library goes where programs look
 # for it, and the linker's cache must hear of that.
