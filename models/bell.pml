@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The bell of docs/formats/mailbox.md, "Waiting": no wake is lost, and what a nap is for.
+ *
+ * The word is bit 0 (somebody may be asleep) and a count. A futex wake takes any one sleeper. Sleepers
+ * want one piece of work each; what is left at the end with somebody asleep is a lost wake.
+ */
+#ifndef RINGERS
+#define RINGERS 2
+#endif
+#ifndef SLEEPERS
+#define SLEEPERS 3
+#endif
+#ifndef EACH
+#define EACH 2 /* pieces of work that each ringer publishes */
+#endif
+#ifndef ROUNDS
+#define ROUNDS 2 /* pieces that each sleeper wants, one call for each */
+#endif
+#ifndef KILLS
+#define KILLS 0
+#endif
+/* -DNAPS: a sleeper also wakes by itself. -DGIVES_UP: a sleeper's deadline may pass. */
+
+#define BIT(m) (1 << (m))
+
+byte word;              /* count << 1 | somebody may be asleep */
+byte work;              /* pieces that wait */
+byte asleep;            /* in the futex queue */
+byte dead;
+byte calling;           /* sleepers inside a call that has not ended */
+byte kills = KILLS;
+
+#if KILLS
+#define STEP(x)                                                                                    \
+	if                                                                                         \
+	:: atomic { x }                                                                            \
+	:: atomic { kills > 0 -> kills--; goto die }                                               \
+	fi
+#else
+#define STEP(x) atomic { x }
+#endif
+
+/* Ring: look at bit 0; one compare-and-swap clears it and counts on; wake one. */
+inline ring() {
+	STEP(seen = word);
+	if
+	:: seen & 1 ->
+again:
+		STEP(if
+		     :: word == seen -> word = word + 1
+		     :: else -> seen = word; if :: seen & 1 -> goto again :: else -> goto rung fi
+		     fi);
+		STEP(if
+		     :: asleep == 0
+		     :: asleep & 1 -> asleep = asleep & ~1
+		     :: asleep & 2 -> asleep = asleep & ~2
+		     :: asleep & 4 -> asleep = asleep & ~4
+		     fi)
+	:: else
+	fi;
+rung:
+	seen = 0
+}
+
+proctype ringer() {
+	byte n, seen;
+	do
+	:: n < EACH ->
+#ifdef MUTANT_RING_BEFORE_PUBLISHING
+		ring();
+		STEP(work++);
+#else
+		STEP(work++);
+		ring();
+#endif
+		n++
+	:: else -> break
+	od;
+	goto done;
+die:
+	seen = 0;
+done:
+	skip
+}
+
+proctype sleeper(byte me) {
+	byte n, seen, until;
+	bit slept, got;
+	do
+	:: n < ROUNDS ->
+		n++; slept = 0; got = 0;
+		STEP(calling = calling | BIT(me);
+		     if
+		     :: work > 0 -> work--; got = 1; goto over
+		     :: else
+		     fi);
+prepare:
+#ifdef MUTANT_LOOK_BEFORE_FLAG
+		STEP(if
+		     :: work > 0 -> work--; got = 1; goto over
+		     :: else
+		     fi);
+		STEP(word = word | 1; until = word);
+#else
+		STEP(word = word | 1; until = word);
+		STEP(if
+		     :: work > 0 -> work--; got = 1; until = 0; goto over
+		     :: else
+		     fi);
+#endif
+		/* FUTEX_WAIT: only if the word is still what we saw. */
+		STEP(if
+		     :: word == until -> asleep = asleep | BIT(me)
+		     :: else
+		     fi;
+		     until = 0; slept = 1);
+		if
+		:: STEP((asleep & BIT(me)) == 0 -> skip); goto prepare
+#ifdef NAPS
+		:: STEP((asleep & BIT(me)) != 0 && work > 0 -> asleep = asleep & ~BIT(me)); goto prepare
+#endif
+#ifdef GIVES_UP
+		:: STEP((asleep & BIT(me)) == 0 -> skip); goto over
+		:: STEP((asleep & BIT(me)) != 0 -> asleep = asleep & ~BIT(me)); goto over
+#endif
+		fi;
+over:
+		/* A ring that woke us may have been meant for several, or for one who stays. */
+#ifndef MUTANT_NO_CHAIN
+		if
+		:: slept -> STEP(if
+				 :: !got || work > 0
+				 :: else -> slept = 0
+				 fi)
+		:: else
+		fi;
+		if
+		:: slept -> ring()
+		:: else
+		fi;
+#endif
+		STEP(calling = calling & ~BIT(me))
+	:: else -> break
+	od;
+	goto done;
+die:
+	atomic { dead = dead | BIT(me); asleep = asleep & ~BIT(me); calling = calling & ~BIT(me); seen = 0; until = 0 };
+done:
+	seen = 0
+}
+
+/* C6: where nobody can take a step, nobody sleeps while work waits. */
+proctype monitor() {
+	timeout;
+	assert(work == 0 || calling == 0)
+}
+
+init {
+	byte m;
+	atomic {
+		do
+		:: m < SLEEPERS -> run sleeper(m); m++
+		:: else -> break
+		od;
+		m = 0;
+		do
+		:: m < RINGERS -> run ringer(); m++
+		:: else -> break
+		od;
+		run monitor()
+	}
+}
