@@ -172,8 +172,7 @@ FY_COLD static int get_waiting(struct ferry_mailbox *box, const struct wish *wis
 	int r;
 
 	fy_wait_for_message(box, &wait, deadline);
-	while ((r = get_quickly(box, wish, ret_got)) == -EAGAIN &&
-	       (r = get_next(box, wish, ret_got)) == -EAGAIN) {
+	while ((r = get_next(box, wish, ret_got)) == -EAGAIN) {
 		r = fy_wait_again(box, &wait);
 		if (r < 0)
 			break;
