@@ -567,6 +567,35 @@ ahead:
 	     fi;
 	     goto look);
 take:
+#ifdef ONE_SWAP
+	/* Either copy first and then empty the cell in one swap, or take it and copy at leisure. */
+	if
+	:: goto take_in_place
+	:: true
+	fi;
+	STEP(got = half_a[c]);
+	STEP(q = half_b[c]);
+	STEP(if
+	     :: cell[c] == w ->
+		assert(got == q);
+		may_come_out(got, ATTEMPT(w));
+		FREE_CELL(c, w);
+		consumed = consumed | BIT(got - 1);
+		before[got - 1] = 0; back[got - 1] = 0;
+		q = (STATE(w) == FULL); got = 0; c = 0; w = 0
+	     :: else ->
+		q = 0; got = 0; c = 0;
+		if
+		:: STATE(w) == FULL -> goto look
+		:: else -> w = 0; goto receive
+		fi
+	     fi);
+	if
+	:: q -> q = 0; STEP(RAISE_HEAD(p + 1); p = 0; goto receive)
+	:: else -> p = 0; goto receive
+	fi;
+take_in_place:
+#endif
 	STEP(if
 	     :: cell[c] == w ->
 		got = MESSAGE_IN(c);
