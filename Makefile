@@ -27,8 +27,8 @@ test: all
 bench: all
 	@$(run)/cli/ferry bench mailbox
 
-model: all
-	@scripts/run-tests $(build) --suite model
+model: packages
+	@models/check
 
 torture: all
 	@$(run)/cli/ferry torture --seconds $(TIME)
@@ -51,7 +51,7 @@ help:
 	@echo "make demo      build, then show ferry at work (under 30 seconds)"
 	@echo "make test      build, then run the whole test suite"
 	@echo "make bench     measure ferry beside the kernel's own ways"
-	@echo "make model     check the model of the mailbox protocol with Spin"
+	@echo "make model     check the models of the protocols with Spin, at full length"
 	@echo "make torture   kill and stop members at random, TIME=$(TIME) seconds long"
 	@echo "make kill      kill and stop a member at every instruction of every operation (hours)"
 	@echo "make install   install under prefix=$(prefix), below DESTDIR if that is set"
