@@ -3,8 +3,10 @@
  * bench.c - ferry bench: measure ferry, the kernel's transports and the floor under both, in turn
  * and several times over. What is measured and why it can be trusted: bench/METHOD.md.
  */
+#include <ctype.h>
 #include <errno.h>
 #include <fnmatch.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -61,10 +63,15 @@ static const struct argp_option options[] = {
 
 static void parse_cpus(struct argp_state *state, const char *text, struct bench_command *command)
 {
-	char rest;
+	char *end = NULL;
+	unsigned long a = strtoul(text, &end, 10);
+	unsigned long b =
+	    *end == ',' && isdigit((unsigned char)end[1]) ? strtoul(end + 1, &end, 10) : ULONG_MAX;
 
-	if (sscanf(text, "%u,%u%c", &command->cpu[0], &command->cpu[1], &rest) != 2)
+	if (!isdigit((unsigned char)text[0]) || *end != '\0' || a > INT_MAX || b > INT_MAX)
 		argp_error(state, "--cpus takes two core numbers, such as 0,1");
+	command->cpu[0] = (unsigned)a;
+	command->cpu[1] = (unsigned)b;
 	command->choose = true;
 }
 

@@ -99,11 +99,13 @@ static life *life_of(const struct bench_peer *peer)
 static void live(life *one, double seconds, struct samples *samples)
 {
 	uint64_t until = bench_monotonic() + (uint64_t)(seconds * 1e9);
-	uint64_t ticks[STEPS];
+	uint64_t ticks[STEPS] = { 0 };
 
 	samples->error = one(ticks, &samples->reserved); /* to warm up */
 	while (samples->n < SAMPLES && bench_monotonic() < until && samples->error == 0) {
 		samples->error = one(ticks, &samples->reserved);
+		if (samples->error != 0)
+			return;
 		for (int i = 0; i < STEPS; i++)
 			samples->ticks[i][samples->n] = ticks[i];
 		samples->n++;

@@ -268,7 +268,8 @@ static void print_targets(const struct bench_report *report)
 /* Other programs show as cores lost by processes that have one to themselves. */
 static void print_noise(const struct bench_report *report)
 {
-	double lost = 0, measurements = 0;
+	unsigned measurements = 0;
+	double lost = 0;
 
 	for (unsigned i = 0; i < report->n; i++) {
 		const struct bench_table *table = &report->table[i];

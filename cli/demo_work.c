@@ -173,8 +173,10 @@ void demo_work(struct crew *crew, uint32_t seat, void *inherited)
 	char *message = malloc(sizeof(struct demo_head) + demo->text.longest);
 
 	(void)inherited;
-	if (!box || !message)
+	if (!box || !message) {
+		free(message);
 		return;
+	}
 	if (sender)
 		send_lines(crew, seat, box, message);
 	else

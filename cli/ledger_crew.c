@@ -110,7 +110,7 @@ bool crew_is_twin(const struct crew *crew, uint32_t seat)
 
 bool crew_is_sender(const struct crew *crew, uint32_t seat)
 {
-	return seat % primaries(crew) < crew->senders;
+	return (crew_is_twin(crew, seat) ? seat - primaries(crew) : seat) < crew->senders;
 }
 
 uint32_t crew_stream(const struct crew *crew, uint32_t seat)

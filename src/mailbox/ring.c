@@ -262,7 +262,7 @@ static int look_along(struct ferry_mailbox *box, struct fy_ring *ring, uint64_t 
 int fy_ring_front_slow(struct ferry_mailbox *box, struct fy_ring *ring, int only_look,
 		       struct fy_spot *ret_spot)
 {
-	struct fy_spot claimed;
+	struct fy_spot claimed = { 0 };
 
 	fy_hint_raise(&ring->head, fy_hint(&ring->shm->head));
 	for (uint64_t i = 0; i <= fy_cells(box); i++) {
