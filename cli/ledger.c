@@ -506,8 +506,7 @@ static const char *judge_seen(const struct ledger *l, uint64_t word,
 	case RETURNING:
 		return raised ? NULL : "it was given back, and its delivery count is not raised";
 	case FOUND:
-		/* Small messages are copied before they are taken; it may have died in between. */
-		return NULL;
+		return raised ? NULL : "its delivery count is not raised";
 	case FINISHED:
 		return "it was received already";
 	case FREE:
@@ -610,10 +609,11 @@ void ledger_returning(struct ledger *l, uint32_t seat, const struct ledger_deliv
 	(void)move_on(l, seat, d, HELD, RETURNING);
 }
 
-void ledger_found(struct ledger *l, uint32_t stream, uint64_t number)
+void ledger_found(struct ledger *l, uint32_t stream, uint64_t number, bool taken)
 {
 	struct slot *slot = slot_of(l, stream, number);
 	uint64_t word = atomic_load(&slot->word);
+	uint32_t deliveries;
 
 	do {
 		enum state state = word_state(word);
@@ -622,9 +622,11 @@ void ledger_found(struct ledger *l, uint32_t stream, uint64_t number)
 			return;
 		if (state == HELD && !holder_is_gone(l, word_holder(word)))
 			return;
+		deliveries = word_deliveries(word);
+		if (taken && deliveries == 0)
+			deliveries = 1;
 	} while (!atomic_compare_exchange_weak(
-	    &slot->word, &word,
-	    word_make(number, FOUND, word_holder(word), word_deliveries(word))));
+	    &slot->word, &word, word_make(number, FOUND, word_holder(word), deliveries)));
 }
 
 /* ---- the reckoning ---- */

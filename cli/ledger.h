@@ -129,8 +129,9 @@ void ledger_finishing(struct ledger *l, uint32_t seat, const struct ledger_deliv
 void ledger_finished(struct ledger *l, uint32_t seat, const struct ledger_delivery *delivery);
 void ledger_returning(struct ledger *l, uint32_t seat, const struct ledger_delivery *delivery);
 
-/* A dead receiver had this whole message in its buffer: it may have received it. */
-void ledger_found(struct ledger *l, uint32_t stream, uint64_t number);
+/* A dead receiver had this whole message in its buffer: it may have received it. taken: it cannot
+ * have come there without being taken, so if it comes again its delivery count is raised. */
+void ledger_found(struct ledger *l, uint32_t stream, uint64_t number, bool taken);
 
 /* ---- the reckoning ---- */
 

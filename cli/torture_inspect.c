@@ -14,7 +14,8 @@
  * A copying receive may have finished just before its process was killed, which then could not
  * report it any more. Its buffer tells: what lies there whole may have been received. (What the
  * process did report is not touched by ledger_found().) A message that lies there in part was
- * not received, and must come again.
+ * not received, and must come again. A message that fits into its cell is copied before it is
+ * taken, so a whole one need not have been taken either.
  */
 void torture_dead(struct crew *crew, uint32_t seat)
 {
@@ -31,7 +32,8 @@ void torture_dead(struct crew *crew, uint32_t seat)
 		memcpy(&head, buffer, sizeof head);
 		if (head.size <= t->size_max && torture_read(buffer, head.size, &stream, &number) &&
 		    stream < crew_streams(crew))
-			ledger_found(crew->ledger, stream, number);
+			ledger_found(crew->ledger, stream, number,
+				     head.size > FERRY_MAILBOX_INLINE);
 		memset(buffer, 0, sizeof head);
 	}
 }

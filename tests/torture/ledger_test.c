@@ -146,14 +146,36 @@ static void a_receiver_may_die_before_it_reports(void)
 	begin();
 	uint64_t a = send_at(0, 0), b = send_at(0, 0), c = send_at(0, 0);
 	ledger_condemn(l, 0);
-	ledger_found(l, 0, a);
-	ledger_found(l, 0, b);
+	ledger_found(l, 0, a, true);
+	ledger_found(l, 0, b, true);
 	receive(1, come(0, b, 2));
 	take(1, come(0, c, 1));
 	ledger_finishing(l, 1, &(struct ledger_delivery){ .number = c, .deliveries = 1 });
 	die(1); /* in done: it may have worked or not */
 	end_clean();
 	check_eq(sum.arrived, 3);
+}
+
+static void a_small_message_in_a_dead_buffer_may_come_as_it_was(void)
+{
+	begin();
+	uint64_t n = send_at(0, 0);
+	ledger_condemn(l, 0);
+	ledger_found(l, 0, n, false);
+	receive(1, come(0, n, 1));
+	end_clean();
+	check_eq(sum.arrived, 1);
+}
+
+static void a_taken_message_in_a_dead_buffer_comes_again_raised(void)
+{
+	begin();
+	uint64_t n = send_at(0, 0);
+	ledger_condemn(l, 0);
+	ledger_found(l, 0, n, true);
+	receive(1, come(0, n, 1));
+	ledger_found(l, 0, n, true);
+	end(LEDGER_DUPLICATE, 1);
 }
 
 static void expired_messages_may_be_absent(void)
@@ -260,7 +282,7 @@ static void redelivery_after_death_without_a_raised_count_is_a_duplicate(void)
 	die(0);
 	take(1, come(0, n, 1));
 	done(1, come(0, n, 1));
-	ledger_found(l, 0, n); /* else it would be lost besides */
+	ledger_found(l, 0, n, true); /* else it would be lost besides */
 	end(LEDGER_DUPLICATE, 1);
 }
 
@@ -271,7 +293,7 @@ static void redelivery_after_return_without_a_raised_count_is_a_duplicate(void)
 	take(0, come(0, n, 1));
 	ledger_returning(l, 0, &(struct ledger_delivery){ .number = n, .deliveries = 1 });
 	receive(1, come(0, n, 1));
-	ledger_found(l, 0, n);
+	ledger_found(l, 0, n, true);
 	end(LEDGER_DUPLICATE, 1);
 }
 
@@ -493,6 +515,8 @@ int main(void)
 		claim(redelivery_after_return_with_a_raised_count_is_clean),
 		claim(a_send_cut_short_may_arrive_or_not),
 		claim(a_receiver_may_die_before_it_reports),
+		claim(a_small_message_in_a_dead_buffer_may_come_as_it_was),
+		claim(a_taken_message_in_a_dead_buffer_comes_again_raised),
 		claim(expired_messages_may_be_absent),
 		claim(a_full_window_holds_back),
 		claim(a_successor_learns_where_to_go_on),
