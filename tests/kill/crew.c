@@ -87,7 +87,8 @@ static void remove_places(struct crew *crew)
 static void start_job(struct crew *crew, struct job *job, struct task task)
 {
 	struct run run = {
-		.operation = &operations[task.operation],
+		.family = crew->entries[task.operation].family,
+		.operation = crew_operation(crew, task.operation),
 		.strike = task.strike,
 		.at = task.at,
 		.place = task.place,
@@ -99,6 +100,7 @@ static void start_job(struct crew *crew, struct job *job, struct task task)
 
 	memset(job->outcome, 0, offsetof(struct outcome, path));
 	job->task = task;
+	job->since = now_ns();
 	fflush(stdout);
 	job->pid = fork();
 	if (job->pid < 0) {
@@ -123,17 +125,17 @@ static bool note_bad_end(struct job *job, int status)
 	if (WIFEXITED(status))
 		return WEXITSTATUS(status) != 2;
 	if (WTERMSIG(status) == SIGALRM)
-		ledger_fault(&outcome->ledger, "C5: jam while %s", outcome->phase);
+		fault(&outcome->faults, "C5: jam while %s", outcome->phase);
 	else
-		ledger_fault(&outcome->ledger, "C5: a survivor crashed with signal %d while %s",
-			     WTERMSIG(status), outcome->phase);
+		fault(&outcome->faults, "C5: a survivor crashed with signal %d while %s",
+		      WTERMSIG(status), outcome->phase);
 	return true;
 }
 
-static bool some_fault_is(const struct ledger *ledger, const char *promise)
+static bool some_fault_is(const struct faults *faults, const char *promise)
 {
-	for (uint32_t i = 0; i < ledger_count(&ledger->n_faults) && i < LEDGER_FAULTS; i++)
-		if (strncmp(ledger->faults[i], promise, strlen(promise)) == 0)
+	for (uint32_t i = 0; i < faults_kept(faults); i++)
+		if (strncmp(faults->text[i], promise, strlen(promise)) == 0)
 			return true;
 	return false;
 }
@@ -154,6 +156,7 @@ static bool went_astray(const struct job *job)
 static void count(struct crew *crew, const struct job *job)
 {
 	struct tally *tally = &crew->tallies[job->task.operation];
+	const char *expect = crew_operation(crew, job->task.operation)->expect;
 	const struct outcome *outcome = job->outcome;
 
 	tally->kills += outcome->struck && job->task.strike == STRIKE_KILL;
@@ -162,32 +165,35 @@ static void count(struct crew *crew, const struct job *job)
 	tally->slow += outcome->slowest > CREW_PROMISE_MS * 1000000L;
 	if (outcome->slowest > tally->slowest)
 		tally->slowest = outcome->slowest;
-	if (!ledger_count(&outcome->ledger.n_faults))
+	if (!faults_count(&outcome->faults))
 		return;
 	tally->violations++;
-	if (operations[job->task.operation].expect)
-		tally->expected +=
-		    some_fault_is(&outcome->ledger, operations[job->task.operation].expect);
+	tally->expected += expect && some_fault_is(&outcome->faults, expect);
 	report_violation(crew, &job->task, outcome);
+}
+
+static struct plan *plan_of(struct crew *crew, uint32_t operation)
+{
+	return &crew->plans[crew->entries[operation].family_index];
 }
 
 /* Once too slow may be the machine's doing; twice, at the same point, is ferry's. */
 static void judge_job(struct crew *crew, struct job *job)
 {
 	struct outcome *outcome = job->outcome;
-	struct ledger *ledger = &outcome->ledger;
 
+	plan_of(crew, job->task.operation)->spent += now_ns() - job->since;
 	report_run(crew, &job->task, outcome);
-	if (too_slow(outcome) && !ledger_count(&ledger->n_faults)) {
+	if (too_slow(outcome) && !faults_count(&outcome->faults)) {
 		if (!job->task.again) {
 			struct task again = job->task;
 
 			again.again = true;
-			plan_add(&crew->plan, again);
+			plan_add(plan_of(crew, again.operation), again);
 			return;
 		}
-		ledger_fault(ledger, "C5: others had to wait %ld ms, twice",
-			     outcome->slowest / 1000000);
+		fault(&outcome->faults, "C5: others had to wait %ld ms, twice",
+		      outcome->slowest / 1000000);
 	}
 	count(crew, job);
 }
@@ -198,8 +204,8 @@ static _Noreturn void give_up(struct crew *crew, const struct job *job, int stat
 
 	if (!not_allowed)
 		printf("the harness failed (status %#x) at --operation %s --at %u while %s\n",
-		       (unsigned)status, operations[job->task.operation].name, job->task.at,
-		       job->outcome->phase);
+		       (unsigned)status, crew_operation(crew, job->task.operation)->name,
+		       job->task.at, job->outcome->phase);
 	else
 		puts("skipped: ptrace is not allowed here");
 	remove_places(crew);
@@ -251,23 +257,39 @@ static bool busy(const struct crew *crew)
 	return false;
 }
 
-/* Make all runs of the plan, those that are added on the way too. */
+/* Of the families that have runs to make, the one that has had the least time. */
+static struct plan *poorest(struct crew *crew)
+{
+	struct plan *found = NULL;
+
+	for (uint32_t i = 0; i < FAMILIES_MAX; i++) {
+		struct plan *plan = &crew->plans[i];
+
+		if (plan->next < plan->n && (!found || plan->spent < found->spent))
+			found = plan;
+	}
+	return found;
+}
+
+/* Make all planned runs, those that are added on the way too. */
 static void make_runs(struct crew *crew, int64_t until)
 {
-	size_t next = 0;
+	struct plan *plan = poorest(crew);
 
-	while (next < crew->plan.n || busy(crew)) {
+	while (plan || busy(crew)) {
 		struct job *job = idle_job(crew);
 
 		stop_if_interrupted(crew);
-		if (job && next < crew->plan.n && now_ns() < until)
-			start_job(crew, job, crew->plan.tasks[next++]);
+		if (job && plan && now_ns() < until)
+			start_job(crew, job, plan->tasks[plan->next++]);
 		else if (busy(crew))
 			judge_job(crew, await_job(crew));
 		else
 			break;
+		plan = poorest(crew);
 	}
-	crew->plan.n = 0;
+	for (uint32_t i = 0; i < FAMILIES_MAX; i++)
+		crew->plans[i].n = crew->plans[i].next = 0;
 }
 
 /* One run by itself, such as the one that shows the path. */
@@ -280,12 +302,13 @@ static struct outcome *run_alone(struct crew *crew, struct task task)
 /* Let the operation run undisturbed, which must go well, and plan the strikes along its path. */
 static void plan_operation(struct crew *crew, uint32_t i)
 {
+	const struct operation *operation = crew_operation(crew, i);
 	struct tally *tally = &crew->tallies[i];
 	struct task task = { .operation = i, .strike = STRIKE_PROBE, .at = UINT32_MAX };
-	uint32_t every = crew->every * (operations[i].rarely ? operations[i].rarely : 1);
+	uint32_t every = crew->every * (operation->rarely ? operation->rarely : 1);
 	struct outcome *outcome;
 
-	if (operations[i].first_act) {
+	if (operation->first_act) {
 		outcome = run_alone(crew, task);
 		tally->first_at = outcome->first_at;
 		tally->first_place = plan_place(outcome, outcome->first_at);
@@ -299,25 +322,26 @@ static void plan_operation(struct crew *crew, uint32_t i)
 			continue;
 		task.strike = strike;
 		if (crew->at < 0) {
-			plan_path(&crew->plan, task, outcome, every, crew->seed);
+			plan_path(plan_of(crew, i), task, outcome, every, crew->seed);
 			continue;
 		}
 		task.at = (uint32_t)crew->at;
 		task.place = plan_place(outcome, task.at);
-		plan_add(&crew->plan, task);
+		plan_add(plan_of(crew, i), task);
 	}
 }
 
-/* A sample of everything, as large as the time allows. */
+/* A sample of everything, as large as the time allows; of each family for as long. */
 static void work_until(struct crew *crew, int64_t until)
 {
-	for (uint32_t i = 0; operations[i].name; i++)
+	for (uint32_t i = 0; i < crew->n_entries; i++)
 		if (crew->tallies[i].chosen)
 			plan_operation(crew, i);
-	plan_shuffle(&crew->plan, crew->seed);
+	for (uint32_t i = 0; i < FAMILIES_MAX; i++)
+		plan_shuffle(&crew->plans[i], crew->seed);
 	make_runs(crew, until);
 	report_head();
-	for (uint32_t i = 0; operations[i].name; i++)
+	for (uint32_t i = 0; i < crew->n_entries; i++)
 		if (crew->tallies[i].chosen)
 			report_operation(crew, i);
 }
@@ -326,7 +350,7 @@ static void work_until(struct crew *crew, int64_t until)
 static void work_through(struct crew *crew)
 {
 	report_head();
-	for (uint32_t i = 0; operations[i].name; i++) {
+	for (uint32_t i = 0; i < crew->n_entries; i++) {
 		if (!crew->tallies[i].chosen)
 			continue;
 		plan_operation(crew, i);
@@ -341,7 +365,7 @@ int crew_work(struct crew *crew)
 	int result;
 
 	catch_signals();
-	if (!subject_ferry.text((uintptr_t)ferry_mailbox_send)) {
+	if (!libferry_text((uintptr_t)ferry_remove)) {
 		puts("skipped: ferry is not a shared library here");
 		return 77;
 	}
@@ -356,6 +380,7 @@ int crew_work(struct crew *crew)
 		work_through(crew);
 	result = report_total(crew, now_ns() - since);
 	remove_places(crew);
-	free(crew->plan.tasks);
+	for (uint32_t i = 0; i < FAMILIES_MAX; i++)
+		free(crew->plans[i].tasks);
 	return result;
 }

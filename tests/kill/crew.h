@@ -9,7 +9,6 @@
 
 enum {
 	CREW_JOBS = 64,
-	CREW_OPERATIONS = 128,
 	CREW_PROMISE_MS = 50,    /* what the contract says */
 	CREW_VIOLATION_MS = 250, /* what a busy machine cannot excuse, seen twice */
 };
@@ -17,6 +16,7 @@ enum {
 struct job {
 	pid_t pid; /* 0 = idle */
 	struct task task;
+	int64_t since; /* ns */
 	struct outcome *outcome;
 	char directory[128];
 };
@@ -27,13 +27,21 @@ struct crew {
 	int64_t at; /* -1 = everywhere */
 	uint32_t every, seconds, n_jobs, n_chosen;
 	uint64_t seed;
+	uint32_t families; /* a bit for each that was named */
 	/* Of the work. */
-	struct tally tallies[CREW_OPERATIONS];
-	struct plan plan;
+	struct entry entries[ENTRIES_MAX];
+	uint32_t n_entries;
+	struct tally tallies[ENTRIES_MAX];
+	struct plan plans[FAMILIES_MAX];
 	char directory[96];
 	struct job jobs[CREW_JOBS];
 	uint32_t printed; /* violations told in full */
 };
+
+static inline const struct operation *crew_operation(const struct crew *crew, uint32_t i)
+{
+	return crew->entries[i].operation;
+}
 
 /* All of it. Returns the exit status: 0, 1 (violations), 2 (the harness failed), 77 (skipped). */
 int crew_work(struct crew *crew);

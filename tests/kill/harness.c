@@ -57,6 +57,15 @@ struct range mapped_text(const char *file)
 	return found;
 }
 
+bool libferry_text(uintptr_t address)
+{
+	static struct range range;
+
+	if (!range.end)
+		range = mapped_text("libferry.so");
+	return address >= range.start && address < range.end;
+}
+
 static struct range text_around(uintptr_t address)
 {
 	FILE *maps = fopen("/proc/self/maps", "re");

@@ -18,6 +18,9 @@ struct range {
 /* Where the code of a mapped file lies in this process, and in those that fork from it. */
 struct range mapped_text(const char *file);
 
+/* Is this an instruction of the library? */
+bool libferry_text(uintptr_t address);
+
 /* In the victim: what stands between the two is under attack, once mark_arm() was called. The rest
  * of the victim's code runs at full speed. */
 void mark_arm(bool on);

@@ -28,6 +28,7 @@ enum {
 
 static const struct argp_option option_table[] = {
 	{ "operation", 'o', "NAME", 0, "Attack this operation only (can be repeated)", 0 },
+	{ "family", 'f', "NAME", 0, "Attack this family's operations only (can be repeated)", 0 },
 	{ "list", KEY_LIST, NULL, 0, "Tell the operations, and end", 0 },
 	{ "kill-only", KEY_KILL_ONLY, NULL, 0, "Kill, do not stop", 0 },
 	{ "kill", KEY_KILL_ONLY, NULL, OPTION_ALIAS, NULL, 0 },
@@ -61,8 +62,8 @@ static void choose(const char *name, struct argp_state *state)
 {
 	struct crew *crew = state->input;
 
-	for (uint32_t i = 0; operations[i].name; i++)
-		if (strcmp(operations[i].name, name) == 0) {
+	for (uint32_t i = 0; i < crew->n_entries; i++)
+		if (strcmp(crew_operation(crew, i)->name, name) == 0) {
 			crew->tallies[i].chosen = true;
 			crew->n_chosen++;
 			return;
@@ -70,10 +71,29 @@ static void choose(const char *name, struct argp_state *state)
 	argp_error(state, "there is no operation '%s'; --list tells them", name);
 }
 
-static _Noreturn void list(void)
+static void choose_family(const char *name, struct argp_state *state)
 {
-	for (const struct operation *o = operations; o->name; o++)
-		printf("%-20s %s\n", o->name, o->what);
+	struct crew *crew = state->input;
+
+	for (uint32_t i = 0; families[i]; i++)
+		if (strcmp(families[i]->name, name) == 0) {
+			crew->families |= 1u << i;
+			return;
+		}
+	argp_error(state, "there is no family '%s'; --list tells them", name);
+}
+
+static _Noreturn void list(const struct crew *crew)
+{
+	const struct family *family = NULL;
+
+	for (uint32_t i = 0; i < crew->n_entries; i++) {
+		if (crew->entries[i].family != family)
+			printf("%s%s:\n", family ? "\n" : "", crew->entries[i].family->name);
+		family = crew->entries[i].family;
+		printf("  %-24s %s\n", crew_operation(crew, i)->name,
+		       crew_operation(crew, i)->what);
+	}
 	exit(0);
 }
 
@@ -85,8 +105,11 @@ static error_t parse(int key, char *text, struct argp_state *state)
 	case 'o':
 		choose(text, state);
 		break;
+	case 'f':
+		choose_family(text, state);
+		break;
 	case KEY_LIST:
-		list();
+		list(crew);
 	case KEY_KILL_ONLY:
 		crew->stops = false;
 		break;
@@ -127,11 +150,16 @@ static error_t parse(int key, char *text, struct argp_state *state)
 	return 0;
 }
 
-/* Without names: all operations of ferry, or all self-tests. */
+/* Without names: all operations, or all self-tests, of all families or the named. */
 static void choose_all(struct crew *crew)
 {
-	for (uint32_t i = 0; !crew->n_chosen && operations[i].name; i++)
-		crew->tallies[i].chosen = !operations[i].expect == !crew->selftest;
+	for (uint32_t i = 0; !crew->n_chosen && i < crew->n_entries; i++) {
+		bool wanted =
+		    !crew->families || crew->families >> crew->entries[i].family_index & 1;
+
+		crew->tallies[i].chosen =
+		    wanted && !crew_operation(crew, i)->expect == !crew->selftest;
+	}
 }
 
 /* The same addresses in each run, and no lazy binding, whose detours no breakpoint could follow. */
@@ -169,6 +197,7 @@ int main(int argc, char **argv)
 	};
 
 	start_afresh(argv);
+	crew.n_entries = family_entries(crew.entries);
 	argp_parse(&argp, argc, argv, 0, NULL, &crew);
 	choose_all(&crew);
 	return crew_work(&crew);

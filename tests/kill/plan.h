@@ -8,7 +8,7 @@
 #include "scene.h"
 
 struct task {
-	uint32_t operation; /* index into operations[] */
+	uint32_t operation; /* its number among all families' */
 	enum strike strike;
 	uint32_t at;
 	uint64_t address;   /* of its instruction; 0 = in a system call, or unknown */
@@ -16,9 +16,11 @@ struct task {
 	bool again;         /* repeats a run whose slowness could be the machine's fault */
 };
 
+/* The runs of one family. */
 struct plan {
 	struct task *tasks;
-	size_t n, room;
+	size_t n, room, next; /* up to next they have been started */
+	int64_t spent;        /* ns that its runs have taken */
 };
 
 /* What is known of an operation. */

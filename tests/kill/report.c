@@ -21,9 +21,9 @@ void report_run(struct crew *crew, const struct task *task, const struct outcome
 {
 	if (crew->verbose)
 		printf("%s --at %u --%s: %s, %.3f ms, %u faults\n",
-		       operations[task->operation].name, task->at, strike_name(task->strike),
-		       outcome->struck ? "struck" : "not reached", ms(outcome->slowest),
-		       ledger_count(&outcome->ledger.n_faults));
+		       crew_operation(crew, task->operation)->name, task->at,
+		       strike_name(task->strike), outcome->struck ? "struck" : "not reached",
+		       ms(outcome->slowest), faults_count(&outcome->faults));
 }
 
 /* The instruction that was struck, in a form that addr2line takes. */
@@ -41,24 +41,24 @@ static void print_place(const struct outcome *outcome)
 
 void report_violation(struct crew *crew, const struct task *task, const struct outcome *outcome)
 {
-	const struct ledger *ledger = &outcome->ledger;
+	const struct operation *operation = crew_operation(crew, task->operation);
 
-	if (operations[task->operation].expect || crew->printed++ >= TOLD_IN_FULL)
+	if (operation->expect || crew->printed++ >= TOLD_IN_FULL)
 		return;
-	printf("VIOLATION: --operation %s", operations[task->operation].name);
+	printf("VIOLATION: --operation %s", operation->name);
 	if (task->strike == STRIKE_NONE)
 		printf("  (without any strike)");
 	else
 		printf(" --at %u --%s", task->at, strike_name(task->strike));
 	print_place(outcome);
-	for (uint32_t i = 0; i < ledger_count(&ledger->n_faults) && i < LEDGER_FAULTS; i++)
-		printf("    %s\n", ledger->faults[i]);
+	for (uint32_t i = 0; i < faults_kept(&outcome->faults); i++)
+		printf("    %s\n", outcome->faults.text[i]);
 	fflush(stdout);
 }
 
 void report_head(void)
 {
-	printf("%-20s %8s %7s %7s %7s %11s %7s %10s\n", "operation", "points", "kills", "stops",
+	printf("%-26s %8s %7s %7s %7s %11s %7s %10s\n", "operation", "points", "kills", "stops",
 	       "missed", "slowest ms", "> 50 ms", "violations");
 }
 
@@ -66,9 +66,9 @@ void report_operation(const struct crew *crew, uint32_t i)
 {
 	const struct tally *tally = &crew->tallies[i];
 
-	printf("%-20s %8u %7u %7u %7u %11.2f %7u %10u\n", operations[i].name, tally->points,
-	       tally->kills, tally->stops, tally->missed, ms(tally->slowest), tally->slow,
-	       tally->violations);
+	printf("%-26s %8u %7u %7u %7u %11.2f %7u %10u\n", crew_operation(crew, i)->name,
+	       tally->points, tally->kills, tally->stops, tally->missed, ms(tally->slowest),
+	       tally->slow, tally->violations);
 	fflush(stdout);
 }
 
@@ -76,13 +76,13 @@ static bool selftest_passes(const struct crew *crew)
 {
 	bool passes = true;
 
-	for (uint32_t i = 0; operations[i].name; i++) {
+	for (uint32_t i = 0; i < crew->n_entries; i++) {
 		const struct tally *tally = &crew->tallies[i];
 
 		if (!tally->chosen || tally->expected)
 			continue;
 		printf("%s: no violation of %s was found, though there are some\n",
-		       operations[i].name, operations[i].expect);
+		       crew_operation(crew, i)->name, crew_operation(crew, i)->expect);
 		passes = false;
 	}
 	if (passes)
@@ -94,7 +94,7 @@ int report_total(const struct crew *crew, int64_t took)
 {
 	struct tally sum = { 0 };
 
-	for (uint32_t i = 0; operations[i].name; i++) {
+	for (uint32_t i = 0; i < crew->n_entries; i++) {
 		const struct tally *tally = &crew->tallies[i];
 
 		sum.points += tally->points;
@@ -106,7 +106,7 @@ int report_total(const struct crew *crew, int64_t took)
 		if (tally->slowest > sum.slowest)
 			sum.slowest = tally->slowest;
 	}
-	printf("%-20s %8u %7u %7u %7u %11.2f %7u %10u   in %.0f s\n", "total", sum.points,
+	printf("%-26s %8u %7u %7u %7u %11.2f %7u %10u   in %.0f s\n", "total", sum.points,
 	       sum.kills, sum.stops, sum.missed, ms(sum.slowest), sum.slow, sum.violations,
 	       ms(took) / 1e3);
 	if (crew->selftest)

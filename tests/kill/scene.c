@@ -41,11 +41,6 @@ static void gate_wait(int gate)
 			fail("eventfd");
 }
 
-void scene_phase(struct scene *scene, const char *phase)
-{
-	snprintf(scene->outcome->phase, sizeof(scene->outcome->phase), "%s", phase);
-}
-
 static void make_gates(struct scene *scene)
 {
 	for (int role = 0; role < ROLES; role++) {
@@ -57,20 +52,15 @@ static void make_gates(struct scene *scene)
 	}
 }
 
-static struct actor make_actor(const struct scene *scene, uint32_t index)
+static void look_after(const struct scene *scene, void *actor)
 {
-	return (struct actor){
-		.subject = operation_subject(scene->operation),
-		.ledger = scene->ledger,
-		.index = index,
-		.box_flags = scene->operation->box_flags,
-		.spin = index == ACTOR_SURVIVOR ? 0 : -1,
-	};
+	if (scene->family->look_after)
+		scene->family->look_after(actor);
 }
 
 /* Tell that everything is prepared, wait for the tracer, and do it. */
-static void act(struct scene *scene, struct actor *actor, int role,
-		void (*what)(struct actor *, const struct operation *))
+static void act(struct scene *scene, void *actor, int role,
+		void (*what)(void *, const struct operation *))
 {
 	gate_pass(scene->gate_ready[role], 1);
 	gate_wait(scene->gate_act[role]);
@@ -78,58 +68,55 @@ static void act(struct scene *scene, struct actor *actor, int role,
 	what(actor, scene->operation);
 	mark_arm(false);
 	clock_release();
-	actor_close(actor);
-}
-
-/* Look after the others now, so that it will not be due again while the clock stands still. */
-static void warm_up(struct actor *actor)
-{
-	if (actor->box && actor->subject == &subject_ferry)
-		ferry_mailbox_receive(actor->box, NULL, 0, FERRY_NOW);
+	scene->family->leave(actor);
 }
 
 /* The parent of a forked victim: what it holds must stay its own. */
-static void stand_by(struct scene *scene, struct actor *actor)
+static void stand_by(struct scene *scene, void *actor)
 {
 	clock_release();
 	gate_wait(scene->gate_act[ROLE_BYSTANDER]);
-	if (actor->n_taken)
-		actor_done(actor);
-	if (actor->loan.data)
-		actor_cancel(actor);
-	actor_close(actor);
+	if (scene->family->finish)
+		scene->family->finish(actor);
+	scene->family->leave(actor);
 	wait(NULL);
+}
+
+/* True in the child, which is the victim from now on. */
+static bool fork_victim(struct scene *scene, void *actor)
+{
+	pid_t pid = fork();
+
+	if (pid < 0)
+		fail("fork");
+	if (pid > 0)
+		return false;
+	if (scene->family->forked)
+		scene->family->forked(actor);
+	scene->outcome->forked = getpid();
+	return true;
 }
 
 static void play_victim(struct scene *scene)
 {
 	const struct operation *operation = scene->operation;
-	struct actor actor = make_actor(scene, operation->forks ? ACTOR_FIRST : ACTOR_VICTIM);
+	void *actor = scene->family->hire(scene, operation->forks ? ACTOR_FIRST : ACTOR_VICTIM);
 
 	gate_wait(scene->gate_open[ROLE_VICTIM]);
 	clock_hold();
 	if (!operation->unopened)
-		actor_open(&actor, FERRY_EXISTING);
+		scene->family->enter(actor);
 	if (operation->prepare)
-		operation->prepare(&actor, operation);
-	/* Later than anybody looked after the others: so the victim does now, or in its act. */
+		operation->prepare(actor, operation);
+	/* Later than anybody looked after the others: so the victim does now, so that it will not
+	 * be due again while the clock stands still; or in its act. */
 	clock_advance(1000000000);
 	if (!operation->due)
-		warm_up(&actor);
-	if (operation->forks) {
-		pid_t pid = fork();
-
-		if (pid < 0)
-			fail("fork");
-		if (pid > 0) {
-			stand_by(scene, &actor);
-			return;
-		}
-		actor.index = ACTOR_VICTIM;
-		actor.n_taken = 0;
-		scene->outcome->forked = getpid();
-	}
-	act(scene, &actor, ROLE_VICTIM, operation->act);
+		look_after(scene, actor);
+	if (operation->forks && !fork_victim(scene, actor))
+		stand_by(scene, actor);
+	else
+		act(scene, actor, ROLE_VICTIM, operation->act);
 }
 
 /* How many processes are killed before the victim acts. */
@@ -142,33 +129,30 @@ static uint32_t first_victims(const struct operation *operation)
 
 static void play_first(struct scene *scene)
 {
-	struct actor actor = make_actor(scene, ACTOR_FIRST);
+	void *actor = scene->family->hire(scene, ACTOR_FIRST);
 
 	gate_wait(scene->gate_open[ROLE_FIRST]);
 	clock_hold();
-	actor_open(&actor, FERRY_EXISTING);
+	scene->family->enter(actor);
 	if (scene->operation->first)
-		scene->operation->first(&actor, scene->operation);
+		scene->operation->first(actor, scene->operation);
 	clock_advance(1000000000);
-	warm_up(&actor);
+	look_after(scene, actor);
 	scene->outcome->forked = getpid();
-	act(scene, &actor, ROLE_FIRST, scene->operation->first_act);
+	act(scene, actor, ROLE_FIRST, scene->operation->first_act);
 }
 
 static void play_sleeper(struct scene *scene, uint32_t i)
 {
-	struct actor actor = make_actor(scene, ACTOR_SLEEPER + i);
+	void *actor = scene->family->hire(scene, ACTOR_SLEEPER + i);
 	ferry_deadline deadline;
 
 	gate_wait(scene->gate_open[ROLE_SLEEPERS]);
-	actor_open(&actor, FERRY_EXISTING);
+	scene->family->enter(actor);
 	deadline = ferry_in_ms(SCENE_ALARM * 2000);
-	atomic_store(&scene->ledger->actors[actor.index].calling, 1);
-	if (scene->sleepers[i].sends)
-		actor_send_new(&actor, scene->operation->size, deadline);
-	else
-		actor_receive(&actor, deadline);
-	actor_close(&actor);
+	atomic_fetch_add(&scene->outcome->calling, 1);
+	scene->family->sleep(actor, scene->operation, scene->sleepers[i].kind, deadline);
+	scene->family->leave(actor);
 }
 
 /* Fork a player, which dies with the scene. Returns its pid in the scene, 0 in the player. */
@@ -186,55 +170,39 @@ static pid_t enter(void)
 	return pid;
 }
 
-/* All players enter before the scene opens the mailbox, so that none inherits its handle. */
+static void cast_sleepers(struct scene *scene)
+{
+	for (uint32_t kind = 0; kind < SLEEPER_KINDS; kind++)
+		for (uint32_t n = scene->operation->sleepers[kind]; n > 0; n--) {
+			uint32_t i = scene->n_sleepers++;
+
+			if (i == SCENE_SLEEPERS) {
+				fputs("ferry-kill: too many sleepers\n", stderr);
+				_exit(2);
+			}
+			scene->sleepers[i].kind = kind;
+			scene->sleepers[i].pid = enter();
+			if (scene->sleepers[i].pid == 0) {
+				play_sleeper(scene, i);
+				_exit(0);
+			}
+		}
+}
+
+/* All players enter before the scene opens anything, so that none inherits its handle. */
 static void cast(struct scene *scene)
 {
-	const struct operation *operation = scene->operation;
-
 	scene->victim.pid = enter();
 	if (scene->victim.pid == 0) {
 		play_victim(scene);
 		_exit(0);
 	}
-	for (uint32_t i = 0; i < first_victims(operation); i++)
+	for (uint32_t i = 0; i < first_victims(scene->operation); i++)
 		if (enter() == 0) {
 			play_first(scene);
 			_exit(0);
 		}
-	scene->n_sleepers = operation->sleeping_receivers + operation->sleeping_senders;
-	for (uint32_t i = 0; i < scene->n_sleepers; i++) {
-		scene->sleepers[i].sends = i >= operation->sleeping_receivers;
-		scene->sleepers[i].pid = enter();
-		if (scene->sleepers[i].pid == 0) {
-			play_sleeper(scene, i);
-			_exit(0);
-		}
-	}
-}
-
-static void prefill(struct scene *scene, uint32_t n, uint32_t priority, int64_t ttl)
-{
-	struct ledger *ledger = scene->ledger;
-
-	for (uint32_t i = 0; i < n; i++) {
-		uint32_t id = ledger_new(ledger, scene->operation->size, priority, ttl);
-
-		if (actor_send(&scene->survivor, id, FERRY_NOW) < 0)
-			break;
-	}
-}
-
-static void set_stage(struct scene *scene)
-{
-	const struct operation *operation = scene->operation;
-
-	if (operation->absent)
-		return;
-	scene_phase(scene, "setting the stage");
-	actor_open(&scene->survivor, FERRY_EXCLUSIVE);
-	prefill(scene, operation->prefill_expiring, 0, 1);
-	prefill(scene, operation->prefill, 0, 0);
-	prefill(scene, operation->prefill_priority, 1, 0);
+	cast_sleepers(scene);
 }
 
 /* Have a player open and prepare, take it under ptrace, and bring it to its first point. */
@@ -248,7 +216,8 @@ static void summon(struct scene *scene, struct victim *victim, int role)
 		scene->bystander = victim->pid;
 	if (role == ROLE_FIRST || scene->operation->forks)
 		victim->pid = scene->outcome->forked;
-	result = victim_seize(victim, victim->pid, scene->survivor.subject->text);
+	result = victim_seize(victim, victim->pid,
+			      scene->operation->text ? scene->operation->text : libferry_text);
 	if (result == -EPERM || result == -ENOSYS) {
 		scene->outcome->not_allowed = true;
 		_exit(2);
@@ -263,53 +232,28 @@ static void raise_curtain(struct scene *scene, struct victim *victim, int role)
 	victim_start(victim);
 }
 
-uint32_t scene_unfinished(struct scene *scene, bool senders)
-{
-	uint32_t n = 0;
-
-	for (uint32_t i = 0; i < scene->n_sleepers; i++) {
-		int status = 0;
-
-		if (scene->sleepers[i].pid &&
-		    waitpid(scene->sleepers[i].pid, &status, WNOHANG) > 0) {
-			scene->sleepers[i].pid = 0;
-			if (status)
-				ledger_fault(scene->ledger, "C5: a sleeper ended with status %#x",
-					     (unsigned)status);
-		}
-		n += scene->sleepers[i].pid && scene->sleepers[i].sends == senders;
-	}
-	return n;
-}
-
 static bool all_asleep(struct scene *scene)
 {
-	struct ferry_mailbox_stat stat = actor_look(&scene->survivor);
-
-	if (stat.waiting_receivers < scene->operation->sleeping_receivers ||
-	    stat.waiting_senders < scene->operation->sleeping_senders)
+	if (atomic_load(&scene->outcome->calling) < scene->n_sleepers ||
+	    (scene->family->asleep && !scene->family->asleep(scene)))
 		return false;
 	for (uint32_t i = 0; i < scene->n_sleepers; i++)
-		if (!atomic_load(&scene->ledger->actors[ACTOR_SLEEPER + i].calling) ||
-		    !process_sleeps(scene->sleepers[i].pid))
+		if (!process_sleeps(scene->sleepers[i].pid))
 			return false;
 	return true;
 }
 
 static void start_sleepers(struct scene *scene)
 {
-	struct ferry_mailbox_stat stat;
-
 	if (scene->sleepers_started || !scene->n_sleepers)
 		return;
 	scene->sleepers_started = true;
-	stat = actor_look(&scene->survivor);
-	scene->full = (uint32_t)(stat.messages + stat.taken) + scene->operation->loans;
+	if (scene->family->before_sleep)
+		scene->family->before_sleep(scene);
 	gate_pass(scene->gate_open[ROLE_SLEEPERS], scene->n_sleepers);
-	/* A strike may have made room before: then they need not sleep. */
+	/* A strike may have given them what they want before: then they need not sleep. */
 	while (!all_asleep(scene)) {
-		if (scene_unfinished(scene, true) + scene_unfinished(scene, false) <
-		    scene->n_sleepers)
+		if (scene_all_unfinished(scene) < scene->n_sleepers)
 			return;
 		sched_yield();
 	}
@@ -323,21 +267,26 @@ static void note_path(struct scene *scene, const struct victim *victim)
 		scene->outcome->path[victim->points] = victim->in_text ? victim->address : 0;
 }
 
+static uint64_t visible(struct scene *scene)
+{
+	return scene->family->visible ? scene->family->visible(scene) : 0;
+}
+
 /* Step the first victim through its act, and find the last point before what it does becomes
  * visible to others: there it holds the most. */
 static void probe_first(struct scene *scene)
 {
 	struct victim *first = &scene->first;
-	struct ferry_mailbox_stat before = actor_look(&scene->survivor);
+	uint64_t before = visible(scene);
 
 	while (first->state == VICTIM_POINT) {
 		uint32_t point = first->points;
-		struct ferry_mailbox_stat now;
+		uint64_t now;
 
 		note_path(scene, first);
 		victim_step(first);
-		now = actor_look(&scene->survivor);
-		if (now.messages != before.messages || now.taken != before.taken)
+		now = visible(scene);
+		if (now != before)
 			scene->outcome->first_at = point;
 		before = now;
 	}
@@ -357,8 +306,8 @@ static void kill_first(struct scene *scene)
 		victim_kill(first);
 	/* Of many, some may find others' remains in their way, and go another. */
 	else if (first_victims(scene->operation) == 1)
-		ledger_fault(scene->ledger, "harness: the first victim did not reach its point");
-	scene->ledger->actors[ACTOR_FIRST].dead = true;
+		fault(scene->faults, "harness: the first victim did not reach its point");
+	scene->family->died(scene, ACTOR_FIRST, true);
 }
 
 /* The first victims, one after the other. */
@@ -366,7 +315,7 @@ static void sacrifice(struct scene *scene)
 {
 	scene_phase(scene, "the first victim");
 	for (uint32_t i = 0; i < first_victims(scene->operation); i++) {
-		scene->ledger->actors[ACTOR_FIRST].dead = false;
+		scene->family->died(scene, ACTOR_FIRST, false);
 		summon(scene, &scene->first, ROLE_FIRST);
 		raise_curtain(scene, &scene->first, ROLE_FIRST);
 		if (scene->run->strike == STRIKE_PROBE) {
@@ -385,7 +334,7 @@ static void rouse(struct scene *scene)
 	/* While the path is noted, in slow steps, the others would be faster. */
 	if (scene->run->strike != STRIKE_NONE)
 		start_sleepers(scene);
-	scene->operation->rouse(&scene->survivor, scene->operation);
+	scene->operation->rouse(scene->survivor, scene->operation);
 }
 
 /* Take the short cut. It may lead through a sleep. */
@@ -428,18 +377,18 @@ static void strike(struct scene *scene)
 	/* In some runs the survivor has looked after the others just before, and will not soon
 	 * again. */
 	if (scene->run->at % 8 == 7)
-		warm_up(&scene->survivor);
+		look_after(scene, scene->survivor);
 	scene->struck_at = now_ns();
 	if (victim->state == VICTIM_BROKEN)
-		ledger_fault(scene->ledger, "C5: the victim crashed with signal %d",
-			     WTERMSIG(victim->status));
+		fault(scene->faults, "C5: the victim crashed with signal %d",
+		      WTERMSIG(victim->status));
 	outcome->struck = victim->state == VICTIM_POINT || victim->state == VICTIM_ASLEEP;
 	if (outcome->struck && scene->run->strike == STRIKE_KILL)
 		victim_kill(victim);
 	else if (outcome->struck)
 		victim_hold(victim);
 	if (!outcome->struck || scene->run->strike == STRIKE_KILL)
-		scene->ledger->actors[ACTOR_VICTIM].dead = true;
+		scene->family->died(scene, ACTOR_VICTIM, true);
 	alarm(SCENE_ALARM);
 }
 
@@ -451,14 +400,14 @@ static void go_on(struct scene *scene)
 
 	scene_phase(scene, "letting the victim go on");
 	while (!victim_finish(victim)) {
-		if (scene->operation->rouse && !ledger_certain(scene->ledger))
-			scene->operation->rouse(&scene->survivor, scene->operation);
+		if (scene->family->feed)
+			scene->family->feed(scene);
 		sched_yield();
 	}
 	if (victim->state == VICTIM_BROKEN)
-		ledger_fault(scene->ledger, "C5: the victim crashed with signal %d when it went on",
-			     WTERMSIG(victim->status));
-	scene->ledger->actors[ACTOR_VICTIM].dead = true;
+		fault(scene->faults, "C5: the victim crashed with signal %d when it went on",
+		      WTERMSIG(victim->status));
+	scene->family->died(scene, ACTOR_VICTIM, true);
 	scene->struck_at = now_ns();
 	alarm(SCENE_ALARM);
 }
@@ -473,21 +422,29 @@ static void dismiss_bystander(struct scene *scene)
 	gate_pass(scene->gate_act[ROLE_BYSTANDER], 1);
 	waitpid(scene->bystander, &status, 0);
 	if (status)
-		ledger_fault(scene->ledger, "C5: the forked victim's parent ended with %#x",
-			     (unsigned)status);
-	scene->ledger->actors[ACTOR_FIRST].dead = true;
+		fault(scene->faults, "C5: the forked victim's parent ended with %#x",
+		      (unsigned)status);
+	scene->family->died(scene, ACTOR_FIRST, true);
 }
 
 static void prepare(struct scene *scene)
 {
-	struct ledger *ledger = scene->ledger;
-
-	ledger->drops = scene->operation->box_flags & FERRY_DROP_OLDEST;
-	ledger->may_remove = scene->operation->removes;
-	set_stage(scene);
+	scene_phase(scene, "setting the stage");
+	scene->family->set_stage(scene);
 	scene_phase(scene, "preparing the victim");
 	summon(scene, &scene->victim, ROLE_VICTIM);
-	prefill(scene, scene->operation->prefill_after, 0, 0);
+	if (scene->family->complete_stage)
+		scene->family->complete_stage(scene);
+}
+
+static void end(struct scene *scene)
+{
+	int64_t slowest = scene->outcome->slowest;
+
+	scene->family->end(scene);
+	scene_expect_no_litter(scene);
+	/* Only what came before the end counts as recovery. */
+	scene->outcome->slowest = slowest;
 }
 
 _Noreturn void scene_run(const struct run *run, struct outcome *outcome)
@@ -498,11 +455,13 @@ _Noreturn void scene_run(const struct run *run, struct outcome *outcome)
 	setenv("FERRY_DIR", run->directory, 1);
 	scene = (struct scene){
 		.run = run,
+		.family = run->family,
 		.operation = run->operation,
 		.outcome = outcome,
-		.ledger = &outcome->ledger,
+		.faults = &outcome->faults,
+		.record = outcome->record,
 	};
-	scene.survivor = make_actor(&scene, ACTOR_SURVIVOR);
+	scene.survivor = run->family->hire(&scene, ACTOR_SURVIVOR);
 	make_gates(&scene);
 	cast(&scene);
 	prepare(&scene);
@@ -514,14 +473,13 @@ _Noreturn void scene_run(const struct run *run, struct outcome *outcome)
 	raise_curtain(&scene, &scene.victim, ROLE_VICTIM);
 	advance(&scene);
 	strike(&scene);
-	if (!run->operation->absent)
-		start_sleepers(&scene);
-	survive(&scene);
+	start_sleepers(&scene);
+	run->family->survive(&scene);
 	if (outcome->struck && run->strike == STRIKE_STOP) {
 		go_on(&scene);
-		survive(&scene);
+		run->family->survive(&scene);
 	}
 	dismiss_bystander(&scene);
-	survive_end(&scene);
+	end(&scene);
 	_exit(0);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Calls of the subject that keep the ledger; see actor.h. */
-#include "actor.h"
+/* Calls of the subject that keep the ledger; see mailbox_actor.h. */
+#include "mailbox_actor.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -21,8 +21,8 @@ static bool plausible(const struct actor *actor, ssize_t result)
 static ssize_t checked(struct actor *actor, const char *call, ssize_t result)
 {
 	if (!plausible(actor, result))
-		ledger_fault(actor->ledger, "C5: %s by actor %u returned %s", call, actor->index,
-			     ferry_error_name((int)result));
+		fault(actor->ledger->faults, "C5: %s by actor %u returned %s", call, actor->index,
+		      ferry_error_name((int)result));
 	return result;
 }
 

@@ -16,8 +16,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "actor.h"
 #include "harness.h"
+#include "mailbox_actor.h"
 
 #define UNSAFE __attribute__((section("unsafe_text"), noinline))
 
@@ -91,7 +91,7 @@ static int queue_remove(const char *name)
 	return unlink(path) < 0 ? -errno : 0;
 }
 
-static bool queue_text(uintptr_t address)
+bool unsafe_instruction(uintptr_t address)
 {
 	return address >= (uintptr_t)__start_unsafe_text && address < (uintptr_t)__stop_unsafe_text;
 }
@@ -231,8 +231,7 @@ static UNSAFE int send_forgetful(void *box, const void *data, size_t size,
 #define QUEUE(sends, receives)                                                                     \
 	{                                                                                          \
 		.open = queue_open, .close = queue_close, .send = (sends), .receive = (receives),  \
-		.stat = queue_stat, .repair = queue_repair, .remove = queue_remove,                \
-		.text = queue_text                                                                 \
+		.stat = queue_stat, .repair = queue_repair, .remove = queue_remove                 \
 	}
 
 const struct subject subject_lock = QUEUE(send_locked, receive_locked);

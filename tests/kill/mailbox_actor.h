@@ -4,11 +4,11 @@
  * of the subject, marked as what is under attack, and keeps the ledger. Results that no contract
  * explains are faults.
  */
-#ifndef KILL_ACTOR_H
-#define KILL_ACTOR_H
+#ifndef KILL_MAILBOX_ACTOR_H
+#define KILL_MAILBOX_ACTOR_H
 
-#include "ledger.h"
-#include "subject.h"
+#include "mailbox_ledger.h"
+#include "mailbox_subject.h"
 
 enum {
 	ACTOR_HELD = 4, /* messages taken at once */
@@ -23,6 +23,27 @@ enum {
 
 #define BOX_NAME "box"
 
+/* What an operation is about: operation->with. */
+struct box_setup {
+	const struct subject *subject; /* NULL = ferry */
+	uint32_t size;                 /* of the messages that the operation is about */
+	uint32_t priority;             /* ... and that the victim sends */
+	int64_t ttl;
+	uint32_t flags; /* of the mailbox at creation */
+
+	uint32_t prefill;          /* messages of that size */
+	uint32_t prefill_expiring; /* messages that have expired when the victim looks */
+	uint32_t prefill_priority; /* messages of priority 1, after the others */
+	uint32_t prefill_after;    /* more of that size, once the victim has prepared */
+	uint32_t loans;            /* that the victim holds when others fall asleep */
+
+	bool absent;  /* there is no mailbox before, and nobody has it open */
+	bool removes; /* the act takes the mailbox away */
+};
+
+/* The kinds of sleepers. */
+enum { BOX_RECEIVERS, BOX_SENDERS };
+
 struct actor {
 	const struct subject *subject;
 	struct ledger *ledger;
@@ -34,6 +55,11 @@ struct actor {
 	struct ferry_message taken[ACTOR_HELD], loan;
 	uint32_t taken_id[ACTOR_HELD];
 };
+
+static inline const struct box_setup *box_setup(const struct operation *operation)
+{
+	return operation->with;
+}
 
 int actor_open(struct actor *actor, uint32_t flags);
 void actor_close(struct actor *actor);

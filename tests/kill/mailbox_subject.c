@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* ferry's mailbox as the subject of the attack. */
-#include "subject.h"
-
-#include "harness.h"
+#include "mailbox_subject.h"
 
 static int ferry_open(void **ret_box, const char *name, const struct ferry_mailbox_options *options)
 {
@@ -48,15 +46,6 @@ static int ferry_remove_it(const char *name)
 	return ferry_remove(name, NULL);
 }
 
-static bool ferry_text(uintptr_t address)
-{
-	static struct range range;
-
-	if (!range.end)
-		range = mapped_text("libferry.so");
-	return address >= range.start && address < range.end;
-}
-
 const struct subject subject_ferry = {
 	.open = ferry_open,
 	.close = ferry_close,
@@ -65,5 +54,4 @@ const struct subject subject_ferry = {
 	.stat = ferry_stat,
 	.repair = ferry_repair_all,
 	.remove = ferry_remove_it,
-	.text = ferry_text,
 };

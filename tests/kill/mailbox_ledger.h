@@ -1,28 +1,25 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The ledger of one run: every message that anybody sends, every call that anybody makes, and what
- * came out. It lies in memory that the processes of the run share and that outlives each of them,
- * so what a killed process had begun is still known. From it follows what must still come out, and
- * at the end whether the contract was kept.
+ * The ledger of one run on a mailbox: every message that anybody sends, every call that anybody
+ * makes, and what came out. It lies in memory that the processes of the run share and that outlives
+ * each of them, so what a killed process had begun is still known. From it follows what must still
+ * come out, and at the end whether the contract was kept.
  */
-#ifndef KILL_LEDGER_H
-#define KILL_LEDGER_H
+#ifndef KILL_MAILBOX_LEDGER_H
+#define KILL_MAILBOX_LEDGER_H
 
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "family.h"
+
 enum {
 	LEDGER_MESSAGES = 256,
 	LEDGER_EVENTS = 512,
-	LEDGER_FAULTS = 4,
-	LEDGER_FAULT_TEXT = 200,
 	LEDGER_SMALLEST = 16, /* bytes of the smallest message: its number, size and sum */
 };
-
-/* Who acts. Sleepers are numbered from ACTOR_SLEEPER up. */
-enum { ACTOR_SURVIVOR, ACTOR_VICTIM, ACTOR_FIRST, ACTOR_SLEEPER, ACTORS = 8 };
 
 enum event_kind { EVENT_RECEIVED, EVENT_TAKEN, EVENT_DONE, EVENT_RETURNED };
 
@@ -46,20 +43,20 @@ struct ledger_actor {
 	uint32_t doubt_id; /* which, where that is known */
 	uint32_t begun;    /* stamp of the unfinished call */
 	bool dead;
-	_Atomic uint32_t calling; /* a sleeper: it is about to make its call, or inside */
 };
 
 struct ledger {
-	_Atomic uint32_t stamp, n_messages, n_events, n_faults;
+	struct faults *faults;
+	_Atomic uint32_t stamp, n_messages, n_events;
 	uint32_t recovered; /* stamp from which on the dead hold nothing any more; 0 = not yet */
 	uint32_t dropped;   /* messages that a full FERRY_DROP_OLDEST mailbox may have dropped */
 	uint32_t erased;    /* messages up to this one went with a mailbox that was removed */
 	bool drops;         /* it is a FERRY_DROP_OLDEST mailbox */
 	bool may_remove;    /* somebody removes the mailbox */
+	uint32_t full;      /* messages and loans in it when its senders fell asleep */
 	struct ledger_actor actors[ACTORS];
 	struct ledger_message messages[LEDGER_MESSAGES];
 	struct ledger_event events[LEDGER_EVENTS];
-	char faults[LEDGER_FAULTS][LEDGER_FAULT_TEXT];
 };
 
 /* Read a counter. */
@@ -67,10 +64,6 @@ static inline uint32_t ledger_count(const _Atomic uint32_t *counter)
 {
 	return atomic_load_explicit(counter, memory_order_seq_cst);
 }
-
-/* Note that the contract was broken. The text begins with the promise's number, such as "C2". */
-void ledger_fault(struct ledger *ledger, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
 
 /* The next message of the run; ledger_write() fills data with its bytes. */
 uint32_t ledger_new(struct ledger *ledger, uint32_t size, uint32_t priority, int64_t ttl);

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The ledger of one run and the verdict on it; see ledger.h. */
-#include "ledger.h"
+/* The ledger of one run and the verdict on it; see mailbox_ledger.h. */
+#include "mailbox_ledger.h"
 
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
 /* The first bytes of every message. The rest is a pattern that follows from the number. */
@@ -29,18 +27,6 @@ static uint8_t pattern(uint32_t id, size_t i)
 	return (uint8_t)(id * 31 + i * 7 + (i >> 8));
 }
 
-void ledger_fault(struct ledger *ledger, const char *format, ...)
-{
-	va_list args;
-	uint32_t n = atomic_fetch_add(&ledger->n_faults, 1);
-
-	if (n >= LEDGER_FAULTS)
-		return;
-	va_start(args, format);
-	vsnprintf(ledger->faults[n], LEDGER_FAULT_TEXT, format, args);
-	va_end(args);
-}
-
 static uint32_t next_stamp(struct ledger *ledger)
 {
 	return atomic_fetch_add(&ledger->stamp, 1) + 1;
@@ -51,7 +37,7 @@ uint32_t ledger_new(struct ledger *ledger, uint32_t size, uint32_t priority, int
 	uint32_t id = atomic_fetch_add(&ledger->n_messages, 1) + 1;
 
 	if (id >= LEDGER_MESSAGES) {
-		ledger_fault(ledger, "harness: more than %d messages in a run", LEDGER_MESSAGES);
+		fault(ledger->faults, "harness: more than %d messages in a run", LEDGER_MESSAGES);
 		id = LEDGER_MESSAGES - 1;
 	}
 	/* A time to live of a second outlasts every run that is not a violation anyway. */
@@ -110,7 +96,7 @@ static void add_event(struct ledger *ledger, enum event_kind kind, uint32_t acto
 
 	if (n >= LEDGER_EVENTS) {
 		atomic_store(&ledger->n_events, LEDGER_EVENTS);
-		ledger_fault(ledger, "harness: more than %d events in a run", LEDGER_EVENTS);
+		fault(ledger->faults, "harness: more than %d events in a run", LEDGER_EVENTS);
 		return;
 	}
 	ledger->events[n] = (struct ledger_event){
@@ -131,20 +117,20 @@ uint32_t ledger_check(struct ledger *ledger, const void *data, size_t size, uint
 	memcpy(&head, data, size < sizeof(head) ? size : sizeof(head));
 	if (head.id == 0 || head.id > ledger_count(&ledger->n_messages) ||
 	    head.sum != sum_of(head.id, head.size)) {
-		ledger_fault(ledger, "C1: a message of %zu bytes that nobody sent", size);
+		fault(ledger->faults, "C1: a message of %zu bytes that nobody sent", size);
 		return 0;
 	}
 	for (size_t i = sizeof(head); i < size; i++)
 		if (bytes[i] != pattern(head.id, i)) {
-			ledger_fault(ledger, "C1: message %u is torn at byte %zu", head.id, i);
+			fault(ledger->faults, "C1: message %u is torn at byte %zu", head.id, i);
 			return head.id;
 		}
 	if (size != head.size)
-		ledger_fault(ledger, "C1: message %u has %zu bytes, not %u", head.id, size,
-			     head.size);
+		fault(ledger->faults, "C1: message %u has %zu bytes, not %u", head.id, size,
+		      head.size);
 	if (priority != ledger->messages[head.id].priority)
-		ledger_fault(ledger, "C1: message %u has priority %u, not %u", head.id, priority,
-			     ledger->messages[head.id].priority);
+		fault(ledger->faults, "C1: message %u has priority %u, not %u", head.id, priority,
+		      ledger->messages[head.id].priority);
 	return head.id;
 }
 
@@ -293,10 +279,10 @@ static void judge_counts(struct ledger *ledger)
 		uint32_t finished = times_finished(ledger, id);
 
 		if (finished > 1)
-			ledger_fault(ledger, "C3: message %u was received %u times", id, finished);
+			fault(ledger->faults, "C3: message %u was received %u times", id, finished);
 		if (finished && message->returned && message->result < 0)
-			ledger_fault(ledger, "C1: message %u came, though its send failed (%d)", id,
-				     message->result);
+			fault(ledger->faults, "C1: message %u came, though its send failed (%d)",
+			      id, message->result);
 		if (id > ledger->erased && was_sent(message) && !finished && !message->may_vanish &&
 		    !in_doubt(ledger, id)) {
 			missing++;
@@ -304,8 +290,8 @@ static void judge_counts(struct ledger *ledger)
 		}
 	}
 	if (missing > allowed)
-		ledger_fault(ledger, "C2: %u messages were lost (%u can be explained), such as %u",
-			     missing, allowed, last);
+		fault(ledger->faults, "C2: %u messages were lost (%u can be explained), such as %u",
+		      missing, allowed, last);
 }
 
 /* How often was a message taken before its arrival number n, and which stamp gave it back? */
@@ -337,10 +323,10 @@ static void judge_deliveries(struct ledger *ledger)
 			continue;
 		if (event->deliveries < taken + 1 ||
 		    event->deliveries > taken + 1 + touches(ledger))
-			ledger_fault(ledger,
-				     "C3: message %u has delivery count %u, was taken %u "
-				     "times before",
-				     event->id, event->deliveries, taken);
+			fault(ledger->faults,
+			      "C3: message %u has delivery count %u, was taken %u "
+			      "times before",
+			      event->id, event->deliveries, taken);
 	}
 }
 
@@ -374,8 +360,8 @@ static void judge_order(struct ledger *ledger)
 
 			if (arrival(b) && b->begun > since && b->returned < a->begun &&
 			    goes_first(&ledger->messages[a->id], &ledger->messages[b->id]))
-				ledger_fault(ledger, "C4: message %u came before message %u", b->id,
-					     a->id);
+				fault(ledger->faults, "C4: message %u came before message %u",
+				      b->id, a->id);
 		}
 	}
 }

@@ -4,8 +4,8 @@
  * harness shows that it would notice. The calls are those of ferry/mailbox.h with the handle
  * untyped.
  */
-#ifndef KILL_SUBJECT_H
-#define KILL_SUBJECT_H
+#ifndef KILL_MAILBOX_SUBJECT_H
+#define KILL_MAILBOX_SUBJECT_H
 
 #include <ferry/ferry.h>
 #include <stdbool.h>
@@ -20,7 +20,6 @@ struct subject {
 	int (*stat)(void *box, struct ferry_mailbox_stat *ret_stat);
 	int (*repair)(const char *name);
 	int (*remove)(const char *name);
-	bool (*text)(uintptr_t address); /* is this an instruction of the subject? */
 };
 
 extern const struct subject subject_ferry;
@@ -31,5 +30,8 @@ extern const struct subject subject_lock;
 extern const struct subject subject_racy;
 /* Publishes and then wakes, with nobody to make up for a wake that never came. */
 extern const struct subject subject_forgetful;
+
+/* Is this an instruction of one of the unsafe ones? */
+bool unsafe_instruction(uintptr_t address);
 
 #endif
