@@ -24,26 +24,12 @@
 #define SECONDS_QUICK 0.035
 #define CROWD         3 /* more processes than cores: so many times longer, the scheduler is slow */
 
-static const struct bench_row rows[] = {
-	{ "roundtrip-8", "Round trip of 8 B", BENCH_ROUNDTRIPS, 8, 1, 1 },
-	{ "roundtrip-48", "Round trip of 48 B", BENCH_ROUNDTRIPS, 48, 1, 1 },
-	{ "roundtrip-64", "Round trip of 64 B", BENCH_ROUNDTRIPS, 64, 1, 1 },
-	{ "roundtrip-1K", "Round trip of 1 KiB", BENCH_ROUNDTRIPS, 1024, 1, 1 },
-	{ "roundtrip-64K", "Round trip of 64 KiB", BENCH_ROUNDTRIPS, 65536, 1, 1 },
-	{ "stream-8", "8 B one to one, every byte read", BENCH_STREAMS, 8, 1, 1 },
-	{ "stream-64", "64 B one to one, every byte read", BENCH_STREAMS, 64, 1, 1 },
-	{ "stream-1K", "1 KiB one to one, every byte read", BENCH_STREAMS, 1024, 1, 1 },
-	{ "stream-64K", "64 KiB one to one, every byte read", BENCH_STREAMS, 65536, 1, 1 },
-	{ "stream-1M", "1 MiB one to one, every byte read", BENCH_STREAMS, 1 << 20, 1, 1 },
-	{ "four-to-one", "64 B, four senders to one receiver", BENCH_STREAMS, 64, 4, 1 },
-	{ "four-to-four", "64 B, four senders to four receivers, each send timed", BENCH_SENDS, 64,
-	  4, 4 },
-	{ "open", "Creating, opening and closing", BENCH_OPENING, 0, 0, 0 },
-};
+static const struct bench_family *const families[] = { &bench_mailbox };
 
-#define ROWS (sizeof(rows) / sizeof(*rows))
+#define FAMILIES (sizeof(families) / sizeof(*families))
 
 struct bench_command {
+	const struct bench_family *family;
 	const char *pattern;
 	unsigned rounds;
 	double seconds;
@@ -75,6 +61,14 @@ static void parse_cpus(struct argp_state *state, const char *text, struct bench_
 	command->choose = true;
 }
 
+static const struct bench_family *find_family(const char *name)
+{
+	for (size_t i = 0; i < FAMILIES; i++)
+		if (!strcmp(families[i]->name, name))
+			return families[i];
+	return NULL;
+}
+
 static error_t parse(int key, char *argument, struct argp_state *state)
 {
 	struct bench_command *command = state->input;
@@ -104,32 +98,61 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 		command->json = true;
 		return 0;
 	case ARGP_KEY_ARG:
-		if (state->arg_num || strcmp(argument, "mailbox"))
-			argp_error(state, "cannot measure '%s', only: mailbox", argument);
+		if (state->arg_num)
+			argp_error(state, "one kind of object at a time");
+		command->family = find_family(argument);
+		if (!command->family)
+			argp_error(state,
+				   "cannot measure '%s'; ferry bench --help tells what can be",
+				   argument);
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
 	}
 }
 
+static void list_rows(FILE *stream, const struct bench_family *family)
+{
+	fprintf(stream, "  %s: %s.\n   ", family->name, family->what);
+	for (const struct bench_row *row = family->rows; row->name; row++)
+		fprintf(stream, " %s", row->name);
+	fputs("\n", stream);
+}
+
+/* Put what can be measured into the help text. argp frees what this returns. */
+static char *help_filter(int key, const char *text, void *input)
+{
+	char *list = NULL;
+	size_t size = 0;
+	FILE *stream = key == ARGP_KEY_HELP_POST_DOC ? open_memstream(&list, &size) : NULL;
+
+	(void)input;
+	if (!stream)
+		return (char *)(uintptr_t)text;
+	fputs("What can be measured, and the rows:\n", stream);
+	for (size_t i = 0; i < FAMILIES; i++)
+		list_rows(stream, families[i]);
+	fputs(text, stream);
+	if (fclose(stream) == 0)
+		return list;
+	free(list);
+	return (char *)(uintptr_t)text;
+}
+
 static const struct argp argp = {
 	.options = options,
 	.parser = parse,
-	.args_doc = "[mailbox]",
-	.doc =
-	    "Measure the mailbox beside POSIX and System V message queues, a pipe and a Unix "
-	    "socket, and "
-	    "beside the floor: a bare cache line, a bare futex, a bare copy. Everything runs in "
-	    "turn, "
-	    "several times over, on two cores; at the end stands what was promised and what was "
-	    "reached. Compare ratios of one run, not figures of two."
-	    "\v"
-	    "Rows: roundtrip-8, -48, -64, -1K, -64K; stream-8, -64, -1K, -64K, -1M; four-to-one, "
-	    "four-to-four; open.\n"
-	    "\nExamples:\n"
-	    "  ferry bench mailbox\n"
-	    "  ferry bench mailbox --quick --row 'roundtrip-*'\n"
-	    "  ferry bench mailbox --json > today.json",
+	.args_doc = "[OBJECT]",
+	.doc = "Measure a kind of object (the mailbox, if none is named) beside the kernel's own "
+	       "ways, and beside the floor: a bare cache line, a bare futex, a bare copy. "
+	       "Everything runs in turn, several times over, on two cores; at the end stands what "
+	       "was promised and what was reached. Compare ratios of one run, not figures of two."
+	       "\v"
+	       "\nExamples:\n"
+	       "  ferry bench mailbox\n"
+	       "  ferry bench mailbox --quick --row 'roundtrip-*'\n"
+	       "  ferry bench mailbox --json > today.json",
+	.help_filter = help_filter,
 };
 
 static unsigned ability_for(const struct bench_row *row)
@@ -144,7 +167,7 @@ static bool takes_part(const struct bench_row *row, const struct bench_peer *pee
 	bool one_core = bench_cpus()[0] == bench_cpus()[1];
 
 	if (row->kind == BENCH_OPENING)
-		return peer == bench_peer("ferry") || peer == bench_peer("POSIX mq");
+		return peer->life;
 	if (one_core && peer->abilities & BENCH_SPINS)
 		return false;
 	return peer->abilities & ability_for(row) && row->bytes >= peer->least &&
@@ -158,36 +181,55 @@ static void *must_have(void *memory)
 	return memory;
 }
 
-static void make_table(struct bench_table *table, const struct bench_row *row, unsigned rounds)
+static void make_table(struct bench_table *table, const struct bench_row *row,
+		       const struct bench_peer *const peer[], unsigned rounds)
 {
 	unsigned peers = 0;
 
-	while (bench_peers[peers])
+	while (peer[peers])
 		peers++;
 	table->row = row;
 	table->entry = must_have(calloc(peers, sizeof(*table->entry)));
 	for (unsigned i = 0; i < peers; i++) {
 		struct bench_entry *entry = &table->entry[table->n];
 
-		if (!takes_part(row, bench_peers[i]))
+		if (!takes_part(row, peer[i]))
 			continue;
-		entry->peer = bench_peers[i];
+		entry->peer = peer[i];
 		for (unsigned m = 0; m < BENCH_METRICS; m++)
 			entry->value[m] = must_have(calloc(rounds, sizeof(double)));
 		table->n++;
 	}
 }
 
+static bool is_wanted(const struct bench_command *command, const struct bench_row *row)
+{
+	return !command->pattern || fnmatch(command->pattern, row->name, 0) == 0;
+}
+
+static unsigned count_rows(const struct bench_command *command)
+{
+	unsigned n = 0;
+
+	for (const struct bench_row *row = command->family->rows; row->name; row++)
+		n += is_wanted(command, row);
+	return n;
+}
+
 static void make_report(struct bench_report *report, const struct bench_command *command)
 {
+	const struct bench_family *family = command->family;
+
+	report->family = family;
 	report->rounds = command->rounds;
 	report->seconds = command->seconds;
 	if (getloadavg(&report->load, 1) < 1)
 		report->load = 0;
-	report->table = must_have(calloc(ROWS, sizeof(*report->table)));
-	for (size_t i = 0; i < ROWS; i++)
-		if (!command->pattern || fnmatch(command->pattern, rows[i].name, 0) == 0)
-			make_table(&report->table[report->n++], &rows[i], command->rounds);
+	report->table = must_have(calloc(count_rows(command), sizeof(*report->table)));
+	for (const struct bench_row *row = family->rows; row->name; row++)
+		if (is_wanted(command, row))
+			make_table(&report->table[report->n++], row, family->peers,
+				   command->rounds);
 }
 
 static void free_report(struct bench_report *report)
@@ -315,23 +357,15 @@ static void settle(struct bench_command *command)
 		command->seconds = command->quick ? SECONDS_QUICK : SECONDS;
 }
 
-static bool any_row(const char *pattern)
-{
-	for (size_t i = 0; i < ROWS; i++)
-		if (!pattern || fnmatch(pattern, rows[i].name, 0) == 0)
-			return true;
-	return false;
-}
-
 int cmd_bench(int argc, char **argv)
 {
-	struct bench_command command = { 0 };
+	struct bench_command command = { .family = &bench_mailbox };
 	int status, e;
 	sigset_t before;
 
 	cli_parse(&argp, argc, argv, &command);
 	settle(&command);
-	if (!any_row(command.pattern)) {
+	if (!count_rows(&command)) {
 		cli_complain("bench: no row matches '%s'; ferry bench --help names them",
 			     command.pattern);
 		return STATUS_USAGE;

@@ -31,7 +31,7 @@ enum bench_metric {
 enum bench_kind { BENCH_ROUNDTRIPS, BENCH_STREAMS, BENCH_SENDS, BENCH_OPENING };
 
 struct bench_row {
-	const char *name, *title;
+	const char *name, *title; /* name is NULL at the end of a list */
 	enum bench_kind kind;
 	size_t bytes;
 	unsigned senders, receivers;
@@ -50,7 +50,28 @@ struct bench_table {
 	unsigned n;
 };
 
+/* A promise of speed: mine / theirs (or mine alone if theirs is NULL) has to be at most, or at
+ * least, so much. */
+struct bench_target {
+	const char *what, *row, *mine, *theirs, *others; /* what is NULL at the end of a list */
+	enum bench_metric metric;
+	bool at_most;
+	double least, aim; /* aim 0: there is none; least 0: only an aim */
+};
+
+/* What `ferry bench NAME` measures: each row, of all peers that can answer it. */
+struct bench_family {
+	const char *name, *what; /* what: for the help text */
+	const struct bench_row *rows;
+	const struct bench_peer *const *peers; /* as measured and shown; NULL at the end */
+	const struct bench_target *targets;
+	const char *baseline; /* the peer that streams are compared with */
+};
+
+extern const struct bench_family bench_mailbox;
+
 struct bench_report {
+	const struct bench_family *family;
 	unsigned rounds;
 	double seconds; /* of one measurement */
 	double load;    /* of the machine before */
@@ -81,17 +102,6 @@ const struct bench_entry *bench_find(const struct bench_report *report, const ch
  */
 int bench_opening(const struct bench_peer *peer, double seconds, double ret[BENCH_METRICS],
 		  struct bench_result *ret_result);
-
-/* A promise of speed: mine / theirs (or mine alone if theirs is NULL) has to be at most, or at
- * least, so much. */
-struct bench_target {
-	const char *what, *row, *mine, *theirs, *others;
-	enum bench_metric metric;
-	bool at_most;
-	double least, aim; /* aim 0: there is none; least 0: only an aim */
-};
-
-extern const struct bench_target bench_targets[]; /* what is NULL at the end */
 
 struct bench_spread bench_target_value(const struct bench_report *report,
 				       const struct bench_target *target);

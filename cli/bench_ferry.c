@@ -12,6 +12,7 @@
 
 #include <ferry/ferry.h>
 
+#include "bench_time.h"
 #include "bench_transports.h"
 
 #define BATCH        32
@@ -207,13 +208,43 @@ static int receive_many(struct bench_channel *c, void **ret_data)
 	return 0;
 }
 
+/* A default mailbox. */
+static int life(uint64_t ticks[BENCH_STEPS_OF_LIFE], uint64_t *ret_reserved)
+{
+	char name[96];
+	struct ferry_object_stat stat;
+	ferry_mailbox *made, *opened;
+	uint64_t t = bench_ticks();
+	int e;
+
+	snprintf(name, sizeof(name), "%s/opening", bench_directory());
+	e = ferry_mailbox_open(&made, name, FERRY_MAILBOX_OPTIONS(.flags = FERRY_EXCLUSIVE));
+	if (e < 0)
+		return e;
+	ticks[BENCH_CREATING] = bench_ticks() - t;
+	t = bench_ticks();
+	e = ferry_mailbox_open(&opened, name, FERRY_MAILBOX_OPTIONS(.flags = FERRY_EXISTING));
+	ticks[BENCH_OPENING_IT] = bench_ticks() - t;
+	if (e == 0) {
+		t = bench_ticks();
+		ferry_mailbox_close(opened);
+		ticks[BENCH_CLOSING] = bench_ticks() - t;
+		e = ferry_object_stat(name, &stat, NULL);
+		*ret_reserved = stat.file_bytes;
+	}
+	ferry_mailbox_close(made);
+	ferry_remove(name, NULL);
+	return e;
+}
+
 #define BOX    .create = create, .remove = remove_box, .attach = attach
 #define COPIES .send = send_one, .receive = receive_one
 
 const struct bench_peer bench_ferry = {
 	.name = "ferry",
 	.waits = "spins, then sleeps",
-	.abilities = BENCH_ROUNDTRIP | BENCH_STREAM | BENCH_MANY,
+	.abilities = BENCH_ROUNDTRIP | BENCH_STREAM | BENCH_MANY | BENCH_SPINS_FIRST,
+	.life = life,
 	BOX,
 	COPIES,
 };
@@ -253,7 +284,7 @@ const struct bench_peer bench_ferry_many = {
 const struct bench_peer bench_ferry_take = {
 	.name = "ferry take",
 	.waits = "spins, then sleeps",
-	.abilities = BENCH_ROUNDTRIP | BENCH_STREAM,
+	.abilities = BENCH_ROUNDTRIP | BENCH_STREAM | BENCH_SPINS_FIRST,
 	.least = LARGE,
 	BOX,
 	.send = send_one,

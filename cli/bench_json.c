@@ -108,11 +108,12 @@ void bench_print_json(const struct bench_report *report)
 {
 	json_t *object = json_object(), *tables = json_array(), *targets = json_array();
 
+	json_put(object, "object", json_text(report->family->name));
 	put_setup(object, report);
 	for (unsigned i = 0; i < report->n; i++)
 		json_array_append_new(tables, table_json(&report->table[i]));
 	json_put(object, "tables", tables);
-	for (const struct bench_target *t = bench_targets; t->what; t++)
+	for (const struct bench_target *t = report->family->targets; t->what; t++)
 		json_array_append_new(targets, target_json(report, t));
 	json_put(object, "promises", targets);
 	json_print(object);

@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "bench_time.h"
 #include "bench_transports.h"
 
 #define DEPTH         256   /* as ferry's default mailbox */
@@ -67,6 +68,36 @@ static int queue_receive(struct bench_channel *c, void **ret_data)
 			return -errno;
 	*ret_data = c->room;
 	return 0;
+}
+
+/* With the attributes that the system gives. */
+static int queue_life(uint64_t ticks[BENCH_STEPS_OF_LIFE], uint64_t *ret_reserved)
+{
+	mqd_t made, opened;
+	char name[64];
+	uint64_t t;
+	int e = 0;
+
+	snprintf(name, sizeof(name), "/ferry-bench-%d", getpid());
+	t = bench_ticks();
+	made = mq_open(name, O_RDWR | O_CREAT | O_EXCL, 0600, NULL);
+	ticks[BENCH_CREATING] = bench_ticks() - t;
+	if (made < 0)
+		return -errno;
+	t = bench_ticks();
+	opened = mq_open(name, O_RDWR);
+	ticks[BENCH_OPENING_IT] = bench_ticks() - t;
+	if (opened < 0) {
+		e = -errno;
+	} else {
+		t = bench_ticks();
+		mq_close(opened);
+		ticks[BENCH_CLOSING] = bench_ticks() - t;
+	}
+	mq_close(made);
+	mq_unlink(name);
+	*ret_reserved = 0; /* the kernel allocates message by message */
+	return e;
 }
 
 /* System V message queue. The type goes in front of the bytes. */
@@ -186,7 +217,9 @@ static void close_both(struct bench_channel *c)
 #define PIPE   .create = pipe_create, .remove = close_both, .send = write_all, .receive = read_all
 #define SOCKET .create = socket_create, .remove = close_both, .send = write_all, .receive = read_all
 
-const struct bench_peer bench_mq = { .name = "POSIX mq", BLOCKS, .abilities = MANY, QUEUE };
+const struct bench_peer bench_mq = {
+	.name = "POSIX mq", BLOCKS, .abilities = MANY, .life = queue_life, QUEUE
+};
 const struct bench_peer bench_mq_poll = { .name = "POSIX mq poll", POLLS, QUEUE };
 const struct bench_peer bench_sysv = { .name = "System V msg", BLOCKS, .abilities = MANY, SYSV };
 const struct bench_peer bench_sysv_poll = { .name = "System V msg poll", POLLS, SYSV };

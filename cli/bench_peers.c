@@ -1,39 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* bench_peers.c - the table of all transports, in the order in which they are measured and shown.
- */
+/* bench_peers.c - transports by name, and memory that a channel's two ends share. */
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
 
+#include "bench.h"
 #include "bench_transports.h"
-
-const struct bench_peer *const bench_peers[] = {
-	&bench_line,
-	&bench_line_pause,
-	&bench_buffers,
-	&bench_ferry_spin,
-	&bench_ferry,
-	&bench_futex,
-	&bench_ferry_sleep,
-	&bench_ferry_many,
-	&bench_ferry_take,
-	&bench_ferry_in_place,
-	&bench_ferry_produce,
-	&bench_ferry_loan,
-	&bench_mq,
-	&bench_sysv,
-	&bench_pipe,
-	&bench_socket,
-	&bench_mq_poll,
-	&bench_sysv_poll,
-	&bench_pipe_poll,
-	&bench_socket_poll,
-	NULL,
-};
 
 const struct bench_peer *bench_peer(const char *name)
 {
-	for (const struct bench_peer *const *p = bench_peers; *p; p++)
+	for (const struct bench_peer *const *p = bench_mailbox.peers; *p; p++)
 		if (!strcmp((*p)->name, name))
 			return *p;
 	return NULL;

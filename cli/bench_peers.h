@@ -28,13 +28,17 @@
 
 /* What a transport can be measured for, and what sort it is. */
 enum bench_ability {
-	BENCH_ROUNDTRIP = 1 << 0, /* there and back between two processes */
-	BENCH_STREAM = 1 << 1,    /* one sender, one receiver */
-	BENCH_MANY = 1 << 2,      /* several senders or receivers on one channel */
-	BENCH_SPINS = 1 << 3,     /* burns its core while it waits: senseless on one core */
-	BENCH_FLOOR = 1 << 4,     /* not a transport but the bare mechanism under all of them */
-	BENCH_PRODUCES = 1 << 5,  /* its sender writes every word of every message anew */
+	BENCH_ROUNDTRIP = 1 << 0,   /* there and back between two processes */
+	BENCH_STREAM = 1 << 1,      /* one sender, one receiver */
+	BENCH_MANY = 1 << 2,        /* several senders or receivers on one channel */
+	BENCH_SPINS = 1 << 3,       /* burns its core while it waits: senseless on one core */
+	BENCH_FLOOR = 1 << 4,       /* not a transport but the bare mechanism under all of them */
+	BENCH_PRODUCES = 1 << 5,    /* its sender writes every word of every message anew */
+	BENCH_SPINS_FIRST = 1 << 6, /* spins, then sleeps: is held against those who spin */
 };
+
+/* Of the life of an object: what takes time. */
+enum { BENCH_CREATING, BENCH_OPENING_IT, BENCH_CLOSING, BENCH_STEPS_OF_LIFE };
 
 struct bench_peer;
 
@@ -73,12 +77,14 @@ struct bench_peer {
 	int (*flush)(struct bench_channel *c);
 	int (*receive)(struct bench_channel *c, void **ret_data); /* good until done() */
 	int (*done)(struct bench_channel *c);
+
+	/* One object's life, apart from any channel: how many ticks creating, opening and closing
+	 * took, and how many bytes were reserved. */
+	int (*life)(uint64_t ret_ticks[BENCH_STEPS_OF_LIFE], uint64_t *ret_reserved);
 };
 
-extern const struct bench_peer *const bench_peers[]; /* NULL at the end */
-
 /*
- * The peer of that name, or NULL:
+ * The mailbox's peer of that name, or NULL:
  *  - "ferry" (default waiting), "ferry spin", "ferry sleep", "ferry many" (32 messages a call);
  *  - "ferry take" (copied in, read in place), "ferry in place" (no copy, only its number is
  * written), "ferry produce" (all of it written, then copied in), "ferry loan" (all of it written in

@@ -84,8 +84,7 @@ static void add_heads(struct table *table, const char *const heads[])
 static struct bench_spread to_the_floor(const struct bench_report *report, const char *row,
 					const struct bench_entry *entry)
 {
-	bool spins = entry->peer->abilities & BENCH_SPINS || entry->peer == bench_peer("ferry") ||
-		     entry->peer == bench_peer("ferry take");
+	bool spins = entry->peer->abilities & (BENCH_SPINS | BENCH_SPINS_FIRST);
 	const struct bench_entry *line = bench_find(report, row, "cache line");
 
 	if (!spins)
@@ -125,13 +124,26 @@ static void add_depth(struct table *table, const struct bench_entry *entry)
 		table_add(table, "%s", "");
 }
 
+/* The head of the column that compares with the family's baseline. */
+static const char *to_baseline(char text[ROOM], const struct bench_report *report)
+{
+	snprintf(text, ROOM, "to %s", report->family->baseline);
+	return text;
+}
+
+static const struct bench_entry *baseline(const struct bench_report *report, const char *row)
+{
+	return bench_find(report, row, report->family->baseline);
+}
+
 static void print_streams(const struct bench_report *report, const struct bench_table *results)
 {
-	static const char *const heads[] = { "",      "messages",    "lowest .. highest",
-					     "bytes", "to POSIX mq", "holds",
-					     "" };
+	char to[ROOM];
+	const char *const heads[] = {
+		"", "messages", "lowest .. highest", "bytes", to_baseline(to, report), "holds", ""
+	};
 	struct table table = { .columns = 7, .right = "lrrrrrl" };
-	const struct bench_entry *mq = bench_find(report, results->row->name, "POSIX mq");
+	const struct bench_entry *base = baseline(report, results->row->name);
 
 	add_heads(&table, heads);
 	for (unsigned i = 0; i < results->n; i++) {
@@ -140,7 +152,7 @@ static void print_streams(const struct bench_report *report, const struct bench_
 		table_add(&table, "%s", entry->peer->name);
 		add_spread(&table, entry, BENCH_RATE, rate_text);
 		add_number(&table, entry, BENCH_BYTES_RATE, bytes_text);
-		add_ratio(&table, bench_ratio(entry, mq, NULL, BENCH_RATE));
+		add_ratio(&table, bench_ratio(entry, base, NULL, BENCH_RATE));
 		add_depth(&table, entry);
 		table_add(&table, "%s", entry->valid ? "" : entry->why);
 	}
@@ -149,10 +161,11 @@ static void print_streams(const struct bench_report *report, const struct bench_
 
 static void print_sends(const struct bench_report *report, const struct bench_table *results)
 {
-	static const char *const heads[] = { "",      "messages",          "p50 of a send", "p99",
-					     "p99.9", "lowest .. highest", "to POSIX mq",   "" };
+	char to[ROOM];
+	const char *const heads[] = { "",      "messages",          "p50 of a send",         "p99",
+				      "p99.9", "lowest .. highest", to_baseline(to, report), "" };
 	struct table table = { .columns = 8, .right = "lrrrrrrl" };
-	const struct bench_entry *mq = bench_find(report, results->row->name, "POSIX mq");
+	const struct bench_entry *base = baseline(report, results->row->name);
 
 	add_heads(&table, heads);
 	for (unsigned i = 0; i < results->n; i++) {
@@ -163,7 +176,7 @@ static void print_sends(const struct bench_report *report, const struct bench_ta
 		add_number(&table, entry, BENCH_P50, time_text);
 		add_number(&table, entry, BENCH_P99, time_text);
 		add_spread(&table, entry, BENCH_P999, time_text);
-		add_ratio(&table, bench_ratio(entry, mq, NULL, BENCH_P999));
+		add_ratio(&table, bench_ratio(entry, base, NULL, BENCH_P999));
 		table_add(&table, "%s", entry->valid ? "" : entry->why);
 	}
 	table_print(&table, 2);
@@ -245,7 +258,7 @@ static void print_targets(const struct bench_report *report)
 	struct table table = { .columns = 6, .right = "lrrrrl" };
 
 	add_heads(&table, heads);
-	for (const struct bench_target *t = bench_targets; t->what; t++) {
+	for (const struct bench_target *t = report->family->targets; t->what; t++) {
 		struct bench_spread value = bench_target_value(report, t);
 		char text[ROOM], low[ROOM], high[ROOM];
 

@@ -1,43 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* bench_results.c - medians and ratios over rounds, and the promises of speed. */
+/* bench_results.c - medians and ratios over rounds, and verdicts on promises of speed. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "bench.h"
-
-#define MIB 1048576.0
-
-const struct bench_target bench_targets[] = {
-	{ "round trip of 8 B, both spin, p50: to the cache line", "roundtrip-8", "ferry spin",
-	  "cache line", "cache line pause", BENCH_P50, true, 1.3, 1.1 },
-	{ "round trip of 48 B, both spin, p50: to the cache line", "roundtrip-48", "ferry spin",
-	  "cache line", "cache line pause", BENCH_P50, true, 1.5, 1.15 },
-	{ "round trip of 64 B, both spin, p50: to the cache line", "roundtrip-64", "ferry spin",
-	  "cache line", "cache line pause", BENCH_P50, true, 2, 1.4 },
-	{ "round trip of 8 B, both sleep at once, p50: to the futex", "roundtrip-8", "ferry sleep",
-	  "futex", NULL, BENCH_P50, true, 1.15, 1.05 },
-	{ "round trip of 8 B, default waiting, p50: to spinning", "roundtrip-8", "ferry",
-	  "ferry spin", NULL, BENCH_P50, true, 1.1, 0 },
-	{ "64 B one to one, one message a call: to POSIX mq", "stream-64", "ferry", "POSIX mq",
-	  NULL, BENCH_RATE, false, 15, 30 },
-	{ "64 B four to one: to POSIX mq", "four-to-one", "ferry", "POSIX mq", NULL, BENCH_RATE,
-	  false, 12, 30 },
-	{ "64 KiB one to one, every byte read: to two buffers", "stream-64K", "ferry take",
-	  "two buffers", NULL, BENCH_RATE, false, 0.9, 1 },
-	{ "1 MiB one to one, every byte read: to two buffers", "stream-1M", "ferry take",
-	  "two buffers", NULL, BENCH_RATE, false, 0.9, 1 },
-	{ "64 KiB without the sender's copy: to two buffers", "stream-64K", "ferry in place",
-	  "two buffers", NULL, BENCH_RATE, false, 1, 0 },
-	{ "1 MiB without the sender's copy: to two buffers", "stream-1M", "ferry in place",
-	  "two buffers", NULL, BENCH_RATE, false, 1, 0 },
-	{ "p99.9 of a send, 4 senders, 4 receivers: to POSIX mq", "four-to-four", "ferry",
-	  "POSIX mq", NULL, BENCH_P999, true, 1, 0.5 },
-	{ "default mailbox, empty: MiB reserved", "open", "ferry", NULL, NULL, BENCH_RESERVED, true,
-	  MIB, 0 },
-	{ "creating it", "open", "ferry", NULL, NULL, BENCH_CREATE, true, 100000, 0 },
-	{ "opening it", "open", "ferry", NULL, NULL, BENCH_OPEN, true, 100000, 0 },
-	{ 0 },
-};
 
 static int by_value(const void *a, const void *b)
 {

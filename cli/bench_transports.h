@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * bench_transports.h - what the transports of the benchmark and the loops that drive them share:
- * the messages' contents, and each file's transports for the table in bench_peers.c.
+ * the messages' contents, and each file's transports for the families' tables.
  */
 #ifndef FERRY_CLI_BENCH_TRANSPORTS_H
 #define FERRY_CLI_BENCH_TRANSPORTS_H
