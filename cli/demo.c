@@ -104,7 +104,7 @@ static void tick(struct crew *crew, uint64_t now)
 {
 	struct demo *demo = crew->context;
 	const struct crew_figures *f = &crew->figures;
-	uint64_t lines = crew_total(crew, false);
+	uint64_t lines = crew_total(crew, CREW_RECEIVERS);
 	double passed = (double)(now - crew->started) / 1e9;
 	double rate = (double)(lines - demo->before) / ((double)(now - demo->before_at) / 1e9);
 	int filled = (int)(passed / demo->seconds * BAR + 0.5);
@@ -129,16 +129,16 @@ static uint64_t lines_sent(const struct crew *crew)
 	uint64_t sum = 0, turn;
 	bool sent;
 
-	for (uint32_t i = 0; i < crew->senders; i++)
-		if (ledger_last(crew->ledger, i, &turn, &sent))
+	for (uint32_t i = 0; i < crew->n[CREW_SENDERS]; i++)
+		if (ledger_last(crew_ledger(crew), i, &turn, &sent))
 			sum += turn + sent;
 	return sum;
 }
 
-static void print_fault(const struct demo *demo, const struct ledger *ledger, const char *name,
-			enum ledger_fault fault)
+static void print_fault(const struct demo *demo, const struct faults *faults, const char *name,
+			enum fault fault)
 {
-	uint64_t n = ledger_count(ledger, fault);
+	uint64_t n = faults_of(faults, fault);
 	char number[SHOW_NUMBER];
 
 	printf("    %-17s %s%9s%s\n", name, n ? demo->show.bad : demo->show.good,
@@ -158,6 +158,7 @@ static void print_figures(const struct crew *crew)
 
 static void print_again(const struct crew *crew, const struct ledger_sum *sum)
 {
+	const struct demo *demo = crew->context;
 	char n[SHOW_NUMBER], through[SHOW_NUMBER] = "none";
 
 	if (sum->doubtful)
@@ -167,14 +168,14 @@ static void print_again(const struct crew *crew, const struct ledger_sum *sum)
 	       "twice, marked", show_number(n, sum->redelivered), "");
 	printf("    %-17s %9s   its sender died in mid-send; %s of these had come\n"
 	       "    %-30s through all the same\n",
-	       "sent again", show_number(n, crew->figures.doubts), through, "");
+	       "sent again", show_number(n, demo->doubts), through, "");
 }
 
 static void print_account(const struct crew *crew, const struct ledger_sum *sum, uint64_t lines)
 {
 	const struct demo *demo = crew->context;
 	const struct show *s = &demo->show;
-	const struct ledger *l = crew->ledger;
+	const struct faults *l = crew->faults;
 	uint64_t kills = crew->figures.kills[0] + crew->figures.kills[1];
 	char n[SHOW_NUMBER], rate[SHOW_NUMBER], k[SHOW_NUMBER];
 
@@ -183,16 +184,16 @@ static void print_account(const struct crew *crew, const struct ledger_sum *sum,
 	    s->bold, show_number(n, lines), s->plain,
 	    show_short(rate, (double)lines * 1e9 / (double)(crew->ended - crew->started)),
 	    show_number(k, kills));
-	print_fault(demo, l, "lost", LEDGER_LOST);
-	print_fault(demo, l, "torn", LEDGER_TORN);
-	print_fault(demo, l, "out of order", LEDGER_REORDERED);
-	print_fault(demo, l, "twice, unmarked", LEDGER_DUPLICATE);
-	if (ledger_count(l, LEDGER_STRAY))
-		print_fault(demo, l, "out of nowhere", LEDGER_STRAY);
-	if (ledger_count(l, LEDGER_JAMMED))
-		print_fault(demo, l, "jammed", LEDGER_JAMMED);
-	if (ledger_count(l, LEDGER_BROKEN))
-		print_fault(demo, l, "broken", LEDGER_BROKEN);
+	print_fault(demo, l, "lost", FAULT_LOST);
+	print_fault(demo, l, "torn", FAULT_TORN);
+	print_fault(demo, l, "out of order", FAULT_REORDERED);
+	print_fault(demo, l, "twice, unmarked", FAULT_DUPLICATE);
+	if (faults_of(l, FAULT_STRAY))
+		print_fault(demo, l, "out of nowhere", FAULT_STRAY);
+	if (faults_of(l, FAULT_JAMMED))
+		print_fault(demo, l, "jammed", FAULT_JAMMED);
+	if (faults_of(l, FAULT_BROKEN))
+		print_fault(demo, l, "broken", FAULT_BROKEN);
 	print_again(crew, sum);
 	print_figures(crew);
 }
@@ -201,7 +202,7 @@ static void conclude(const struct crew *crew, uint64_t lines)
 {
 	const struct demo *demo = crew->context;
 	const struct show *s = &demo->show;
-	uint64_t faults = ledger_faults(crew->ledger);
+	uint64_t faults = faults_all(crew->faults);
 	char n[SHOW_NUMBER], k[SHOW_NUMBER], slowest[CLI_HUMAN_BYTES];
 
 	if (faults) {
@@ -209,7 +210,7 @@ static void conclude(const struct crew *crew, uint64_t lines)
 		fprintf(stderr,
 			"%sferry demo failed: %" PRIu64 " violation%s (seed %" PRIu64 ")%s\n",
 			s->bad, faults, CLI_PLURAL(faults), crew->seed, s->plain);
-		show_faults(crew->ledger);
+		show_faults(crew->faults);
 		return;
 	}
 	if (s->quiet)
@@ -225,16 +226,17 @@ static void conclude(const struct crew *crew, uint64_t lines)
 static void settle(struct crew *crew, ferry_mailbox *box, struct ledger_sum *ret_sum,
 		   uint64_t *ret_lines)
 {
+	const struct demo *demo = crew->context;
 	struct ferry_mailbox_stat stat;
 
-	ledger_inspect(crew->ledger, box, DEMO_LOCATION, &stat);
-	ledger_close(crew->ledger, ret_sum);
+	ledger_inspect(crew->faults, box, DEMO_LOCATION, &stat);
+	ledger_close(crew_ledger(crew), ret_sum);
 	*ret_lines = lines_sent(crew);
-	if (ret_sum->begun != *ret_lines + crew->figures.doubts)
-		ledger_report(crew->ledger, LEDGER_BROKEN,
+	if (ret_sum->begun != *ret_lines + demo->doubts)
+		faults_report(crew->faults, FAULT_BROKEN,
 			      "the account does not add up: %" PRIu64 " messages, %" PRIu64
 			      " lines, %" PRIu64 " in doubt",
-			      ret_sum->begun, *ret_lines, crew->figures.doubts);
+			      ret_sum->begun, *ret_lines, demo->doubts);
 }
 
 /* Open the mailbox that the processes used. NULL after the failure was reported. */
@@ -271,31 +273,44 @@ static int run(struct crew *crew)
 	ferry_mailbox_close(box);
 	if (!demo->show.quiet)
 		print_account(crew, &sum, lines);
-	if (!demo->show.quiet && !ledger_faults(crew->ledger))
+	if (!demo->show.quiet && !faults_all(crew->faults))
 		status = demo_table(&demo->show, brief ? 0.08 : 0.15, brief ? 3 : 5);
 	if (!interrupt_seen())
 		conclude(crew, lines);
-	return ledger_faults(crew->ledger) ? STATUS_FAILED : status;
+	return faults_all(crew->faults) ? STATUS_FAILED : status;
+}
+
+static void dead(struct crew *crew, uint32_t seat)
+{
+	struct demo *demo = crew->context;
+
+	if (crew_is_sender(crew, seat))
+		demo->doubts += ledger_bury_sender(crew_ledger(crew), crew_stream(crew, seat));
 }
 
 /* Make the mailbox and the crew, run, and take everything away. The mailbox has no member until the
  * crew comes. */
 static int stage(struct demo *demo, uint64_t seed)
 {
+	struct faults *faults = faults_make();
 	struct crew crew = {
-		.senders = PEOPLE,
-		.receivers = PEOPLE,
 		.kills_per_second = KILLS_PER_SECOND,
 		.seed = seed,
-		.ledger = ledger_make(&(struct ledger_plan){
-		    .streams = PEOPLE, .seats = 2 * PEOPLE, .priorities = 1, .window = WINDOW }),
+		.faults = faults,
 		.work = demo_work,
+		.dead = dead,
 		.tick = tick,
+		.account = ledger_make(&(struct ledger_plan){ .faults = faults,
+							      .streams = PEOPLE,
+							      .seats = 2 * PEOPLE,
+							      .priorities = 1,
+							      .window = WINDOW }),
 		.context = demo,
 	};
 	int status = STATUS_FAILED;
 
-	if (!crew.ledger || crew_init(&crew) < 0)
+	crew_mailbox_init(&crew, PEOPLE, PEOPLE);
+	if (!faults || !crew.account || crew_init(&crew) < 0)
 		cli_die(STATUS_FAILED, "demo: out of memory");
 	ferry_mailbox *box =
 	    open_box(FERRY_EXCLUSIVE, sizeof(struct demo_head) + demo->text.longest);
@@ -305,7 +320,8 @@ static int stage(struct demo *demo, uint64_t seed)
 		ferry_remove(DEMO_LOCATION, NULL);
 	}
 	crew_fini(&crew);
-	ledger_unmake(crew.ledger);
+	ledger_unmake(crew.account);
+	faults_unmake(faults);
 	return status;
 }
 
@@ -318,7 +334,7 @@ int cmd_demo(int argc, char **argv)
 	cli_parse(&argp, argc, argv, &o);
 	demo.seconds = o.duration ? (double)o.duration / 1e9 : o.quick ? 2 : 8;
 	if (!o.seeded && getrandom(&o.seed, sizeof o.seed, 0) != sizeof o.seed)
-		o.seed = ledger_now();
+		o.seed = now_ns();
 	show_init(&demo.show, o.quiet);
 	interrupt_catch();
 	int status = demo_text_read(&demo.text, o.input);
@@ -330,7 +346,7 @@ int cmd_demo(int argc, char **argv)
 			ferry_strerror(r));
 	if (!o.quiet)
 		introduce(&demo, &o);
-	demo.before_at = ledger_now();
+	demo.before_at = now_ns();
 	status = stage(&demo, o.seed);
 	show_place_remove(place);
 	demo_text_free(&demo.text);

@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "ledger_crew.h"
+#include "crew_mailbox.h"
 #include "ledger_show.h"
 
 #define DEMO_LOCATION "lines"
@@ -44,6 +44,7 @@ struct demo {
 	struct demo_text text;
 	struct show show;
 	double seconds;
+	uint64_t doubts; /* messages whose sender died in mid-send */
 	uint64_t before; /* lines received at the last progress line, and when */
 	uint64_t before_at;
 };

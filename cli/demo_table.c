@@ -118,7 +118,7 @@ int demo_table(const struct show *show, double seconds, unsigned rounds)
 	progress.quiet |= !progress.terminal;
 	for (unsigned round = 0; !e && round < rounds; round++)
 		for (size_t i = 0; i < n && !interrupt_seen(); i++) {
-			show_progress(&progress, ledger_now(), "  measuring: round %u of %u, %s",
+			show_progress(&progress, now_ns(), "  measuring: round %u of %u, %s",
 				      round + 1, rounds, rows[i].name);
 			measure(&rows[i], round, seconds);
 		}

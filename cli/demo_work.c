@@ -23,7 +23,7 @@ static ferry_mailbox *join(struct crew *crew, uint32_t seat, uint32_t flags)
 			       FERRY_MAILBOX_OPTIONS(.flags = FERRY_EXISTING | flags, .why = &why));
 	crew_at(crew, seat, CREW_OUTSIDE);
 	if (r < 0)
-		ledger_report(crew->ledger, LEDGER_BROKEN, "seat %u, open: %s %s", seat,
+		faults_report(crew->faults, FAULT_BROKEN, "seat %u, open: %s %s", seat,
 			      ferry_error_name(r), why.text);
 	return r < 0 ? NULL : box;
 }
@@ -52,7 +52,7 @@ static bool send_line(struct crew *crew, uint32_t seat, ferry_mailbox *box, char
 		      uint64_t number, uint64_t turn)
 {
 	const struct demo *demo = crew->context;
-	const struct demo_line *line = demo_line(&demo->text, crew->senders, seat, turn);
+	const struct demo_line *line = demo_line(&demo->text, crew->n[CREW_SENDERS], seat, turn);
 	const struct demo_head head = { (uint64_t)seat << 48 | number, turn };
 	uint64_t before = crew_before(crew);
 
@@ -62,23 +62,23 @@ static bool send_line(struct crew *crew, uint32_t seat, ferry_mailbox *box, char
 	int r = ferry_mailbox_send(box, message, sizeof head + line->size, FERRY_FOREVER);
 	crew_at(crew, seat, CREW_OUTSIDE);
 	if (r < 0) {
-		ledger_unsent(crew->ledger, seat, number);
-		ledger_report(crew->ledger, LEDGER_BROKEN, "sender %u, send: %s", seat,
+		ledger_unsent(crew_ledger(crew), seat, number);
+		faults_report(crew->faults, FAULT_BROKEN, "sender %u, send: %s", seat,
 			      ferry_error_name(r));
 		return false;
 	}
-	ledger_sent(crew->ledger, seat, number);
+	ledger_sent(crew_ledger(crew), seat, number);
 	crew_moved(crew, seat, before, 1);
 	return true;
 }
 
 static void send_lines(struct crew *crew, uint32_t seat, ferry_mailbox *box, char *message)
 {
-	uint64_t turn = first_turn(crew->ledger, seat);
+	uint64_t turn = first_turn(crew_ledger(crew), seat);
 
 	while (!atomic_load(&crew->shared->finish)) {
 		int64_t number =
-		    ledger_begin(crew->ledger, seat, &(struct ledger_message){ .tag = turn });
+		    ledger_begin(crew_ledger(crew), seat, &(struct ledger_message){ .tag = turn });
 
 		if (number < 0)
 			crew_hold_back(crew, seat);
@@ -97,7 +97,7 @@ static bool check_line(struct crew *crew, const struct ferry_message *message,
 	struct demo_head head;
 
 	if (message->size < sizeof head) {
-		ledger_report(crew->ledger, LEDGER_TORN, "a message of %zu bytes", message->size);
+		faults_report(crew->faults, FAULT_TORN, "a message of %zu bytes", message->size);
 		return false;
 	}
 	memcpy(&head, message->data, sizeof head);
@@ -109,10 +109,10 @@ static bool check_line(struct crew *crew, const struct ferry_message *message,
 		.tag = head.turn,
 	};
 	const struct demo_line *line =
-	    demo_line(&demo->text, crew->senders, ret_delivery->stream, head.turn);
+	    demo_line(&demo->text, crew->n[CREW_SENDERS], ret_delivery->stream, head.turn);
 	if (message->size - sizeof head != line->size ||
 	    memcmp((const char *)message->data + sizeof head, line->text, line->size) != 0)
-		ledger_report(crew->ledger, LEDGER_TORN,
+		faults_report(crew->faults, FAULT_TORN,
 			      "message %llu of sender %u is not line %llu of its text",
 			      (unsigned long long)ret_delivery->number, ret_delivery->stream,
 			      (unsigned long long)head.turn);
@@ -127,7 +127,7 @@ static int receive_line(struct crew *crew, uint32_t seat, ferry_mailbox *box,
 	struct ledger_delivery delivery;
 	uint64_t before = crew_before(crew);
 
-	ledger_look(crew->ledger, view);
+	ledger_look(crew_ledger(crew), view);
 	crew_at(crew, seat, CREW_TAKE);
 	int r = ferry_mailbox_take(box, &message,
 				   atomic_load(&crew->shared->drain) ? FERRY_NOW
@@ -137,8 +137,8 @@ static int receive_line(struct crew *crew, uint32_t seat, ferry_mailbox *box,
 	crew_at(crew, seat, CREW_HOLD);
 	bool sound = check_line(crew, &message, &delivery);
 	if (sound) {
-		ledger_seen(crew->ledger, seat, view, &delivery, true);
-		ledger_finishing(crew->ledger, seat, &delivery);
+		ledger_seen(crew_ledger(crew), seat, view, &delivery, true);
+		ledger_finishing(crew_ledger(crew), seat, &delivery);
 	}
 	crew_at(crew, seat, CREW_DONE);
 	r = ferry_mailbox_done(box, &message);
@@ -146,7 +146,7 @@ static int receive_line(struct crew *crew, uint32_t seat, ferry_mailbox *box,
 	if (r < 0)
 		return r;
 	if (sound)
-		ledger_finished(crew->ledger, seat, &delivery);
+		ledger_finished(crew_ledger(crew), seat, &delivery);
 	crew_moved(crew, seat, before, 1);
 	return 0;
 }
@@ -161,7 +161,7 @@ static void receive_lines(struct crew *crew, uint32_t seat, ferry_mailbox *box)
 	while (r == 0 || r == -ETIMEDOUT);
 	crew_at(crew, seat, CREW_OUTSIDE);
 	if (r != -EAGAIN)
-		ledger_report(crew->ledger, LEDGER_BROKEN, "receiver in seat %u: %s", seat,
+		faults_report(crew->faults, FAULT_BROKEN, "receiver in seat %u: %s", seat,
 			      ferry_error_name(r));
 }
 

@@ -12,22 +12,16 @@
  */
 #include <errno.h>
 #include <inttypes.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 
 #include "ledger.h"
 
-#define SENTENCES      24
-#define SENTENCE_SIZE  160
 #define INCARNATIONS   1024 /* how many a slot's word tells apart */
 #define MAX_PASS       4096 /* unsettled slots that a sender passes over in one call */
 #define DELIVERIES_TOP 240  /* from here on the library's count does not rise reliably */
 #define EXPIRY_SLACK   UINT64_C(100000000)  /* ns; clocks are read at both ends of a call */
 #define GONE_SLACK     UINT64_C(5000000000) /* ns that a receiver may be stopped with a message */
-#define LOOK_MAX       UINT64_C(100000000)  /* ns: who looks less often may have been held up too */
 
 enum state {
 	FREE,      /* never used */
@@ -80,23 +74,12 @@ struct row {
 struct ledger {
 	struct ledger_plan plan;
 	size_t bytes;
-	_Atomic uint64_t faults[LEDGER_FAULTS];
 	_Atomic uint64_t redelivered;
 	_Atomic uint64_t interruptions; /* receivers condemned, and messages given back */
-	_Atomic uint32_t sentences;
-	_Atomic uint32_t written[SENTENCES];
-	char sentence[SENTENCES][SENTENCE_SIZE];
 	struct seat seats[LEDGER_SEATS_MAX];
 	struct stream streams[LEDGER_STREAMS_MAX];
 	struct row rows[LEDGER_PRIORITIES_MAX];
 	struct slot slots[];
-};
-
-const char *const ledger_fault_names[LEDGER_FAULTS] = {
-	[LEDGER_LOST] = "lost",     [LEDGER_DUPLICATE] = "duplicate",
-	[LEDGER_TORN] = "torn",     [LEDGER_REORDERED] = "reordered",
-	[LEDGER_STRAY] = "stray",   [LEDGER_JAMMED] = "jammed",
-	[LEDGER_BROKEN] = "broken",
 };
 
 struct ledger *ledger_make(const struct ledger_plan *plan)
@@ -119,52 +102,6 @@ void ledger_unmake(struct ledger *l)
 {
 	if (l)
 		munmap(l, l->bytes);
-}
-
-uint64_t ledger_now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * UINT64_C(1000000000) + (uint64_t)t.tv_nsec;
-}
-
-/* ---- faults ---- */
-
-void ledger_report(struct ledger *l, enum ledger_fault fault, const char *format, ...)
-{
-	char *to;
-	va_list arguments;
-
-	atomic_fetch_add(&l->faults[fault], 1);
-	uint32_t i = atomic_fetch_add(&l->sentences, 1);
-	if (i >= SENTENCES)
-		return;
-	to = l->sentence[i];
-	int n = snprintf(to, SENTENCE_SIZE, "%s: ", ledger_fault_names[fault]);
-	va_start(arguments, format);
-	vsnprintf(to + n, SENTENCE_SIZE - (size_t)n, format, arguments);
-	va_end(arguments);
-	atomic_store(&l->written[i], 1);
-}
-
-uint64_t ledger_count(const struct ledger *l, enum ledger_fault fault)
-{
-	return atomic_load(&l->faults[fault]);
-}
-
-uint64_t ledger_faults(const struct ledger *l)
-{
-	uint64_t sum = 0;
-
-	for (int i = 0; i < LEDGER_FAULTS; i++)
-		sum += atomic_load(&l->faults[i]);
-	return sum;
-}
-
-const char *ledger_sentence(const struct ledger *l, uint32_t i)
-{
-	return i < SENTENCES && atomic_load(&l->written[i]) ? l->sentence[i] : NULL;
 }
 
 /* ---- the slot's word ---- */
@@ -276,7 +213,7 @@ static bool settle(const struct slot *slot, struct tally *tally)
 		tally->doubtful += atomic_load(&slot->doubt);
 		return true;
 	case OPEN:
-		if (!is_gone(slot, ledger_now()))
+		if (!is_gone(slot, now_ns()))
 			return false;
 		tally->gone++;
 		return true;
@@ -310,14 +247,14 @@ int64_t ledger_begin(struct ledger *l, uint32_t stream, const struct ledger_mess
 	atomic_store(&slot->sent, 0);
 	atomic_store(&slot->doubt, 0);
 	slot->message = *message;
-	atomic_store(&slot->begun, ledger_now());
+	atomic_store(&slot->begun, now_ns());
 	atomic_store(&slot->word, word_make(number, OPEN, 0, 0));
 	return (int64_t)number;
 }
 
 void ledger_sent(struct ledger *l, uint32_t stream, uint64_t number)
 {
-	atomic_store(&slot_of(l, stream, number)->sent, ledger_now());
+	atomic_store(&slot_of(l, stream, number)->sent, now_ns());
 }
 
 void ledger_unsent(struct ledger *l, uint32_t stream, uint64_t number)
@@ -326,7 +263,7 @@ void ledger_unsent(struct ledger *l, uint32_t stream, uint64_t number)
 
 	if (!atomic_compare_exchange_strong(&slot_of(l, stream, number)->word, &open,
 					    word_make(number, VOID, 0, 0)))
-		ledger_report(l, LEDGER_STRAY,
+		faults_report(l->plan.faults, FAULT_STRAY,
 			      "message %" PRIu64 " of stream %u was received, but its send failed",
 			      number, stream);
 }
@@ -388,7 +325,7 @@ void ledger_look(const struct ledger *l, struct ledger_view *view)
 		for (uint32_t i = 0; i < l->plan.streams; i++)
 			to->number[i] = atomic_load(&from->number[i]);
 	}
-	view->called = ledger_now();
+	view->called = now_ns();
 }
 
 static void raise_to(_Atomic uint64_t *at, uint64_t value)
@@ -445,17 +382,17 @@ static void judge_order(struct ledger *l, const struct ledger_view *view,
 	if (d->deliveries > 1)
 		return;
 	if (d->number < row->number[d->stream])
-		ledger_report(l, LEDGER_REORDERED,
+		faults_report(l->plan.faults, FAULT_REORDERED,
 			      "message %" PRIu64 " of stream %u (priority %u) came after %" PRIu64,
 			      d->number, d->stream, d->priority, row->number[d->stream] - 1);
 	else if (sent && sent < row->begun)
-		ledger_report(l, LEDGER_REORDERED,
+		faults_report(l->plan.faults, FAULT_REORDERED,
 			      "message %" PRIu64 " of stream %u (priority %u) came after one that "
 			      "was sent %" PRIu64 " ns later",
 			      d->number, d->stream, d->priority, row->begun - sent);
 	for (uint32_t p = 0; sent && p < d->priority; p++)
 		if (sent < view->rows[p].called)
-			ledger_report(l, LEDGER_REORDERED,
+			faults_report(l->plan.faults, FAULT_REORDERED,
 				      "message %" PRIu64 " of stream %u waited, priority %u, while "
 				      "one of priority %u was taken",
 				      d->number, d->stream, d->priority, p);
@@ -528,10 +465,11 @@ static bool accepted(struct ledger *l, uint64_t word, const struct ledger_delive
 
 	if (!wrong)
 		return true;
-	ledger_report(
-	    l, settled || (known && word_state(word) >= HELD) ? LEDGER_DUPLICATE : LEDGER_STRAY,
-	    "message %" PRIu64 " of stream %u, delivery %u: %s", d->number, d->stream,
-	    d->deliveries, wrong);
+	faults_report(l->plan.faults,
+		      settled || (known && word_state(word) >= HELD) ? FAULT_DUPLICATE
+								     : FAULT_STRAY,
+		      "message %" PRIu64 " of stream %u, delivery %u: %s", d->number, d->stream,
+		      d->deliveries, wrong);
 	return false;
 }
 
@@ -540,7 +478,7 @@ static void report_expired(struct ledger *l, const struct ledger_view *view,
 			   uint64_t sent)
 {
 	if (m->ttl && sent && view->called > sent + m->ttl + EXPIRY_SLACK)
-		ledger_report(l, LEDGER_STRAY,
+		faults_report(l->plan.faults, FAULT_STRAY,
 			      "message %" PRIu64 " of stream %u came %" PRIu64
 			      " ns after it had expired",
 			      d->number, d->stream, view->called - sent - m->ttl);
@@ -550,8 +488,8 @@ void ledger_seen(struct ledger *l, uint32_t seat, struct ledger_view *view,
 		 const struct ledger_delivery *d, bool held)
 {
 	if (d->stream >= l->plan.streams || d->priority >= l->plan.priorities) {
-		ledger_report(l, LEDGER_STRAY, "a message says stream %u and priority %u",
-			      d->stream, d->priority);
+		faults_report(l->plan.faults, FAULT_STRAY,
+			      "a message says stream %u and priority %u", d->stream, d->priority);
 		return;
 	}
 	struct slot *slot = slot_of(l, d->stream, d->number);
@@ -565,12 +503,12 @@ void ledger_seen(struct ledger *l, uint32_t seat, struct ledger_view *view,
 			return;
 	} while (!atomic_compare_exchange_weak(&slot->word, &word, new));
 	if (message.priority != d->priority)
-		ledger_report(l, LEDGER_TORN,
+		faults_report(l->plan.faults, FAULT_TORN,
 			      "message %" PRIu64 " of stream %u was sent with priority %u and came "
 			      "with %u",
 			      d->number, d->stream, message.priority, d->priority);
 	if (message.tag != d->tag)
-		ledger_report(l, LEDGER_TORN,
+		faults_report(l->plan.faults, FAULT_TORN,
 			      "message %" PRIu64 " of stream %u was sent with tag %" PRIu64
 			      " and came with %" PRIu64,
 			      d->number, d->stream, message.tag, d->tag);
@@ -633,8 +571,8 @@ void ledger_found(struct ledger *l, uint32_t stream, uint64_t number, bool taken
 
 static void report_lost(struct ledger *l, uint32_t stream, uint64_t word, const char *how)
 {
-	ledger_report(l, LEDGER_LOST, "message %" PRIu64 " of stream %u: %s", word >> 32, stream,
-		      how);
+	faults_report(l->plan.faults, FAULT_LOST, "message %" PRIu64 " of stream %u: %s",
+		      word >> 32, stream, how);
 }
 
 /* May the message be absent: has it expired by now, or may it have been dropped? */
@@ -673,7 +611,7 @@ static void close_slot(struct ledger *l, uint32_t stream, const struct slot *slo
 void ledger_close(struct ledger *l, struct ledger_sum *ret_sum)
 {
 	struct ledger_sum sum = { .redelivered = atomic_load(&l->redelivered) };
-	uint64_t now = ledger_now();
+	uint64_t now = now_ns();
 
 	for (uint32_t i = 0; i < l->plan.streams; i++) {
 		const struct tally *tally = tally_of(l, i);
@@ -686,29 +624,4 @@ void ledger_close(struct ledger *l, struct ledger_sum *ret_sum)
 			close_slot(l, i, &l->streams[i].slots[j], now, &sum);
 	}
 	*ret_sum = sum;
-}
-
-void ledger_watch(struct ledger *l, struct ledger_watch *watch, uint64_t progress, bool able,
-		  uint64_t now)
-{
-	uint64_t passed = now - watch->looked;
-
-	watch->looked = now;
-	if (!able || progress != watch->progress) {
-		watch->progress = progress;
-		watch->still = 0;
-		watch->told = false;
-		return;
-	}
-	/* Who looks was perhaps held up itself, and with it everybody: count only what it saw. */
-	watch->still += passed < LOOK_MAX ? passed : LOOK_MAX;
-	if (watch->still > watch->longest)
-		watch->longest = watch->still;
-	if (watch->still > LEDGER_JAM && !watch->told) {
-		watch->told = true;
-		ledger_report(l, LEDGER_JAMMED,
-			      "nothing was received for %" PRIu64
-			      " ms, though a sender and a receiver were running",
-			      watch->still / 1000000);
-	}
 }

@@ -4,7 +4,7 @@
  *
  * Senders and receivers write into one shared memory what they are about to do and what they have
  * done, so that a process may be killed anywhere and what it left behind can still be judged. Used
- * by `ferry demo` and `ferry torture`.
+ * by `ferry demo` and `ferry torture mailbox`.
  *
  * A stream numbers the messages of one sender (and of those who replace it after its death). Each
  * message has a slot, used again for a later number once its message is settled. What the ledger
@@ -18,32 +18,20 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "faults.h"
+
 #define LEDGER_STREAMS_MAX    128
 #define LEDGER_SEATS_MAX      1000
 #define LEDGER_PRIORITIES_MAX 32
-#define LEDGER_BATCH          16                   /* most messages in one call */
-#define LEDGER_JAM            UINT64_C(2000000000) /* ns without any progress that are a jam */
-
-enum ledger_fault {
-	LEDGER_LOST,      /* sent, and never came */
-	LEDGER_DUPLICATE, /* came again without a reason, or without a raised delivery count */
-	LEDGER_TORN,      /* came with other bytes or another size than it was sent with */
-	LEDGER_REORDERED, /* came after one that was sent after it */
-	LEDGER_STRAY,     /* was never sent, or its send failed, or it had expired */
-	LEDGER_JAMMED,    /* nothing moved although somebody could have moved it */
-	LEDGER_BROKEN,    /* a call failed that had to work, a process crashed, memory leaked */
-	LEDGER_FAULTS
-};
-
-/* One word for a fault: "lost", "duplicate", ... */
-extern const char *const ledger_fault_names[LEDGER_FAULTS];
+#define LEDGER_BATCH          16 /* most messages in one call */
 
 /* How large a ledger is to be. */
 struct ledger_plan {
-	uint32_t streams;    /* up to LEDGER_STREAMS_MAX */
-	uint32_t seats;      /* places for receivers, up to LEDGER_SEATS_MAX */
-	uint32_t priorities; /* up to LEDGER_PRIORITIES_MAX */
-	uint32_t window;     /* unsettled messages of a stream at once; a power of two */
+	struct faults *faults; /* where it reports what is wrong */
+	uint32_t streams;      /* up to LEDGER_STREAMS_MAX */
+	uint32_t seats;        /* places for receivers, up to LEDGER_SEATS_MAX */
+	uint32_t priorities;   /* up to LEDGER_PRIORITIES_MAX */
+	uint32_t window;       /* unsettled messages of a stream at once; a power of two */
 };
 
 struct ledger; /* in shared memory; children made by fork() use their parent's pointer */
@@ -51,18 +39,6 @@ struct ledger; /* in shared memory; children made by fork() use their parent's p
 /* A new, empty ledger; NULL without memory for it. */
 struct ledger *ledger_make(const struct ledger_plan *plan);
 void ledger_unmake(struct ledger *l);
-
-/* CLOCK_MONOTONIC in ns. */
-uint64_t ledger_now(void);
-
-/* Count a fault and keep its sentence (the first few). */
-void ledger_report(struct ledger *l, enum ledger_fault fault, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
-uint64_t ledger_count(const struct ledger *l, enum ledger_fault fault);
-uint64_t ledger_faults(const struct ledger *l);
-
-/* The sentence of fault number i, or NULL if there is none (yet, or kept). */
-const char *ledger_sentence(const struct ledger *l, uint32_t i);
 
 /* ---- the sender's side: one process at a time in each stream ---- */
 
@@ -146,18 +122,5 @@ struct ledger_sum {
 
 /* Judge what is still open when everything has come to its end, and add up. */
 void ledger_close(struct ledger *l, struct ledger_sum *ret_sum);
-
-/* Watches that things go on. Zero to begin with. */
-struct ledger_watch {
-	uint64_t progress; /* as last told */
-	uint64_t looked;   /* ns of the last look */
-	uint64_t still;    /* ns since the last progress, while somebody was able */
-	uint64_t longest;  /* the most of those */
-	bool told;
-};
-
-/* progress: any figure that rises when something moves. able: somebody could move something. */
-void ledger_watch(struct ledger *l, struct ledger_watch *watch, uint64_t progress, bool able,
-		  uint64_t now);
 
 #endif

@@ -26,7 +26,7 @@ void show_init(struct show *show, bool quiet)
 	*show = (struct show){
 		.terminal = terminal,
 		.quiet = quiet,
-		.shown = ledger_now(),
+		.shown = now_ns(),
 		.bold = colour ? "\033[1m" : "",
 		.good = colour ? "\033[1;32m" : "",
 		.bad = colour ? "\033[1;31m" : "",
@@ -96,16 +96,16 @@ const char *show_short(char buffer[static SHOW_NUMBER], double number)
 	return buffer;
 }
 
-void show_faults(const struct ledger *ledger)
+void show_faults(const struct faults *faults)
 {
 	const char *sentence;
 	uint64_t shown = 0;
 
-	for (uint32_t i = 0; (sentence = ledger_sentence(ledger, i)); i++, shown++)
+	for (uint32_t i = 0; (sentence = faults_sentence(faults, i)); i++, shown++)
 		fprintf(stderr, "  %s\n", sentence);
-	if (ledger_faults(ledger) > shown)
+	if (faults_all(faults) > shown)
 		fprintf(stderr, "  and %llu more\n",
-			(unsigned long long)(ledger_faults(ledger) - shown));
+			(unsigned long long)(faults_all(faults) - shown));
 }
 
 void show_kills(const struct crew *crew, char *text, size_t width)
@@ -123,8 +123,9 @@ void show_kills(const struct crew *crew, char *text, size_t width)
 				most = i;
 		if (!left[most])
 			return;
-		int n = snprintf(text + used, width - used, "%s%llu %s", used ? ", " : "",
-				 (unsigned long long)left[most], crew_call_names[most]);
+		int n =
+		    snprintf(text + used, width - used, "%s%llu %s", used ? ", " : "",
+			     (unsigned long long)left[most], crew_call_name(crew, (uint32_t)most));
 		left[most] = 0;
 		if (n < 0 || (size_t)n >= width - used) {
 			text[used] = '\0';

@@ -9,8 +9,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "ledger.h"
-#include "ledger_crew.h"
+#include "crew.h"
+#include "faults.h"
 
 struct show {
 	bool terminal, quiet;
@@ -36,7 +36,7 @@ const char *show_number(char buffer[static SHOW_NUMBER], uint64_t number);
 const char *show_short(char buffer[static SHOW_NUMBER], double number);
 
 /* The sentences of all faults that were kept, on standard error. */
-void show_faults(const struct ledger *ledger);
+void show_faults(const struct faults *faults);
 
 /* Where the killed processes were, in the order of frequency, in one line of at most width. */
 void show_kills(const struct crew *crew, char *text, size_t width);

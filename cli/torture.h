@@ -1,64 +1,73 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * torture.h - the parts of `ferry torture`: what is asked, the messages, the processes' work.
+ * torture.h - what `ferry torture` has in common for all kinds of objects: what can be asked, the
+ * crew that is killed and stopped, the progress line, the report. What the processes do, and what
+ * must be true of it, is each family's own.
  */
 #ifndef FERRY_CLI_TORTURE_H
 #define FERRY_CLI_TORTURE_H
 
+#include <argp.h>
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 
-#include <ferry/ferry.h>
-
-#include "ledger_crew.h"
+#include "crew.h"
+#include "faults.h"
 #include "ledger_show.h"
 
-#define TORTURE_HOLD 4 /* messages that a receiver holds at once, at most */
+struct torture_family;
 
-/* What each message begins with. The bytes behind it follow from the id. */
-struct torture_head {
-	uint64_t id; /* stream << 48 | number */
-	uint32_t size;
-	uint32_t check; /* of the two above */
-};
-
-/* Write a message of size >= sizeof(struct torture_head) bytes. */
-void torture_write(void *to, uint32_t stream, uint64_t number, size_t size);
-
-/* Is this a whole message, as it was written? Gives its stream and number. */
-bool torture_read(const void *from, size_t size, uint32_t *ret_stream, uint64_t *ret_number);
-
-/* What is asked, and what the processes share; context of the crew. */
+/* First member of a family's own struct, which holds its options and what its processes share. */
 struct torture {
-	const char *location;
-	uint64_t size_min, size_max;
-	uint32_t priorities, capacity;
-	uint32_t batch; /* messages in one call, at most */
-	uint32_t hold;  /* messages that a receiver holds at once, at most */
-	bool drop;
+	/* What is asked. */
+	const char *location; /* NULL while parsing: one of our own */
+	uint64_t seed;
+	bool seeded, quiet;
 	int64_t duration; /* ns */
-	char *buffers;    /* shared: where each seat's copying receives put messages */
+	double kills, stops;
+
+	const struct torture_family *family;
+
+	/* Filled in before prepare(); that adds what is the family's in the crew. */
+	struct crew crew;
+	struct faults *faults;
 	struct show show;
-	struct ledger_sum sum;                    /* at the end */
-	struct ferry_mailbox_stat at_first, stat; /* stat: at the end */
-	uint64_t before, before_at; /* messages received at the last progress line, and when */
+
+	/* The family's: by prepare(), by inspect(). */
+	bool made;          /* the object is new, and goes in the end */
+	uint64_t recovered; /* dead members that were cleaned up after */
+
+	uint64_t before, before_at; /* moved at the last progress line, and when */
 };
 
-/* The buffer number i of a seat. */
-char *torture_buffer(const struct torture *t, uint32_t seat, uint32_t i);
+/* Those marked * may be NULL. */
+struct torture_family {
+	const char *name;
+	const char *thing, *things; /* what is moved: "message", "messages" */
+	uint32_t may_find;          /* bits 1 << FAULT_* that its checks can report */
+	/* Its options. Its input is torture; torture_argp is its first child. */
+	const struct argp *argp;
+	struct torture *torture; /* with the family's defaults */
 
-/* Make the mailbox; or if it is there, see that nobody uses it, and ask for no more than it has.
- * STATUS_DONE, or the exit status after the failure was reported. */
-int torture_prepare(struct torture *t, uint32_t seats, bool *ret_made);
+	/* Make the object at location, or use it as it is; make the account; set the crew's seats,
+	 * roles and functions. STATUS_DONE, or the exit status after the failure was reported. */
+	int (*prepare)(struct torture *t);
+	void (*introduce)(const struct torture *t); /* * a second line about what is going to be */
+	/* When everybody has gone: see that all is as it must be. */
+	void (*inspect)(struct torture *t);
+	void (*report)(const struct torture *t); /* * lines with the account's figures */
+	void (*clean_up)(struct torture *t);     /* free what prepare() made, but for the object */
+};
 
-/* The work of one seat, for the crew. */
-void torture_work(struct crew *crew, uint32_t seat, void *inherited);
+extern const struct torture_family torture_mailbox;
 
-/* A process is dead: see whether it had received messages that it could not report any more. */
-void torture_dead(struct crew *crew, uint32_t seat);
+/*
+ * The options of all families, a child of the family's own argp, whose parser says at
+ * ARGP_KEY_INIT: state->child_inputs[0] = state->input.
+ */
+extern const struct argp torture_argp;
 
-/* When everybody has gone: receive what is left, then see that nothing else is. */
-void torture_inspect(struct crew *crew);
+/* The help_filter of the family's argp. */
+char *torture_help(int key, const char *text, void *input);
 
 #endif

@@ -4,7 +4,7 @@
  */
 #include <string.h>
 
-#include "torture.h"
+#include "torture_message.h"
 
 #define GOLDEN UINT64_C(0x9e3779b97f4a7c15)
 

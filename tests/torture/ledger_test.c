@@ -7,35 +7,39 @@
 #include "check.h"
 #include "claim.h"
 #include "ledger.h"
-#include "torture.h"
+#include "torture_message.h"
 
 enum { STREAMS = 2, SEATS = 3, PRIORITIES = 2, WINDOW = 64, MS = 1000000 };
 
+static struct faults *faults;
 static struct ledger *l;
 static struct ledger_view views[SEATS];
 static struct ledger_sum sum;
 
 static void begin(void)
 {
-	l = ledger_make(&(struct ledger_plan){ STREAMS, SEATS, PRIORITIES, WINDOW });
+	faults = faults_make();
+	check(faults);
+	l = ledger_make(&(struct ledger_plan){ faults, STREAMS, SEATS, PRIORITIES, WINDOW });
 	check(l);
 	for (uint32_t i = 0; i < SEATS; i++)
 		ledger_seat(l, i);
 }
 
 /* Close the account; exactly n faults of one kind, and none of any other. */
-static void end(enum ledger_fault fault, uint64_t n)
+static void end(enum fault fault, uint64_t n)
 {
 	ledger_close(l, &sum);
-	for (int i = 0; i < LEDGER_FAULTS; i++)
-		check_eq(ledger_count(l, (enum ledger_fault)i), i == (int)fault ? n : 0);
-	check((ledger_sentence(l, 0) != NULL) == (n > 0));
+	for (int i = 0; i < FAULTS; i++)
+		check_eq(faults_of(faults, (enum fault)i), i == (int)fault ? n : 0);
+	check((faults_sentence(faults, 0) != NULL) == (n > 0));
 	ledger_unmake(l);
+	faults_unmake(faults);
 }
 
 static void end_clean(void)
 {
-	end(LEDGER_LOST, 0);
+	end(FAULT_LOST, 0);
 }
 
 static uint64_t start_at(uint32_t stream, uint32_t priority)
@@ -175,7 +179,7 @@ static void a_taken_message_in_a_dead_buffer_comes_again_raised(void)
 	ledger_found(l, 0, n, true);
 	receive(1, come(0, n, 1));
 	ledger_found(l, 0, n, true);
-	end(LEDGER_DUPLICATE, 1);
+	end(FAULT_DUPLICATE, 1);
 }
 
 static void expired_messages_may_be_absent(void)
@@ -195,7 +199,7 @@ static void a_full_window_holds_back(void)
 	check_eq(ledger_begin(l, 0, &(struct ledger_message){ 0 }), -EAGAIN);
 	receive(0, come(0, 0, 1));
 	check_eq(ledger_begin(l, 0, &(struct ledger_message){ 0 }), WINDOW);
-	end(LEDGER_LOST, WINDOW);
+	end(FAULT_LOST, WINDOW);
 }
 
 static void a_successor_learns_where_to_go_on(void)
@@ -213,7 +217,7 @@ static void a_successor_learns_where_to_go_on(void)
 	check(ledger_last(l, 0, &tag, &sent) && sent);
 	ledger_unsent(l, 0, (uint64_t)ledger_begin(l, 0, &(struct ledger_message){ .tag = 8 }));
 	check(ledger_last(l, 0, &tag, &sent) && tag == 7);
-	end(LEDGER_LOST, 1);
+	end(FAULT_LOST, 1);
 }
 
 /* ---- lost ---- */
@@ -222,7 +226,7 @@ static void a_message_that_never_comes_is_lost(void)
 {
 	begin();
 	send_at(0, 0);
-	end(LEDGER_LOST, 1);
+	end(FAULT_LOST, 1);
 }
 
 static void a_message_that_dies_with_its_receiver_is_lost(void)
@@ -231,7 +235,7 @@ static void a_message_that_dies_with_its_receiver_is_lost(void)
 	uint64_t n = send_at(0, 0);
 	take(0, come(0, n, 1));
 	die(0);
-	end(LEDGER_LOST, 1);
+	end(FAULT_LOST, 1);
 }
 
 static void a_message_given_back_that_never_comes_again_is_lost(void)
@@ -240,7 +244,7 @@ static void a_message_given_back_that_never_comes_again_is_lost(void)
 	uint64_t n = send_at(0, 0);
 	take(0, come(0, n, 1));
 	ledger_returning(l, 0, &(struct ledger_delivery){ .number = n, .deliveries = 1 });
-	end(LEDGER_LOST, 1);
+	end(FAULT_LOST, 1);
 }
 
 static void a_message_absent_long_before_it_expires_is_lost(void)
@@ -248,7 +252,7 @@ static void a_message_absent_long_before_it_expires_is_lost(void)
 	begin();
 	int64_t n = ledger_begin(l, 0, &(struct ledger_message){ .ttl = UINT64_C(1) << 60 });
 	ledger_sent(l, 0, (uint64_t)n);
-	end(LEDGER_LOST, 1);
+	end(FAULT_LOST, 1);
 }
 
 /* ---- duplicate ---- */
@@ -260,7 +264,7 @@ static void a_finished_message_that_comes_again_is_a_duplicate(void)
 	receive(0, come(0, n, 1));
 	die(0);
 	receive(1, come(0, n, 2));
-	end(LEDGER_DUPLICATE, 1);
+	end(FAULT_DUPLICATE, 1);
 }
 
 static void a_message_of_a_live_receiver_is_a_duplicate(void)
@@ -271,7 +275,7 @@ static void a_message_of_a_live_receiver_is_a_duplicate(void)
 	die(2);
 	take(1, come(0, n, 2));
 	done(0, come(0, n, 1));
-	end(LEDGER_DUPLICATE, 1);
+	end(FAULT_DUPLICATE, 1);
 }
 
 static void redelivery_after_death_without_a_raised_count_is_a_duplicate(void)
@@ -283,7 +287,7 @@ static void redelivery_after_death_without_a_raised_count_is_a_duplicate(void)
 	take(1, come(0, n, 1));
 	done(1, come(0, n, 1));
 	ledger_found(l, 0, n, true); /* else it would be lost besides */
-	end(LEDGER_DUPLICATE, 1);
+	end(FAULT_DUPLICATE, 1);
 }
 
 static void redelivery_after_return_without_a_raised_count_is_a_duplicate(void)
@@ -294,7 +298,7 @@ static void redelivery_after_return_without_a_raised_count_is_a_duplicate(void)
 	ledger_returning(l, 0, &(struct ledger_delivery){ .number = n, .deliveries = 1 });
 	receive(1, come(0, n, 1));
 	ledger_found(l, 0, n, true);
-	end(LEDGER_DUPLICATE, 1);
+	end(FAULT_DUPLICATE, 1);
 }
 
 static void a_message_of_long_ago_is_a_duplicate(void)
@@ -303,7 +307,7 @@ static void a_message_of_long_ago_is_a_duplicate(void)
 	for (int i = 0; i <= WINDOW; i++)
 		receive(0, come(0, send_at(0, 0), 1));
 	receive(0, come(0, 0, 2));
-	end(LEDGER_DUPLICATE, 1);
+	end(FAULT_DUPLICATE, 1);
 }
 
 /* ---- stray ---- */
@@ -313,7 +317,7 @@ static void a_message_that_was_never_sent_is_stray(void)
 	begin();
 	receive(0, come(0, 5, 1));
 	receive(0, come(STREAMS, 0, 1));
-	end(LEDGER_STRAY, 2);
+	end(FAULT_STRAY, 2);
 }
 
 static void a_raised_count_without_a_death_is_stray(void)
@@ -322,7 +326,7 @@ static void a_raised_count_without_a_death_is_stray(void)
 	uint64_t n = send_at(0, 0);
 	receive(0, come(0, n, 2));
 	receive(0, come(0, n, 1));
-	end(LEDGER_STRAY, 1);
+	end(FAULT_STRAY, 1);
 }
 
 static void a_failed_send_that_arrives_is_stray(void)
@@ -333,7 +337,7 @@ static void a_failed_send_that_arrives_is_stray(void)
 	receive(0, come(0, a, 1));
 	receive(0, come(0, b, 1));
 	ledger_unsent(l, 0, b);
-	end(LEDGER_STRAY, 2);
+	end(FAULT_STRAY, 2);
 }
 
 static void a_message_that_comes_after_it_expired_is_stray(void)
@@ -344,7 +348,7 @@ static void a_message_that_comes_after_it_expired_is_stray(void)
 	ledger_look(l, &views[0]);
 	views[0].called += 1000 * UINT64_C(1000000);
 	ledger_seen(l, 0, &views[0], &(struct ledger_delivery){ .deliveries = 1 }, false);
-	end(LEDGER_STRAY, 1);
+	end(FAULT_STRAY, 1);
 }
 
 /* ---- torn ---- */
@@ -383,7 +387,7 @@ static void another_priority_or_tag_is_torn(void)
 	int64_t n = ledger_begin(l, 0, &(struct ledger_message){ .tag = 9 });
 	ledger_sent(l, 0, (uint64_t)n);
 	receive(0, (struct ledger_delivery){ .deliveries = 1, .tag = 8, .priority = 1 });
-	end(LEDGER_TORN, 2);
+	end(FAULT_TORN, 2);
 }
 
 /* ---- reordered ---- */
@@ -397,7 +401,7 @@ static void a_stream_out_of_order_is_reordered(void)
 	ledger_sent(l, 0, b);
 	receive(0, come(0, b, 1));
 	receive(1, come(0, a, 1));
-	end(LEDGER_REORDERED, 1);
+	end(FAULT_REORDERED, 1);
 }
 
 static void streams_out_of_order_are_reordered(void)
@@ -406,7 +410,7 @@ static void streams_out_of_order_are_reordered(void)
 	uint64_t a = send_at(0, 0), b = send_at(1, 0);
 	receive(0, come(1, b, 1));
 	receive(1, come(0, a, 1));
-	end(LEDGER_REORDERED, 1);
+	end(FAULT_REORDERED, 1);
 }
 
 static void a_batch_out_of_order_is_reordered(void)
@@ -416,7 +420,7 @@ static void a_batch_out_of_order_is_reordered(void)
 	ledger_look(l, &views[0]);
 	ledger_seen(l, 0, &views[0], &(struct ledger_delivery){ 1, b, 0, 1, 0 }, false);
 	ledger_seen(l, 0, &views[0], &(struct ledger_delivery){ 0, a, 0, 1, 0 }, false);
-	end(LEDGER_REORDERED, 1);
+	end(FAULT_REORDERED, 1);
 }
 
 static void a_higher_priority_passed_over_is_reordered(void)
@@ -425,7 +429,7 @@ static void a_higher_priority_passed_over_is_reordered(void)
 	uint64_t low = send_at(0, 0), high = send_at(1, 1);
 	receive(0, come(0, low, 1));
 	receive(0, (struct ledger_delivery){ 1, high, 1, 1, 0 });
-	end(LEDGER_REORDERED, 1);
+	end(FAULT_REORDERED, 1);
 }
 
 static void receives_that_overlap_have_no_order(void)
@@ -466,28 +470,28 @@ static void a_redelivered_message_may_come_late(void)
 /* ---- jammed ---- */
 
 /* Look every 10 ms for so long. */
-static void watch(struct ledger_watch *w, uint64_t progress, bool able, int ms)
+static void watch(struct watch *w, uint64_t progress, bool able, int ms)
 {
 	for (int i = 0; i < ms; i += 10)
-		ledger_watch(l, w, progress, able, w->looked + 10 * MS);
+		watch_look(w, faults, progress, able, w->looked + 10 * MS);
 }
 
 static void stillness_is_a_jam(void)
 {
-	struct ledger_watch w = { 0 };
+	struct watch w = { 0 };
 
 	begin();
 	watch(&w, 1, true, 1000);
 	watch(&w, 2, true, 1900);
-	check_eq(ledger_faults(l), 0);
+	check_eq(faults_all(faults), 0);
 	check(w.longest > UINT64_C(1800) * MS && w.longest < UINT64_C(1900) * MS);
 	watch(&w, 2, true, 10000);
-	end(LEDGER_JAMMED, 1); /* told once */
+	end(FAULT_JAMMED, 1); /* told once */
 }
 
 static void stillness_with_nobody_able_is_no_jam(void)
 {
-	struct ledger_watch w = { 0 };
+	struct watch w = { 0 };
 
 	begin();
 	watch(&w, 1, false, 10000);
@@ -499,11 +503,11 @@ static void stillness_with_nobody_able_is_no_jam(void)
 
 static void who_looks_late_accuses_nobody(void)
 {
-	struct ledger_watch w = { 0 };
+	struct watch w = { 0 };
 
 	begin();
-	ledger_watch(l, &w, 1, true, 1000);
-	ledger_watch(l, &w, 1, true, UINT64_C(60000) * MS);
+	watch_look(&w, faults, 1, true, 1000);
+	watch_look(&w, faults, 1, true, UINT64_C(60000) * MS);
 	end_clean();
 }
 

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * torture_work.c - what the processes of `ferry torture` do until they are killed: every kind of
- * call on the mailbox, mixed by dice.
+ * torture_mailbox_work.c - what the processes of `ferry torture` do until they are killed: every
+ * kind of call on the mailbox, mixed by dice.
  */
 #include <errno.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "torture.h"
+#include "torture_mailbox.h"
 
 #define HOUR          INT64_C(3600000000000)
 #define DROP_PATIENCE UINT64_C(2000000000) /* ns until an unseen message counts as dropped */
@@ -18,7 +18,7 @@
 
 struct worker {
 	struct crew *crew;
-	struct torture *torture;
+	struct box_torture *torture;
 	struct ledger *ledger;
 	uint32_t seat, stream;
 	uint64_t dice;
@@ -42,7 +42,7 @@ static uint64_t roll(struct worker *w, uint64_t below)
 	return crew_below(&w->dice, below);
 }
 
-static void at(struct worker *w, enum crew_call call)
+static void at(struct worker *w, uint32_t call)
 {
 	crew_at(w->crew, w->seat, call);
 }
@@ -51,7 +51,7 @@ static void at(struct worker *w, enum crew_call call)
 static void broken(struct worker *w, const char *call, int error)
 {
 	w->broken = true;
-	ledger_report(w->ledger, LEDGER_BROKEN, "seat %u, %s: %s", w->seat, call,
+	faults_report(w->crew->faults, FAULT_BROKEN, "seat %u, %s: %s", w->seat, call,
 		      ferry_error_name(error));
 }
 
@@ -76,7 +76,7 @@ static ferry_deadline patience(struct worker *w)
 	}
 }
 
-char *torture_buffer(const struct torture *t, uint32_t seat, uint32_t i)
+char *torture_buffer(const struct box_torture *t, uint32_t seat, uint32_t i)
 {
 	return t->buffers + ((size_t)seat * t->batch + i) * t->size_max;
 }
@@ -90,7 +90,7 @@ static void open_box(struct worker *w)
 
 	at(w, CREW_OPEN);
 	int r = ferry_mailbox_open(
-	    &w->box, w->torture->location,
+	    &w->box, w->torture->base.location,
 	    FERRY_MAILBOX_OPTIONS(.flags = FERRY_EXISTING | (roll(w, 2) ? side : 0),
 				  .spin = roll(w, 3) ? 0 : -1, .why = &why));
 	at(w, CREW_OUTSIDE);
@@ -164,7 +164,7 @@ static bool do_rare(struct worker *w)
 /* Small ones are the most frequent, all sizes occur. */
 static size_t choose_size(struct worker *w)
 {
-	const struct torture *t = w->torture;
+	const struct box_torture *t = w->torture;
 	uint64_t most = t->size_max - t->size_min;
 
 	if (roll(w, 4))
@@ -324,7 +324,7 @@ static bool identify(struct worker *w, const struct ferry_message *message,
 				     .tag = message->size };
 
 	if (!torture_read(message->data, message->size, &d.stream, &d.number)) {
-		ledger_report(w->ledger, LEDGER_TORN, "a message of %zu bytes is not whole",
+		faults_report(w->crew->faults, FAULT_TORN, "a message of %zu bytes is not whole",
 			      message->size);
 		return false;
 	}
@@ -423,8 +423,8 @@ static void let_go(struct worker *w)
 	sound = torture_read(message.data, message.size, &stream, &number) && stream == d.stream &&
 		number == d.number;
 	if (!sound)
-		ledger_report(w->ledger, LEDGER_TORN, "a held message of %zu bytes has changed",
-			      message.size);
+		faults_report(w->crew->faults, FAULT_TORN,
+			      "a held message of %zu bytes has changed", message.size);
 	w->n_held--;
 	w->held[i] = w->held[w->n_held];
 	w->held_as[i] = w->held_as[w->n_held];
@@ -526,10 +526,12 @@ static void inherit(struct worker *w, struct heritage *heritage)
 void torture_work(struct crew *crew, uint32_t seat, void *inherited)
 {
 	static struct worker w;
-	struct torture *t = crew->context;
+	struct box_torture *t = crew->context;
 	uint64_t calls = UINT64_MAX;
 
-	w = (struct worker){ .crew = crew, .torture = t, .ledger = crew->ledger, .seat = seat };
+	w = (struct worker){
+		.crew = crew, .torture = t, .ledger = crew_ledger(crew), .seat = seat
+	};
 	w.dice = crew_dice(crew, seat);
 	w.own = malloc(t->size_max * t->batch);
 	if (!w.own)

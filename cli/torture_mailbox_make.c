@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * torture_box.c - the mailbox for `ferry torture`: a new one as asked, or the one that is there.
+ * torture_mailbox_make.c - the mailbox for `ferry torture`: a new one as asked, or the one that is
+ * there.
  */
 #include <errno.h>
 
 #include "cli.h"
-#include "torture.h"
+#include "torture_mailbox.h"
 
 #define CALL_BYTES (UINT64_C(1) << 20) /* of all messages in one call, at most */
 #define SPARE      8                   /* largest messages for which there is always memory */
 
-static void choose_batch(struct torture *t)
+static void choose_batch(struct box_torture *t)
 {
 	uint64_t fit = CALL_BYTES / t->size_max;
 
@@ -20,7 +21,7 @@ static void choose_batch(struct torture *t)
 
 /* What is there is used as it is. Messages must not be larger than it has memory for when all that
  * can be stopped are, with as much in their hands as they ever have. */
-static void adapt(struct torture *t, uint32_t seats, const struct ferry_mailbox_stat *stat)
+static void adapt(struct box_torture *t, uint32_t seats, const struct ferry_mailbox_stat *stat)
 {
 	t->priorities = stat->priorities;
 	t->capacity = stat->capacity;
@@ -39,12 +40,12 @@ static void adapt(struct torture *t, uint32_t seats, const struct ferry_mailbox_
 }
 
 /* Use a mailbox that exists, if nobody else does. A negative error, or the exit status. */
-static int use(struct torture *t, uint32_t seats, struct ferry_why *why)
+static int use(struct box_torture *t, uint32_t seats, struct ferry_why *why)
 {
 	struct ferry_mailbox_stat stat;
 	ferry_mailbox *box;
 	int status = STATUS_DONE;
-	int r = ferry_mailbox_open(&box, t->location,
+	int r = ferry_mailbox_open(&box, t->base.location,
 				   FERRY_MAILBOX_OPTIONS(.flags = FERRY_EXISTING, .why = why));
 
 	if (r < 0)
@@ -53,11 +54,11 @@ static int use(struct torture *t, uint32_t seats, struct ferry_why *why)
 	if (r == 0 && (stat.messages || stat.taken || stat.members_alive > 1)) {
 		cli_complain("torture %s: somebody has it open, or there are messages in it; "
 			     "choose another one",
-			     t->location);
+			     t->base.location);
 		status = STATUS_FAILED;
 	} else if (r == 0 && stat.max_size < sizeof(struct torture_head)) {
 		cli_complain("torture %s: its messages are too small; choose another one",
-			     t->location);
+			     t->base.location);
 		status = STATUS_FAILED;
 	} else if (r == 0) {
 		adapt(t, seats, &stat);
@@ -66,23 +67,23 @@ static int use(struct torture *t, uint32_t seats, struct ferry_why *why)
 	return r < 0 ? r : status;
 }
 
-int torture_prepare(struct torture *t, uint32_t seats, bool *ret_made)
+int torture_make_box(struct box_torture *t, uint32_t seats)
 {
 	struct ferry_why why = { 0 };
 	ferry_mailbox *box;
 
 	choose_batch(t);
 	int r = ferry_mailbox_open(
-	    &box, t->location,
+	    &box, t->base.location,
 	    FERRY_MAILBOX_OPTIONS(.flags = FERRY_EXCLUSIVE | (t->drop ? FERRY_DROP_OLDEST : 0),
 				  .max_size = t->size_max, .messages = t->capacity,
 				  .priorities = t->priorities,
 				  .memory = t->size_max * ((uint64_t)seats * t->hold + SPARE),
 				  .why = &why));
-	*ret_made = r == 0;
+	t->base.made = r == 0;
 	if (r == 0)
 		ferry_mailbox_close(box);
 	else if (r == -EEXIST)
 		r = use(t, seats, &why);
-	return r < 0 ? cli_fail("torture", t->location, r, &why) : r;
+	return r < 0 ? cli_fail("torture", t->base.location, r, &why) : r;
 }

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * ledger_crew.c - the supervisor: starts processes, kills and stops them at random, replaces and
+ * crew.c - the supervisor: starts processes, kills and stops them at random, replaces and
  * watches them.
  *
  * A process is killed through its pid only while nobody can have reaped it: the supervisor is its
  * parent, or (twins) its parent reaps only when the seat is vacant, and the supervisor inherits
  * what a dead parent leaves (PR_SET_CHILD_SUBREAPER). So a pid never names a stranger.
  */
-#include "ledger_crew.h"
+#include "crew.h"
 
 #include <errno.h>
 #include <math.h>
@@ -31,25 +31,6 @@
 #define END_JAMMED (1000 * MS)  /* the same, when things are jammed already */
 #define STOP_MIN   MS
 #define ENOUGH     100 /* faults: no use going on */
-
-const char *const crew_call_names[CREW_CALLS] = {
-	[CREW_OUTSIDE] = "between calls",
-	[CREW_OPEN] = "open",
-	[CREW_CLOSE] = "close",
-	[CREW_SEND] = "send",
-	[CREW_LOAN] = "loan",
-	[CREW_WRITE] = "writing into a loan",
-	[CREW_COMMIT] = "commit",
-	[CREW_RECEIVE] = "receive",
-	[CREW_TAKE] = "take",
-	[CREW_HOLD] = "holding a message",
-	[CREW_DONE] = "done",
-	[CREW_RETURN] = "return",
-	[CREW_PEEK] = "peek",
-	[CREW_STAT] = "stat",
-	[CREW_FORK] = "fork",
-	[CREW_HELD_BACK] = "held back",
-};
 
 /* ---- random numbers: splitmix64 ---- */
 
@@ -93,49 +74,74 @@ static void sleep_until(uint64_t when)
 
 /* ---- who is who ---- */
 
-static uint32_t primaries(const struct crew *crew)
+uint32_t crew_primaries(const struct crew *crew)
 {
-	return crew->senders + crew->receivers;
+	return crew->n[0] + crew->n[1];
 }
 
 uint32_t crew_seats(const struct crew *crew)
 {
-	return primaries(crew) * (crew->twins ? 2 : 1);
+	return crew_primaries(crew) * (crew->twins ? 2 : 1);
 }
 
 bool crew_is_twin(const struct crew *crew, uint32_t seat)
 {
-	return seat >= primaries(crew);
+	return seat >= crew_primaries(crew);
 }
 
-bool crew_is_sender(const struct crew *crew, uint32_t seat)
+uint32_t crew_role(const struct crew *crew, uint32_t seat)
 {
-	return (crew_is_twin(crew, seat) ? seat - primaries(crew) : seat) < crew->senders;
+	uint32_t primary = crew_is_twin(crew, seat) ? seat - crew_primaries(crew) : seat;
+
+	return primary < crew->n[0] ? 0 : 1;
 }
 
-uint32_t crew_stream(const struct crew *crew, uint32_t seat)
+uint32_t crew_last_role(const struct crew *crew)
 {
-	return crew_is_twin(crew, seat) ? seat - crew->receivers : seat;
+	return crew->n[1] ? 1 : 0;
 }
 
-uint32_t crew_streams(const struct crew *crew)
-{
-	return crew->senders * (crew->twins ? 2 : 1);
-}
-
-uint64_t crew_total(const struct crew *crew, bool senders)
+uint64_t crew_total(const struct crew *crew, uint32_t role)
 {
 	uint64_t sum = 0;
 
 	for (uint32_t i = 0; i < crew_seats(crew); i++)
-		if (crew_is_sender(crew, i) == senders)
+		if (crew_role(crew, i) == role)
 			sum += atomic_load(&crew->shared->seats[i].moved);
 	return sum;
 }
 
+const char *crew_call_name(const struct crew *crew, uint32_t call)
+{
+	static const char *const names[CREW_OWN] = {
+		[CREW_OUTSIDE] = "between calls",
+		[CREW_FORK] = "fork",
+		[CREW_HELD_BACK] = "held back",
+	};
+
+	if (call < CREW_OWN)
+		return names[call];
+	for (uint32_t i = CREW_OWN; crew->call_names && crew->call_names[i - CREW_OWN]; i++)
+		if (i == call)
+			return crew->call_names[i - CREW_OWN];
+	return "somewhere";
+}
+
+static const char *where(const struct crew *crew, uint32_t seat)
+{
+	return crew_call_name(crew, atomic_load(&crew->shared->seats[seat].call));
+}
+
+static void announce(struct crew *crew, uint32_t seat)
+{
+	if (crew->seated)
+		crew->seated(crew, seat);
+	atomic_fetch_add(&crew->shared->seats[seat].lives, 1);
+}
+
 /* ---- in a seat's process ---- */
 
-void crew_at(struct crew *crew, uint32_t seat, enum crew_call call)
+void crew_at(struct crew *crew, uint32_t seat, uint32_t call)
 {
 	/* RELAXED(read for certain only after this process's death) */
 	atomic_store_explicit(&crew->shared->seats[seat].call, call, memory_order_relaxed);
@@ -144,7 +150,7 @@ void crew_at(struct crew *crew, uint32_t seat, enum crew_call call)
 void crew_hold_back(struct crew *crew, uint32_t seat)
 {
 	crew_at(crew, seat, CREW_HELD_BACK);
-	sleep_until(ledger_now() + MS);
+	sleep_until(now_ns() + MS);
 	crew_at(crew, seat, CREW_OUTSIDE);
 }
 
@@ -161,7 +167,7 @@ void crew_moved(struct crew *crew, uint32_t seat, uint64_t before, uint64_t n)
 	if (!before || before != atomic_load(&crew->shared->killed) ||
 	    before == atomic_load(&s->answers))
 		return;
-	atomic_store(&s->answered, ledger_now());
+	atomic_store(&s->answered, now_ns());
 	atomic_store(&s->answers, before);
 }
 
@@ -212,8 +218,7 @@ _Noreturn static void become_twin(struct crew *crew, uint32_t seat, pid_t parent
 	follow_as_twin(parent);
 	if (!atomic_compare_exchange_strong(&s->claim, &vacant, getpid()))
 		_exit(0);
-	ledger_seat(crew->ledger, seat);
-	atomic_fetch_add(&s->lives, 1);
+	announce(crew, seat);
 	atomic_store(&s->pid, getpid());
 	crew->work(crew, seat, inherited);
 	leave(crew, seat);
@@ -221,7 +226,7 @@ _Noreturn static void become_twin(struct crew *crew, uint32_t seat, pid_t parent
 
 int crew_fork(struct crew *crew, uint32_t seat, void *inherited)
 {
-	uint32_t twin = seat + primaries(crew);
+	uint32_t twin = seat + crew_primaries(crew);
 	pid_t parent = getpid();
 
 	if (!crew->twins || crew_is_twin(crew, seat) ||
@@ -243,8 +248,7 @@ static void start(struct crew *crew, uint32_t seat)
 	struct crew_seat *s = &crew->shared->seats[seat];
 	struct crew_hold *hold = &crew->holds[seat];
 
-	ledger_seat(crew->ledger, seat);
-	atomic_fetch_add(&s->lives, 1);
+	announce(crew, seat);
 	pid_t pid = fork();
 	if (pid == 0) {
 		follow(crew);
@@ -252,12 +256,12 @@ static void start(struct crew *crew, uint32_t seat)
 		leave(crew, seat);
 	}
 	if (pid < 0) {
-		ledger_report(crew->ledger, LEDGER_BROKEN, "cannot fork: %s", strerror(errno));
+		faults_report(crew->faults, FAULT_BROKEN, "cannot fork: %s", strerror(errno));
 		return;
 	}
 	hold->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
 	if (hold->pidfd < 0) {
-		ledger_report(crew->ledger, LEDGER_BROKEN, "pidfd_open: %s", strerror(errno));
+		faults_report(crew->faults, FAULT_BROKEN, "pidfd_open: %s", strerror(errno));
 		kill(pid, SIGKILL);
 		waitpid(pid, NULL, 0);
 		return;
@@ -275,15 +279,13 @@ static bool is_dead(const struct crew_hold *hold, int timeout_ms)
 /* Judge how a process ended that nobody killed. Twins of a live parent leave no status to us. */
 static void judge_end(struct crew *crew, uint32_t seat, int status)
 {
-	const struct crew_seat *s = &crew->shared->seats[seat];
-	const char *where = crew_call_names[atomic_load(&s->call) % CREW_CALLS];
+	bool leaving = atomic_load(&crew->shared->seats[seat].leaving);
 
-	if (crew->holds[seat].condemned || (atomic_load(&s->leaving) && status == 0))
+	if (crew->holds[seat].condemned || (leaving && status == 0))
 		return;
-	ledger_report(crew->ledger, LEDGER_BROKEN,
+	faults_report(crew->faults, FAULT_BROKEN,
 		      "the %s in seat %u ended by itself, at: %s (wait status 0x%x)",
-		      crew_is_sender(crew, seat) ? "sender" : "receiver", seat, where,
-		      (unsigned)status);
+		      crew->role[crew_role(crew, seat)], seat, where(crew, seat), (unsigned)status);
 }
 
 /* A process is dead: see what it left, and vacate its seat. */
@@ -297,8 +299,6 @@ static void bury(struct crew *crew, uint32_t seat)
 	judge_end(crew, seat, status);
 	if (hold->condemned)
 		crew->figures.kills_in[atomic_load(&s->call) % CREW_CALLS]++;
-	if (crew_is_sender(crew, seat))
-		crew->figures.doubts += ledger_bury_sender(crew->ledger, crew_stream(crew, seat));
 	if (crew->dead)
 		crew->dead(crew, seat);
 	close(hold->pidfd);
@@ -363,17 +363,25 @@ static void resume_due(struct crew *crew, uint64_t now)
 			resume(crew, i);
 }
 
-/* How many of the primary senders or receivers could move a message: are there, not stopped, and
- * not held back by the ledger. */
-static uint32_t running(const struct crew *crew, bool senders)
+/* How many primaries of a role could move something: are there, not stopped, and not held back by
+ * the account. */
+static uint32_t running(const struct crew *crew, uint32_t role)
 {
 	uint32_t n = 0;
 
-	for (uint32_t i = 0; i < primaries(crew); i++)
-		n += crew_is_sender(crew, i) == senders && crew->holds[i].pidfd >= 0 &&
+	for (uint32_t i = 0; i < crew_primaries(crew); i++)
+		n += crew_role(crew, i) == role && crew->holds[i].pidfd >= 0 &&
 		     !crew->holds[i].resume &&
 		     atomic_load(&crew->shared->seats[i].call) != CREW_HELD_BACK;
 	return n;
+}
+
+static bool all_roles_run(const struct crew *crew)
+{
+	for (uint32_t role = 0; role < CREW_ROLES; role++)
+		if (crew->n[role] && !running(crew, role))
+			return false;
+	return true;
 }
 
 /* Kill the process in a seat, now, and wait for its death. */
@@ -381,16 +389,17 @@ static void kill_seat(struct crew *crew, uint32_t seat)
 {
 	struct crew_hold *hold = &crew->holds[seat];
 
-	ledger_condemn(crew->ledger, seat);
+	if (crew->condemned)
+		crew->condemned(crew, seat);
 	hold->condemned = true;
-	uint64_t now = ledger_now();
+	uint64_t now = now_ns();
 	syscall(SYS_pidfd_send_signal, hold->pidfd, SIGKILL, NULL, 0);
 	/* Only now: what is begun after seeing this time is begun after the kill. */
 	atomic_store(&crew->shared->killed, now);
 	crew->unanswered = now;
 	while (!is_dead(hold, 1000))
 		;
-	crew->figures.kills[!crew_is_sender(crew, seat)]++;
+	crew->figures.kills[crew_role(crew, seat)]++;
 	bury(crew, seat);
 }
 
@@ -407,26 +416,25 @@ static void kill_one(struct crew *crew)
 		start(crew, seat);
 }
 
-/* At least one sender and one receiver go on, and half of them at least. Twins are not stopped: if
+/* At least one of each role goes on, and half of them at least. Twins are not stopped: if
  * the supervisor died they would remain so, as what tells them is a signal. */
 static void stop_one(struct crew *crew, uint64_t now)
 {
-	uint32_t seat = (uint32_t)crew_below(&crew->stop_dice, primaries(crew));
+	uint32_t seat = (uint32_t)crew_below(&crew->stop_dice, crew_primaries(crew));
 	uint64_t length = STOP_MIN + crew_below(&crew->stop_dice, crew->stop_max);
-	bool sender = crew_is_sender(crew, seat);
-	uint32_t all = sender ? crew->senders : crew->receivers;
+	uint32_t role = crew_role(crew, seat);
 
 	if (crew->holds[seat].pidfd < 0 || crew->holds[seat].resume)
 		return;
-	if (running(crew, sender) <= (all + 1) / 2)
+	if (running(crew, role) <= (crew->n[role] + 1) / 2)
 		return;
 	syscall(SYS_pidfd_send_signal, crew->holds[seat].pidfd, SIGSTOP, NULL, 0);
 	crew->holds[seat].resume = now + length;
 	crew->figures.stops++;
 }
 
-/* When the first sender, or receiver, had moved a message in a call begun after the kill. */
-static uint64_t first_answer(const struct crew *crew, bool senders)
+/* When the first of a role had moved something in a call begun after the kill. */
+static uint64_t first_answer(const struct crew *crew, uint32_t role)
 {
 	uint64_t first = UINT64_MAX;
 
@@ -434,23 +442,25 @@ static uint64_t first_answer(const struct crew *crew, bool senders)
 		const struct crew_seat *s = &crew->shared->seats[i];
 		uint64_t at = atomic_load(&s->answered);
 
-		if (crew_is_sender(crew, i) == senders &&
-		    atomic_load(&s->answers) == crew->unanswered && at < first)
+		if (crew_role(crew, i) == role && atomic_load(&s->answers) == crew->unanswered &&
+		    at < first)
 			first = at;
 	}
 	return first;
 }
 
-/* A kill is recovered from when both a sender and a receiver have moved a message since. */
+/* A kill is recovered from when somebody of each role has moved something since. */
 static void see_recovery(struct crew *crew)
 {
-	uint64_t sender, receiver, last;
+	uint64_t last = 0;
 
 	if (!crew->unanswered)
 		return;
-	sender = first_answer(crew, true);
-	receiver = first_answer(crew, false);
-	last = sender > receiver ? sender : receiver;
+	for (uint32_t role = 0; role < CREW_ROLES; role++) {
+		uint64_t answer = crew->n[role] ? first_answer(crew, role) : 0;
+
+		last = answer > last ? answer : last;
+	}
 	if (last == UINT64_MAX)
 		return;
 	if (last - crew->unanswered > crew->figures.slowest)
@@ -467,7 +477,7 @@ static uint64_t earliest(uint64_t a, uint64_t b)
 /* One round of the supervisor: do what is due, then sleep until something is. */
 static void supervise(struct crew *crew)
 {
-	uint64_t now = ledger_now();
+	uint64_t now = now_ns();
 
 	look_around(crew, true);
 	see_recovery(crew);
@@ -481,8 +491,8 @@ static void supervise(struct crew *crew)
 		kill_one(crew);
 		crew->next_kill = next_event(&crew->kill_dice, crew->kills_per_second, now);
 	}
-	ledger_watch(crew->ledger, &crew->watch, crew_total(crew, false),
-		     running(crew, true) && running(crew, false), ledger_now());
+	watch_look(&crew->watch, crew->faults, crew_total(crew, crew_last_role(crew)),
+		   all_roles_run(crew), now_ns());
 	if (now >= crew->next_tick) {
 		crew->tick(crew, now);
 		crew->next_tick = now + TICK;
@@ -493,24 +503,23 @@ static void supervise(struct crew *crew)
 }
 
 /* True when no process of a role is left; twins that are just being forked count. */
-static bool all_left(const struct crew *crew, bool senders)
+static bool all_left(const struct crew *crew, uint32_t role)
 {
 	for (uint32_t i = 0; i < crew_seats(crew); i++)
-		if (crew_is_sender(crew, i) == senders &&
-		    (atomic_load(&crew->shared->seats[i].pid) ||
-		     atomic_load(&crew->shared->seats[i].claim)))
+		if (crew_role(crew, i) == role && (atomic_load(&crew->shared->seats[i].pid) ||
+						   atomic_load(&crew->shared->seats[i].claim)))
 			return false;
 	return true;
 }
 
-static void await_end(struct crew *crew, bool senders)
+static void await_end(struct crew *crew, uint32_t role)
 {
-	bool jammed = ledger_count(crew->ledger, LEDGER_JAMMED);
-	uint64_t until = ledger_now() + (jammed ? END_JAMMED : END_WAIT);
+	bool jammed = faults_of(crew->faults, FAULT_JAMMED);
+	uint64_t until = now_ns() + (jammed ? END_JAMMED : END_WAIT);
 
-	while (!all_left(crew, senders) && ledger_now() < until && !interrupt_seen()) {
+	while (!all_left(crew, role) && now_ns() < until && !interrupt_seen()) {
 		look_around(crew, false);
-		sleep_until(ledger_now() + NAP);
+		sleep_until(now_ns() + NAP);
 	}
 }
 
@@ -519,15 +528,12 @@ static void end_the_rest(struct crew *crew)
 {
 	look_around(crew, false);
 	for (uint32_t i = 0; i < crew_seats(crew); i++) {
-		const struct crew_seat *s = &crew->shared->seats[i];
-
 		if (crew->holds[i].pidfd < 0)
 			continue;
 		if (!interrupt_seen())
-			ledger_report(crew->ledger, LEDGER_JAMMED,
+			faults_report(crew->faults, FAULT_JAMMED,
 				      "the %s in seat %u did not come to its end, at: %s",
-				      crew_is_sender(crew, i) ? "sender" : "receiver", i,
-				      crew_call_names[atomic_load(&s->call) % CREW_CALLS]);
+				      crew->role[crew_role(crew, i)], i, where(crew, i));
 		kill_seat(crew, i);
 	}
 	while (waitpid(-1, NULL, WNOHANG) > 0)
@@ -541,12 +547,12 @@ static void finish(struct crew *crew)
 			resume(crew, i);
 	atomic_store(&crew->shared->finish, 1);
 	if (!interrupt_seen()) {
-		await_end(crew, true);
+		await_end(crew, 0);
 		atomic_store(&crew->shared->drain, 1);
-		await_end(crew, false);
+		await_end(crew, 1);
 	}
 	see_recovery(crew);
-	crew->ended = ledger_now();
+	crew->ended = now_ns();
 	end_the_rest(crew);
 }
 
@@ -576,16 +582,16 @@ void crew_fini(struct crew *crew)
 
 void crew_run(struct crew *crew, double seconds)
 {
-	uint64_t now = ledger_now(), end = now + (uint64_t)(seconds * 1e9);
+	uint64_t now = now_ns(), end = now + (uint64_t)(seconds * 1e9);
 
 	crew->started = now;
 	crew->watch.looked = now;
 	crew->next_kill = next_event(&crew->kill_dice, crew->kills_per_second, now);
 	crew->next_stop = next_event(&crew->stop_dice, crew->stops_per_second, now);
-	for (uint32_t i = 0; i < primaries(crew); i++)
+	for (uint32_t i = 0; i < crew_primaries(crew); i++)
 		start(crew, i);
-	while (ledger_now() < end && !interrupt_seen() &&
-	       !ledger_count(crew->ledger, LEDGER_JAMMED) && ledger_faults(crew->ledger) < ENOUGH)
+	while (now_ns() < end && !interrupt_seen() && !faults_of(crew->faults, FAULT_JAMMED) &&
+	       faults_all(crew->faults) < ENOUGH)
 		supervise(crew);
 	finish(crew);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * torture_inspect.c - what `ferry torture` looks at after a death, and when all is over.
+ * torture_mailbox_inspect.c - what `ferry torture` looks at after a death, and when all is over.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "ledger_inspect.h"
-#include "torture.h"
+#include "torture_mailbox.h"
 
 /*
  * A copying receive may have finished just before its process was killed, which then could not
@@ -19,12 +19,14 @@
  */
 void torture_dead(struct crew *crew, uint32_t seat)
 {
-	const struct torture *t = crew->context;
+	const struct box_torture *t = crew->context;
 	uint32_t stream;
 	uint64_t number;
 
-	if (crew_is_sender(crew, seat))
+	if (crew_is_sender(crew, seat)) {
+		ledger_bury_sender(crew_ledger(crew), crew_stream(crew, seat));
 		return;
+	}
 	for (uint32_t i = 0; i < t->batch; i++) {
 		char *buffer = torture_buffer(t, seat, i);
 		struct torture_head head;
@@ -32,7 +34,7 @@ void torture_dead(struct crew *crew, uint32_t seat)
 		memcpy(&head, buffer, sizeof head);
 		if (head.size <= t->size_max && torture_read(buffer, head.size, &stream, &number) &&
 		    stream < crew_streams(crew))
-			ledger_found(crew->ledger, stream, number,
+			ledger_found(crew_ledger(crew), stream, number,
 				     head.size > FERRY_MAILBOX_INLINE);
 		memset(buffer, 0, sizeof head);
 	}
@@ -42,7 +44,7 @@ void torture_dead(struct crew *crew, uint32_t seat)
 static void drain(struct crew *crew, ferry_mailbox *box)
 {
 	static struct ledger_view view;
-	struct torture *t = crew->context;
+	struct box_torture *t = crew->context;
 	struct ferry_message info;
 	struct ledger_delivery d = { 0 };
 	uint32_t seat = crew_seats(crew); /* one more than the crew has */
@@ -50,7 +52,7 @@ static void drain(struct crew *crew, ferry_mailbox *box)
 	ssize_t r = buffer ? 0 : -1;
 
 	while (r >= 0) {
-		ledger_look(crew->ledger, &view);
+		ledger_look(crew_ledger(crew), &view);
 		r = ferry_mailbox_receive_with(box, buffer, t->size_max, &info, FERRY_NOW);
 		if (r < 0)
 			break;
@@ -58,13 +60,13 @@ static void drain(struct crew *crew, ferry_mailbox *box)
 		d.deliveries = info.deliveries;
 		d.tag = info.size;
 		if (torture_read(buffer, info.size, &d.stream, &d.number))
-			ledger_seen(crew->ledger, seat, &view, &d, false);
+			ledger_seen(crew_ledger(crew), seat, &view, &d, false);
 		else
-			ledger_report(crew->ledger, LEDGER_TORN,
+			faults_report(crew->faults, FAULT_TORN,
 				      "a message of %zu bytes is not whole", info.size);
 	}
 	if (r != -EAGAIN)
-		ledger_report(crew->ledger, LEDGER_BROKEN, "receive at the end: %s",
+		faults_report(crew->faults, FAULT_BROKEN, "receive at the end: %s",
 			      ferry_error_name((int)r));
 	free(buffer);
 }
@@ -73,18 +75,18 @@ static void drain(struct crew *crew, ferry_mailbox *box)
  * have been sent, and dropped or expired unseen. */
 static void compare_counts(struct crew *crew, const struct ledger_sum *sum)
 {
-	const struct torture *t = crew->context;
+	const struct box_torture *t = crew->context;
 	uint64_t kills = crew->figures.kills[0] + crew->figures.kills[1];
 	uint64_t counted = t->stat.sent - t->at_first.sent, went = sum->begun - sum->absent;
 	uint64_t dropped = t->stat.dropped - t->at_first.dropped;
 	uint64_t expired = t->stat.expired - t->at_first.expired;
 
 	if (counted + kills < went || counted > sum->begun + kills)
-		ledger_report(crew->ledger, LEDGER_BROKEN,
+		faults_report(crew->faults, FAULT_BROKEN,
 			      "stat counts %" PRIu64 " messages sent, the ledger %" PRIu64, counted,
 			      went);
 	if (sum->gone > dropped + expired + kills)
-		ledger_report(crew->ledger, LEDGER_LOST,
+		faults_report(crew->faults, FAULT_LOST,
 			      "%" PRIu64 " messages are missing, but stat counts %" PRIu64
 			      " dropped and %" PRIu64 " expired",
 			      sum->gone, dropped, expired);
@@ -92,28 +94,30 @@ static void compare_counts(struct crew *crew, const struct ledger_sum *sum)
 
 static void close_account(struct crew *crew)
 {
-	struct torture *t = crew->context;
+	struct box_torture *t = crew->context;
 
-	ledger_close(crew->ledger, &t->sum);
+	ledger_close(crew_ledger(crew), &t->sum);
 	compare_counts(crew, &t->sum);
 }
 
-void torture_inspect(struct crew *crew)
+void torture_inspect(struct torture *base)
 {
-	struct torture *t = crew->context;
+	struct box_torture *t = (struct box_torture *)base;
+	struct crew *crew = &base->crew;
 	struct ferry_why why = { 0 };
 	ferry_mailbox *box;
-	int r = ferry_mailbox_open(&box, t->location,
+	int r = ferry_mailbox_open(&box, t->base.location,
 				   FERRY_MAILBOX_OPTIONS(.flags = FERRY_EXISTING, .why = &why));
 
 	if (r < 0) {
-		ledger_report(crew->ledger, LEDGER_BROKEN, "open at the end: %s %s",
+		faults_report(crew->faults, FAULT_BROKEN, "open at the end: %s %s",
 			      ferry_error_name(r), why.text);
 		return;
 	}
-	ledger_seat(crew->ledger, crew_seats(crew));
+	ledger_seat(crew_ledger(crew), crew_seats(crew));
 	drain(crew, box);
-	ledger_inspect(crew->ledger, box, t->location, &t->stat);
+	ledger_inspect(base->faults, box, base->location, &t->stat);
+	base->recovered = t->stat.recovered - t->at_first.recovered;
 	ferry_mailbox_close(box);
 	close_account(crew);
 }
