@@ -59,6 +59,9 @@ enum {
 					 two naps does not; use a deadline as well */
 	FERRY_DROP_OLDEST = 1 << 6,   /**< at creation: a send into a full mailbox drops the oldest
 					   message of that priority instead of waiting */
+	FERRY_READ = 1 << 10,         /**< the reading end of a pipe */
+	FERRY_WRITE = 1 << 11,        /**< the writing end of a pipe */
+	FERRY_SIGPIPE = 1 << 12,      /**< a write that is -EPIPE raises SIGPIPE as well */
 };
 
 /** Why a cold call (open, remove, list) failed: the code again and a sentence with the names and
