@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* receive.c - receiving: copy, many, in place (take, done, return), and peeking. */
-#include "copy.h"
+#include "../base/copy.h"
 #include "held.h"
 #include "message.h"
 #include "recover.h"

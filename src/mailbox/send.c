@@ -2,7 +2,7 @@
 /* send.c - sending: copy, many, and in place (loan, commit, cancel). */
 #include "../base/options.h"
 #include "../os/cpu.h"
-#include "copy.h"
+#include "../base/copy.h"
 #include "held.h"
 #include "message.h"
 #include "recover.h"

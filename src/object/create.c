@@ -149,3 +149,29 @@ int fy_create(const struct fy_place *place, const struct fy_kind *kind,
 	}
 	return draft.fd;
 }
+
+static int build_unnamed(int fd, const struct fy_kind *kind, const struct fy_creation *creation)
+{
+	uint64_t bytes =
+	    fy_object_body(creation->member_slots, creation->n_bells) + creation->body_bytes;
+	int r = reserve(fd, bytes);
+
+	if (r == 0)
+		r = fill(fd, bytes, kind, creation);
+	if (r == 0 && fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0)
+		r = -errno;
+	return r;
+}
+
+int fy_create_unnamed(const struct fy_kind *kind, const struct fy_creation *creation,
+		      struct ferry_why *why)
+{
+	int fd = memfd_create("ferry", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	int r = fd < 0 ? -errno : build_unnamed(fd, kind, creation);
+
+	if (r == 0)
+		return fd;
+	if (fd >= 0)
+		(void)close(fd);
+	return fy_why(why, r, "cannot make an object in memory: %s", strerror(-r));
+}

@@ -40,7 +40,14 @@ void fy_object_ring_all(struct fy_object *object)
 
 const char *ferry_kind_name(enum ferry_kind kind)
 {
-	return kind == FERRY_KIND_MAILBOX ? "mailbox" : "unknown";
+	switch (kind) {
+	case FERRY_KIND_MAILBOX:
+		return "mailbox";
+	case FERRY_KIND_PIPE:
+		return "pipe";
+	default:
+		return "unknown";
+	}
 }
 
 /* ---- all objects of this process, for fork ---- */
@@ -238,11 +245,26 @@ static int open_or_create(struct fy_object *object, const struct fy_place *place
 	return r;
 }
 
-int fy_object_open(struct fy_object *object, const char *location, const struct fy_kind *kind,
-		   uint32_t flags, const struct fy_creation *creation, struct ferry_why *why)
+static int open_and_map(struct fy_object *object, int fd, struct ferry_why *why)
+{
+	const struct fy_place nowhere = { .path = "the descriptor" };
+	struct fy_found found;
+	int r = fy_open_descriptor(&found, fd, why);
+
+	if (r < 0)
+		return r;
+	r = check_kind(&found, object->kind, &nowhere, why);
+	if (r == 0)
+		r = map(object, &found, 1, why);
+	if (r < 0)
+		(void)close(fd);
+	return r;
+}
+
+/* Before the first object of this process: what notices forks. */
+static int begin(struct fy_object *object, const struct fy_kind *kind)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
-	struct fy_place place;
 	int r = fy_fork_init();
 
 	if (r < 0)
@@ -251,6 +273,71 @@ int fy_object_open(struct fy_object *object, const char *location, const struct 
 	memset(object, 0, sizeof(*object));
 	object->kind = kind;
 	object->slot = FY_NO_SLOT;
+	return 0;
+}
+
+int fy_object_open_descriptor(struct fy_object *object, int fd, const struct fy_kind *kind,
+			      struct ferry_why *why)
+{
+	int r = begin(object, kind);
+
+	if (r < 0)
+		(void)close(fd);
+	else
+		r = open_and_map(object, fd, why);
+	if (r == 0)
+		enlist(object);
+	return r;
+}
+
+int fy_object_describe(const struct fy_object *object)
+{
+	int fd = describe_anew(object->fd, object->writable);
+
+	return fd < 0 ? -errno : fd;
+}
+
+static int map_half(uint8_t *at, uint64_t bytes, int protection, int fd, uint64_t offset)
+{
+	return mmap(at, bytes, protection, MAP_SHARED | MAP_FIXED, fd, (off_t)offset) == MAP_FAILED
+		   ? -errno
+		   : 0;
+}
+
+void *fy_object_map_twice(struct fy_object *object, uint64_t offset, uint64_t bytes, int writable)
+{
+	int protection = PROT_READ | (writable ? PROT_WRITE : 0);
+	/* As in map(): not through the description that holds our lock. */
+	int fd = describe_anew(object->fd, object->writable);
+	int from = fd < 0 ? object->fd : fd;
+	uint8_t *base =
+	    mmap(NULL, 2 * bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (base != MAP_FAILED && (map_half(base, bytes, protection, from, offset) < 0 ||
+				   map_half(base + bytes, bytes, protection, from, offset) < 0 ||
+				   fy_sigbus_guard(base, 2 * bytes, &object->broken) < 0)) {
+		(void)munmap(base, 2 * bytes);
+		base = MAP_FAILED;
+	}
+	if (fd >= 0)
+		(void)close(fd);
+	return base == MAP_FAILED ? NULL : base;
+}
+
+void fy_object_unmap_twice(void *base, uint64_t bytes)
+{
+	fy_sigbus_release(base);
+	(void)munmap(base, 2 * bytes);
+}
+
+int fy_object_open(struct fy_object *object, const char *location, const struct fy_kind *kind,
+		   uint32_t flags, const struct fy_creation *creation, struct ferry_why *why)
+{
+	struct fy_place place;
+	int r = begin(object, kind);
+
+	if (r < 0)
+		return r;
 	int make = creation && !(flags & (FERRY_EXISTING | FERRY_OBSERVE));
 	r = fy_place_open(&place, location, make, why);
 	if (r < 0)
@@ -289,6 +376,8 @@ static int rejoin(struct fy_object *object)
 	if (object->fd < 0)
 		return -EBADF;
 	int r = object->writable ? fy_member_join(object) : 0;
+	if (r == 0 && object->kind->rejoined)
+		object->kind->rejoined(object);
 	if (r == 0)
 		/* SYNC(object.generation) release: pairs with fy_object_is_ours(). */
 		atomic_store_explicit(&object->generation, fy_fork_generation(),

@@ -27,6 +27,9 @@ struct fy_kind {
 	 * is another, that incarnation is no more and nothing may be done for it. May be run by
 	 * several at once, killed and stopped anywhere. 0, or an error: try again later. */
 	int (*recover)(struct fy_object *object, uint32_t slot, uint64_t dead);
+	/* In a forked child that has just got a slot of its own: forget what the parent was at.
+	 * Only one thread is here. May be NULL. */
+	void (*rejoined)(struct fy_object *object);
 };
 
 struct fy_object {
@@ -65,6 +68,20 @@ struct fy_creation {
  * _OBSERVE. The object is mapped, but not joined: the caller checks the body first. */
 int fy_object_open(struct fy_object *object, const char *location, const struct fy_kind *kind,
 		   uint32_t flags, const struct fy_creation *creation, struct ferry_why *why);
+
+/* The same with an object behind a descriptor, which is the object's from now on, or closed. Its
+ * open file description must be nobody else's. */
+int fy_object_open_descriptor(struct fy_object *object, int fd, const struct fy_kind *kind,
+			      struct ferry_why *why);
+
+/* A descriptor for the same file with an open file description of its own: what is locked through
+ * it is nobody else's. Of a forked child, too. -errno. */
+int fy_object_describe(const struct fy_object *object);
+
+/* Map bytes of the file from offset on, page multiples both, twice in a row; writable or not. NULL:
+ * no memory. Guarded against truncation; ended with fy_object_unmap_twice(). */
+void *fy_object_map_twice(struct fy_object *object, uint64_t offset, uint64_t bytes, int writable);
+void fy_object_unmap_twice(void *base, uint64_t bytes);
 
 /* Become a member. -FERRY_EMEMBERS, -FERRY_ECORRUPT, or -errno of the lock. */
 int fy_object_join(struct fy_object *object, struct ferry_why *why);

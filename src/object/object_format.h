@@ -13,10 +13,12 @@
 #define FY_HEADER_BYTES 4096u
 #define FY_MEMBERS_MAX  4094u
 #define FY_BELLS_MAX    64u
-#define FY_LOCK_MEMBER  (INT64_C(1) << 62) /* byte that slot 0's member locks */
+#define FY_LOCK_MEMBER  (INT64_C(1) << 62)      /* byte that slot 0's member locks */
+#define FY_LOCK_ROLE    (FY_LOCK_MEMBER + 4096) /* byte that every holder of role 0 locks */
 
 /* The layout of each kind that this library reads and writes; it covers this page too. */
 #define FY_LAYOUT_MAILBOX 1u
+#define FY_LAYOUT_PIPE    1u
 
 enum { FY_STATE_READY = 1, FY_STATE_REMOVED = 2 };
 

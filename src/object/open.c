@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ferry/error.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -83,7 +84,14 @@ static int check_magic(const struct fy_header_shm *h, ssize_t n, const struct fy
 
 uint32_t fy_known_layout(uint32_t kind)
 {
-	return kind == FERRY_KIND_MAILBOX ? FY_LAYOUT_MAILBOX : 0;
+	switch (kind) {
+	case FERRY_KIND_MAILBOX:
+		return FY_LAYOUT_MAILBOX;
+	case FERRY_KIND_PIPE:
+		return FY_LAYOUT_PIPE;
+	default:
+		return 0;
+	}
 }
 
 /* Another layout may have other sizes: leave it to a library that knows it. */
@@ -121,18 +129,16 @@ static int check_sizes(const struct fy_header_shm *h, const struct stat *s,
 	return 0;
 }
 
-int fy_open_found(struct fy_found *ret_found, const struct fy_place *place, int writable,
-		  struct ferry_why *why)
+/* Read and check the header behind ret_found->fd, which is closed on failure. */
+static int read_header(struct fy_found *ret_found, const struct fy_place *place,
+		       struct ferry_why *why)
 {
 	struct fy_header_shm header;
 	size_t want = offsetof(struct fy_header_shm, state);
-	int r = open_file(ret_found, place, writable, why);
 
-	if (r < 0)
-		return r;
 	memset(&header, 0, sizeof(header));
 	ssize_t n = pread(ret_found->fd, &header, want, 0);
-	r = n < 0 ? -errno : check_magic(&header, n, place, why);
+	int r = n < 0 ? -errno : check_magic(&header, n, place, why);
 	ret_found->kind = header.kind;
 	ret_found->layout = header.layout;
 	if (r == 0)
@@ -149,4 +155,28 @@ int fy_open_found(struct fy_found *ret_found, const struct fy_place *place, int 
 	ret_found->n_bells = header.n_bells;
 	ret_found->member_slots = header.member_slots;
 	return 0;
+}
+
+int fy_open_found(struct fy_found *ret_found, const struct fy_place *place, int writable,
+		  struct ferry_why *why)
+{
+	int r = open_file(ret_found, place, writable, why);
+
+	return r < 0 ? r : read_header(ret_found, place, why);
+}
+
+int fy_open_descriptor(struct fy_found *ret_found, int fd, struct ferry_why *why)
+{
+	struct fy_place nowhere = { .directory = -1 };
+
+	(void)snprintf(nowhere.path, sizeof(nowhere.path), "descriptor %d", fd);
+	ret_found->fd = fd;
+	int r = fstat(fd, &ret_found->status) != 0
+		    ? fy_why(why, -errno, "%s: %s", nowhere.path, strerror(errno))
+		    : check_type(&ret_found->status, &nowhere, why);
+	if (r < 0) {
+		(void)close(fd);
+		return r;
+	}
+	return read_header(ret_found, &nowhere, why);
 }

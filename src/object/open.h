@@ -30,4 +30,8 @@ uint32_t fy_known_layout(uint32_t kind);
 int fy_open_found(struct fy_found *ret_found, const struct fy_place *place, int writable,
 		  struct ferry_why *why);
 
+/* The same for what is behind a descriptor that we have already, which is the caller's no more:
+ * it is in ret_found, or closed. */
+int fy_open_descriptor(struct fy_found *ret_found, int fd, struct ferry_why *why);
+
 #endif

@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: MIT */
+/* read.c - read and readv. */
+#include "read.h"
+
+#include <limits.h>
+
+#include "../os/cpu.h"
+#include "cursor.h"
+#include "presence.h"
+
+#define FRESH_LOOKS 1000u
+#define LOST_MAX    65536u       /* races with other readers in one attempt */
+#define BITE        (64u * 1024) /* a long read gives room back after so many bytes */
+
+/* ---- where we are ---- */
+
+/* Among holes: from the first byte to the next hole. 0, or -EAGAIN: head moved, or nothing there.
+ */
+static int look_among_holes(struct ferry_pipe *pipe, struct fy_stretch *stretch)
+{
+	struct fy_skip skip;
+
+	for (uint32_t i = 0; i <= FY_HOLES; i++) {
+		if (stretch->from == stretch->to ||
+		    !fy_hole_between(pipe, stretch->from, stretch->to, &skip))
+			return 0;
+		if ((int64_t)(skip.from - stretch->from) > 0) {
+			stretch->to = skip.from;
+			return 0;
+		}
+		uint64_t to = (int64_t)(skip.to - stretch->to) > 0 ? stretch->to : skip.to;
+		if (!fy_read_take(pipe, stretch->from, to))
+			return -EAGAIN;
+		stretch->from = to;
+	}
+	return -EAGAIN;
+}
+
+int fy_read_look_slow(struct ferry_pipe *pipe, struct fy_stretch *ret_stretch)
+{
+	for (uint32_t i = 0; i < FRESH_LOOKS; i++) {
+		uint64_t head = fy_head_load(pipe);
+		uint64_t word = fy_turn_load(pipe);
+		struct fy_stretch stretch = { head,
+					      fy_position_after(head, fy_turn_position(word)) };
+		/* Head was old: others have read a whole lap since. */
+		if (stretch.to - stretch.from > pipe->ring_bytes)
+			continue;
+		if (FY_UNLIKELY(fy_holes_exist(pipe))) {
+			if (look_among_holes(pipe, &stretch) < 0)
+				continue;
+			fy_hole_tidy(pipe, stretch.from);
+		} else {
+			/* SYNC(pipe.seen_tail) release: pairs with fy_read_look(). */
+			atomic_store_explicit(&pipe->seen_tail, stretch.to, memory_order_release);
+		}
+		*ret_stretch = stretch;
+		return stretch.from == stretch.to ? -EAGAIN : 0;
+	}
+	return -FERRY_ECORRUPT;
+}
+
+void fy_read_ring_slow(struct ferry_pipe *pipe)
+{
+	uint64_t head = fy_head_load(pipe);
+	uint64_t fill = fy_position_after(head, fy_turn_position(fy_turn_load(pipe))) - head;
+	uint64_t room = fill < pipe->capacity ? pipe->capacity - fill : 0;
+	/* RELAXED(ordered by the bell, whose bit was seen) */
+	uint64_t wanted = atomic_load_explicit(&pipe->shm->room_wanted, memory_order_relaxed);
+
+	if (room < wanted && wanted != UINT64_MAX && !fy_holes_exist(pipe))
+		return;
+	/* First this, then the ring: who prepares after the ring writes it anew. */
+	/* RELAXED(ordered by the bell) */
+	atomic_store_explicit(&pipe->shm->room_wanted, UINT64_MAX, memory_order_relaxed);
+	fy_bell_ring(fy_pipe_bell(pipe, FY_BELL_SPACE), FY_BELL_ALL);
+}
+
+/* ---- waiting for bytes ---- */
+
+static int host_state(void *object)
+{
+	return fy_pipe_state(object);
+}
+
+/* A nap is over. The dead hold nothing that readers need, but their places are wanted. */
+static int host_care(void *object)
+{
+	(void)object;
+	return 0;
+}
+
+static const struct fy_waiter_host host = { .state = host_state, .care = host_care };
+
+void fy_pipe_wait_for_bytes(struct ferry_pipe *pipe, struct fy_waiter *waiter,
+			    ferry_deadline deadline)
+{
+	/* RELAXED(a guess) */
+	uint32_t cpu = atomic_load_explicit(&pipe->shm->writer_cpu, memory_order_relaxed);
+
+	*waiter = (struct fy_waiter){
+		.host = &host,
+		.object = pipe,
+		.deadline = deadline,
+		.bell = fy_pipe_bell(pipe, FY_BELL_BYTES),
+		.spin = &pipe->spin,
+		.count = &pipe->object.members[pipe->object.slot].waiting_receivers,
+		.interruptible = (pipe->flags & FERRY_INTERRUPTIBLE) != 0,
+		.same_core = cpu == fy_cpu() + 1,
+	};
+}
+
+int fy_pipe_wait_for_bytes_again(struct ferry_pipe *pipe, struct fy_waiter *waiter)
+{
+	if (fy_waiter_is_about_to_sleep(waiter)) {
+		fy_presence_watch(pipe);
+		if (!fy_presence_ask(pipe))
+			return FY_NO_WRITERS;
+	}
+	return fy_waiter_again(waiter);
+}
+
+/* ---- reading ---- */
+
+/* Copy out, then take: whoever was faster has them, and our copy counts for nothing. So many
+ * bytes, or -EAGAIN. */
+static inline ssize_t bite(struct ferry_pipe *pipe, struct fy_cursor *cursor, uint64_t size,
+			   const struct fy_stretch *stretch)
+{
+	struct fy_cursor before = *cursor;
+	uint64_t n = stretch->to - stretch->from;
+
+	if (n > size)
+		n = size;
+	if (n > BITE)
+		n = BITE;
+	fy_cursor_put(cursor, fy_pipe_at(pipe, stretch->from), n);
+	if (FY_LIKELY(fy_read_take(pipe, stretch->from, stretch->from + n))) {
+		fy_read_ring_writers(pipe);
+		return (ssize_t)n;
+	}
+	*cursor = before;
+	return -EAGAIN;
+}
+
+/* After the first bytes: what follows them at once, unless another reader comes between. */
+static uint64_t bite_on(struct ferry_pipe *pipe, struct fy_cursor *cursor, uint64_t size,
+			uint64_t from)
+{
+	uint64_t done = 0;
+	struct fy_stretch stretch;
+
+	while (done < size && fy_read_look(pipe, &stretch) == 0 && stretch.from == from + done) {
+		ssize_t n = bite(pipe, cursor, size - done, &stretch);
+		if (n < 0)
+			break;
+		done += (uint64_t)n;
+	}
+	return done;
+}
+
+/* So many bytes, -EAGAIN or -FERRY_ECORRUPT. */
+static inline ssize_t get(struct ferry_pipe *pipe, struct fy_cursor *cursor, uint64_t size)
+{
+	struct fy_stretch stretch;
+
+	for (uint32_t i = 0; i < LOST_MAX; i++) {
+		int r = fy_read_look(pipe, &stretch);
+		if (FY_UNLIKELY(r < 0))
+			return r;
+		ssize_t n = bite(pipe, cursor, size, &stretch);
+		if (FY_UNLIKELY(n < 0))
+			continue;
+		if (FY_UNLIKELY(n == BITE))
+			n += (ssize_t)bite_on(pipe, cursor, size - BITE, stretch.from + BITE);
+		return n;
+	}
+	return -EAGAIN;
+}
+
+static int something_is_left(struct ferry_pipe *pipe)
+{
+	struct fy_stretch stretch;
+
+	return fy_read_look(pipe, &stretch) == 0;
+}
+
+FY_COLD static ssize_t read_waiting(struct ferry_pipe *pipe, struct fy_cursor *cursor,
+				    uint64_t size, ferry_deadline deadline)
+{
+	struct fy_waiter waiter;
+	ssize_t r;
+
+	fy_pipe_wait_for_bytes(pipe, &waiter, deadline);
+	while ((r = get(pipe, cursor, size)) == -EAGAIN) {
+		r = fy_pipe_wait_for_bytes_again(pipe, &waiter);
+		if (r == FY_NO_WRITERS) {
+			r = get(pipe, cursor, size);
+			r = r == -EAGAIN ? 0 : r;
+			break;
+		}
+		if (r < 0)
+			break;
+	}
+	fy_waiter_over(&waiter, r > 0, r > 0 && waiter.slept && something_is_left(pipe));
+	return r;
+}
+
+static inline ssize_t read_cursor(struct ferry_pipe *pipe, struct fy_cursor *cursor, uint64_t size,
+				  ferry_deadline deadline)
+{
+	if (FY_UNLIKELY(size == 0))
+		return 0;
+	ssize_t r = get(pipe, cursor, size);
+	if (FY_LIKELY(r > 0))
+		return r;
+	if (r == -EAGAIN)
+		r = read_waiting(pipe, cursor, size, deadline);
+	return r < 0 ? fy_pipe_judge(pipe, (int)r) : r;
+}
+
+ssize_t ferry_pipe_read(ferry_pipe *pipe, void *buffer, size_t size, ferry_deadline deadline)
+{
+	struct fy_cursor cursor = { .at = buffer, .here = size };
+
+	if (FY_UNLIKELY(!pipe || (!buffer && size > 0) || size > SSIZE_MAX))
+		return -EINVAL;
+	int r = fy_pipe_enter(pipe, FERRY_READ);
+	if (FY_UNLIKELY(r < 0))
+		return r;
+	return read_cursor(pipe, &cursor, size, deadline);
+}
+
+ssize_t ferry_pipe_readv(ferry_pipe *pipe, const struct iovec *buffers, int n,
+			 ferry_deadline deadline)
+{
+	struct fy_cursor cursor;
+	ssize_t size = fy_cursor_over(&cursor, buffers, n);
+
+	if (!pipe || size < 0)
+		return -EINVAL;
+	int r = fy_pipe_enter(pipe, FERRY_READ);
+	return r < 0 ? r : read_cursor(pipe, &cursor, (uint64_t)size, deadline);
+}

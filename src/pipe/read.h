@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+/* read.h - where readers are, for the calls that read by other means too. */
+#ifndef FY_READ_H
+#define FY_READ_H
+
+#include "turn.h"
+
+/* Bytes that lie together, from the first that is to be read. */
+struct fy_stretch {
+	uint64_t from;
+	uint64_t to;
+};
+
+/* Look again at the writers' position. 0, -EAGAIN: nothing there; -FERRY_ECORRUPT. */
+FY_COLD int fy_read_look_slow(struct ferry_pipe *pipe, struct fy_stretch *ret_stretch);
+
+/* What there is to read. As fy_read_look_slow(). */
+static inline int fy_read_look(struct ferry_pipe *pipe, struct fy_stretch *ret_stretch)
+{
+	uint64_t head = fy_head_load(pipe);
+	/* SYNC(pipe.seen_tail) acquire: pairs with the release in fy_read_look_slow(): the bytes
+	 * are there for every thread of this process. */
+	uint64_t tail = atomic_load_explicit(&pipe->seen_tail, memory_order_acquire);
+
+	if (FY_UNLIKELY(tail - head - 1 >= pipe->ring_bytes))
+		return fy_read_look_slow(pipe, ret_stretch);
+	*ret_stretch = (struct fy_stretch){ head, tail };
+	return 0;
+}
+
+/* Take the bytes from..to out of the pipe. 0: another reader was faster. */
+static inline int fy_read_take(struct ferry_pipe *pipe, uint64_t from, uint64_t to)
+{
+	/* SYNC(pipe.head) release: pairs with fy_head_load(): we have done with those bytes.
+	 * Sequentially consistent, since sleepers are looked for afterwards (wait/bell.h). */
+	return atomic_compare_exchange_strong_explicit(&pipe->shm->head, &from, to,
+						       memory_order_seq_cst, memory_order_relaxed);
+}
+
+/* Ring the writers that sleep, if there is room enough for one of them. */
+FY_COLD void fy_read_ring_slow(struct ferry_pipe *pipe);
+
+static inline void fy_read_ring_writers(struct ferry_pipe *pipe)
+{
+	/* SYNC(bell.word) acquire: pairs with fy_bell_prepare(): as fy_bell_ring(). */
+	if (FY_UNLIKELY(atomic_load_explicit(&fy_pipe_bell(pipe, FY_BELL_SPACE)->word,
+					     memory_order_seq_cst) &
+			1))
+		fy_read_ring_slow(pipe);
+}
+
+void fy_pipe_wait_for_bytes(struct ferry_pipe *pipe, struct fy_waiter *waiter,
+			    ferry_deadline deadline);
+
+#define FY_NO_WRITERS 1
+
+/* There was nothing. 0: try again; FY_NO_WRITERS: and nobody can write, so what a last try does not
+ * find will not come; or whatever ends waiting. */
+int fy_pipe_wait_for_bytes_again(struct ferry_pipe *pipe, struct fy_waiter *waiter);
+
+#endif
