@@ -63,6 +63,8 @@ struct ferry_pipe {
 	struct fy_presence presence;
 	_Atomic uint64_t lap;       /* a whole position whose offset is 0: a hint */
 	_Atomic uint64_t seen_tail; /* readers: there are bytes up to here, and no holes */
+	_Atomic uint32_t empties;   /* readers: looks in vain since the last that found bytes */
+	_Atomic uint32_t chases;    /* readers: looks in a row that found few bytes, soon */
 	struct fy_spin spin;
 	alignas(FY_LINE) _Atomic uint32_t busy; /* 1: a thread of this process writes, or has a
 						   reservation */

@@ -5,10 +5,15 @@
 #include <limits.h>
 
 #include "../os/cpu.h"
+#include "../os/pause.h"
 #include "cursor.h"
 #include "presence.h"
 
 #define FRESH_LOOKS 1000u
+#define SOON        16u   /* looks in vain; a dialogue needs more before the answer comes */
+#define FEW         1024u /* bytes */
+#define CHASES      8u
+#define HEAD_START  30           /* pauses */
 #define LOST_MAX    65536u       /* races with other readers in one attempt */
 #define BITE        (64u * 1024) /* a long read gives room back after so many bytes */
 
@@ -36,8 +41,42 @@ static int look_among_holes(struct ferry_pipe *pipe, struct fy_stretch *stretch)
 	return -EAGAIN;
 }
 
+/*
+ * Each look at turn takes its line away from the writer, who then waits for it. A reader that is as
+ * fast as a stream of small writes would make both go at the pace of that line. So when look after
+ * look finds a little, and soon, give the writer some time first. In a dialogue the answer takes
+ * longer than that, and is looked for eagerly.
+ */
+static int is_chasing(struct ferry_pipe *pipe, uint64_t found)
+{
+	/* RELAXED(a guess) */
+	uint32_t empties = atomic_load_explicit(&pipe->empties, memory_order_relaxed);
+	/* RELAXED(a guess) */
+	uint32_t chases = atomic_load_explicit(&pipe->chases, memory_order_relaxed);
+
+	if (found == 0) {
+		/* RELAXED(a guess) */
+		atomic_store_explicit(&pipe->empties, empties + 1, memory_order_relaxed);
+		return 0;
+	}
+	chases = empties > SOON ? 0 : chases + 1;
+	/* RELAXED(a guess) */
+	atomic_store_explicit(&pipe->empties, 0, memory_order_relaxed);
+	/* RELAXED(a guess) */
+	atomic_store_explicit(&pipe->chases, chases, memory_order_relaxed);
+	return found < FEW && chases > CHASES;
+}
+
+static void give_writers_time(void)
+{
+	for (int i = 0; i < HEAD_START; i++)
+		fy_pause();
+}
+
 int fy_read_look_slow(struct ferry_pipe *pipe, struct fy_stretch *ret_stretch)
 {
+	int waited = 0;
+
 	for (uint32_t i = 0; i < FRESH_LOOKS; i++) {
 		uint64_t head = fy_head_load(pipe);
 		uint64_t word = fy_turn_load(pipe);
@@ -46,6 +85,10 @@ int fy_read_look_slow(struct ferry_pipe *pipe, struct fy_stretch *ret_stretch)
 		/* Head was old: others have read a whole lap since. */
 		if (stretch.to - stretch.from > pipe->ring_bytes)
 			continue;
+		if (is_chasing(pipe, stretch.to - stretch.from) && !waited++) {
+			give_writers_time();
+			continue;
+		}
 		if (FY_UNLIKELY(fy_holes_exist(pipe))) {
 			if (look_among_holes(pipe, &stretch) < 0)
 				continue;

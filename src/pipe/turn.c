@@ -19,6 +19,7 @@
 #define YIELDS      8u           /* ... and before sleeping ... */
 #define DOZE        (2 * FY_MS)  /* ... so long at most */
 
+#define HEAD_START     30 /* pauses */
 #define FY_ATTEMPT_MAX (FY_HOLES - 1)
 
 /* We may have lost the turn, and know it now. */
@@ -231,6 +232,15 @@ int fy_turn_take_slow(struct ferry_pipe *pipe, uint64_t size, uint64_t least,
 	if (r < 0)
 		return r;
 	fy_hole_tidy(pipe, sight.head);
+	/* Nearly full: let readers get ahead, or every write would take the line of head from them.
+	 */
+	if (fill_at(pipe, &sight) > pipe->capacity / 4 * 3) {
+		for (int i = 0; i < HEAD_START; i++)
+			fy_pause();
+		sight.head = fy_head_load(pipe);
+		if (sight.tail - sight.head > pipe->ring_bytes)
+			return -EBUSY; /* another writes, and readers are beyond it */
+	}
 	uint64_t fill = fill_at(pipe, &sight);
 	uint64_t room = fill < pipe->capacity ? pipe->capacity - fill : 0;
 	if (room < least)
