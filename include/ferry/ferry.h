@@ -7,5 +7,6 @@
 #include <ferry/error.h>
 #include <ferry/mailbox.h>
 #include <ferry/object.h>
+#include <ferry/segment.h>
 
 #endif

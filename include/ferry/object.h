@@ -20,6 +20,7 @@ extern "C" {
 
 enum ferry_kind {
 	FERRY_KIND_MAILBOX = 1,
+	FERRY_KIND_SEGMENT = 2,
 };
 
 /** The word for a kind ("mailbox"), or "unknown". MT-Safe, AS-Safe. */

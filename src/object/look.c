@@ -191,7 +191,7 @@ static int may_unlink(const struct fy_place *place, const struct fy_found *found
 void fy_look_mark_removed(struct fy_object *object)
 {
 	/* SYNC(header.state) release: pairs with the acquire in is_removed() and in
-	 * fy_mailbox_state(). First the mark, then the name: killed between the two we leave a name
+	 * fy_object_state(). First the mark, then the name: killed between the two we leave a name
 	 * that the next opener clears away. */
 	atomic_store_explicit(&object->header->state, FY_STATE_REMOVED, memory_order_seq_cst);
 	fy_object_ring_all(object);
