@@ -39,7 +39,7 @@ struct ferry_segment_options {
 				 _LOCK_MEMORY, _INTERRUPTIBLE */
 	uint32_t mode;      /**< permission bits at creation, less the umask; 0 = 0600 */
 	uint64_t bytes;     /**< of memory wanted, rounded up to whole pages; 0 = what is there */
-	uint64_t max_bytes; /**< up to which it can grow; 0 = bytes: it cannot. At most 2^44 */
+	uint64_t max_bytes; /**< up to which it can grow; 0 = bytes: it cannot. At most 2^43 */
 	uint32_t members;   /**< how many can have it open at once, 1 to 4094; 0 = 256 */
 	int arena;          /**< non-zero: ferry manages the memory; see ferry_segment_allocate() */
 	struct ferry_why *why; /**< NULL, or where a sentence about a failure goes */
@@ -125,19 +125,26 @@ FERRY_API size_t ferry_segment_size(ferry_segment *segment);
  */
 FERRY_API int ferry_segment_grow(ferry_segment *segment, uint64_t bytes);
 
-/** What a segment is like. */
+/** What a segment is like, and what its arena holds. */
 struct ferry_segment_stat {
-	uint64_t bytes;         /**< of memory now */
-	uint64_t max_bytes;     /**< up to which it can grow */
-	int arena;              /**< 1: ferry manages the memory */
+	uint64_t bytes;     /**< of memory now */
+	uint64_t max_bytes; /**< up to which it can grow */
+	int arena;          /**< 1: ferry manages the memory; the figures below are not 0 then */
 	uint32_t members_alive; /**< read-only handles are no members */
 	uint32_t members_dead;  /**< not yet cleaned up */
 	uint64_t recovered;     /**< dead members that others cleaned up after */
+	uint64_t blocks;        /**< in use, those of named roots included */
+	uint64_t block_bytes;   /**< in those, as they were rounded up */
+	uint64_t unpublished;   /**< blocks that are one member's alone */
+	uint64_t unpublished_bytes;
+	uint64_t free_bytes; /**< vacant: whole pages, and blocks of pages that are shared out */
+	uint64_t free_pages_bytes; /**< of those, in whole pages */
+	uint64_t largest_free;     /**< bytes of the largest free piece */
 };
 
 /**
  * Look at a segment. Disturbs nobody; works while every other member is stopped, and on a read-only
- * handle.
+ * handle. Looks at every page of an arena; the figures are not from one instant while others work.
  *
  * @retval 0, -EIDRM, -FERRY_ECORRUPT
  */
@@ -161,6 +168,119 @@ FERRY_API int ferry_segment_reference(ferry_segment *segment, const void *pointe
  */
 FERRY_API void *ferry_segment_pointer(ferry_segment *segment, ferry_reference reference,
 				      size_t size, size_t alignment);
+
+/*
+ * The arena: memory in blocks, for a segment that was made with the option arena.
+ *
+ * A new block is its member's alone. Published, it is everybody's. If its member closes the handle
+ * or dies before that, the block is free again. Any member may free a published block, and its own
+ * unpublished ones. Nothing here ever waits for another member.
+ */
+
+/**
+ * Allocate a block.
+ *
+ * @param size          1 or more. Blocks of less than 64 bytes are aligned to 16 bytes, others to
+ *                      64; those beyond 4096 to whole pages. The bytes are not cleared.
+ * @param ret_reference ferry_segment_pointer() makes an address of it.
+ *
+ * @retval 0
+ * @retval -EINVAL      size is 0.
+ * @retval -ENOSPC      No room, or not in one piece; ferry_segment_grow() may help.
+ * @retval -EOPNOTSUPP  The segment has no arena.
+ * @retval -EBADF       The handle is FERRY_READ_ONLY.
+ * @retval -EIDRM, -FERRY_ECORRUPT
+ *
+ * Cost: one compare-and-swap as long as blocks of that size come and go; a search where memory runs
+ * short. Safety: MT-Safe. AS-Unsafe. Crash: a block that was not published is reclaimed, by whoever
+ * joins, or runs out of room, or by ferry_object_repair(). Since: 0.2
+ */
+FERRY_API int ferry_segment_allocate(ferry_segment *segment, size_t size,
+				     ferry_reference *ret_reference);
+
+/**
+ * Free a block. A reference that is 0 is no mistake.
+ *
+ * @retval 0
+ * @retval -FERRY_EBLOCK  No block in use begins there: freed before, or never allocated. Nothing
+ * has changed. (Freed before, and allocated anew since, cannot be told from a right one.)
+ * @retval -EPERM         It is another member's, and not published; or somebody is just taking it.
+ * @retval others as for ferry_segment_allocate()
+ *
+ * Crash: the block is in use or free, never in between. Since: 0.2
+ */
+FERRY_API int ferry_segment_free(ferry_segment *segment, ferry_reference reference);
+
+/**
+ * Make a block of the caller's everybody's, by storing its reference in a place in the segment: a
+ * root, or a field of another block. Whoever dies in it, either the place holds the block, or the
+ * place is as it was and the block is reclaimed.
+ *
+ * @param place     8-byte aligned, within the memory. Read it with ferry_reference_load().
+ * @param expected  What it must hold now; so a list can be pushed on by many at once.
+ *
+ * @retval 0
+ * @retval -EAGAIN        The place does not hold expected (any more); nothing has changed.
+ * @retval -EFAULT        place is not within the memory, or not aligned.
+ * @retval -EPERM         The block is another member's.
+ * @retval -FERRY_EBLOCK  reference is not a block of the caller's: it is published, or free.
+ * @retval others as for ferry_segment_allocate()
+ *
+ * What lies in a place may be replaced by this call at any time. Who changes it by hand does that
+ * under a lock that its publishers hold too, and that tells of a dead owner (ferry_lock does, and
+ * has the dead one's blocks in order before). Cost: four compare-and-swaps. Safety: MT-Safe. Since:
+ * 0.2
+ */
+FERRY_API int ferry_segment_publish(ferry_segment *segment, ferry_reference reference,
+				    ferry_reference *place, ferry_reference expected);
+
+/**
+ * Take a published block out of the place that holds it: the place gets the replacement, and the
+ * block is the caller's alone, who may read it, and publish it elsewhere, or free it. If the caller
+ * dies in here, the block is in its place or is reclaimed.
+ *
+ * The caller is the only one who changes that place during the call: by a lock, or because nobody
+ * else does.
+ *
+ * @retval 0
+ * @retval -EAGAIN        The place does not hold expected.
+ * @retval -EINVAL        replacement is expected.
+ * @retval -FERRY_EBLOCK  expected is not a published block.
+ * @retval others as for ferry_segment_publish()
+ */
+FERRY_API int ferry_segment_take(ferry_segment *segment, ferry_reference *place,
+				 ferry_reference expected, ferry_reference replacement);
+
+/** How many bytes the block at a reference has, which may be more than were asked for. 0;
+ *  -FERRY_EBLOCK, and others as for ferry_segment_stat(). */
+FERRY_API int ferry_segment_block_size(ferry_segment *segment, ferry_reference reference,
+				       size_t *ret_size);
+
+#define FERRY_SEGMENT_NAME_BYTES 48 /**< of a root's name, its terminator included */
+
+/**
+ * The place of a name, by which processes find each other's data: 0 at first, then what is
+ * published into it. A name that is not there is made (unless the handle is read-only), and stays.
+ *
+ * @param name      1 to 47 bytes. Up to 65536 names; each takes 64 bytes of the arena.
+ * @param ret_place Good for as long as the handle is open, in this process.
+ *
+ * @retval 0
+ * @retval -EINVAL   The name is empty or too long.
+ * @retval -ENOENT   The handle is FERRY_READ_ONLY, and there is no such name.
+ * @retval -ENOSPC, -EOPNOTSUPP, -EIDRM, -FERRY_ECORRUPT  As for ferry_segment_allocate().
+ *
+ * Crash: the name is there with its place, or not at all; the same name is never there twice.
+ * Since: 0.2
+ */
+FERRY_API int ferry_segment_root(ferry_segment *segment, const char *name,
+				 ferry_reference **ret_place);
+
+/** What a place holds, such that the block's content is seen too. AS-Safe. */
+static inline ferry_reference ferry_reference_load(const ferry_reference *place)
+{
+	return __atomic_load_n(place, __ATOMIC_ACQUIRE);
+}
 
 #ifdef __cplusplus
 }

@@ -28,13 +28,17 @@ int fy_segment_layout_compute(struct fy_segment_layout *ret_layout, uint64_t max
 
 	memset(l, 0, sizeof(*l));
 	if (max_bytes == 0 || max_bytes > FY_SEGMENT_LIMIT)
-		return fy_why(why, -EINVAL, "a segment has from 1 to 2^44 bytes, not %llu",
+		return fy_why(why, -EINVAL, "a segment has from 1 to 2^43 bytes, not %llu",
 			      (unsigned long long)max_bytes);
 	l->arena = arena != 0;
 	l->page_log2 = PAGE_LOG2;
 	while (arena && max_bytes >> l->page_log2 > UINT64_C(1) << PAGES_LOG2)
 		l->page_log2++;
 	l->max_bytes = fy_segment_whole_pages(l, max_bytes);
-	l->memory = align(sizeof(struct fy_segment_shm), UINT64_C(1) << PAGE_LOG2);
+	l->n_pages = arena ? (uint32_t)(l->max_bytes >> l->page_log2) : 0;
+	l->pages = align(sizeof(struct fy_segment_shm), FY_LINE);
+	l->runs = l->pages + align(l->n_pages * sizeof(uint64_t), FY_LINE);
+	l->rooms = l->runs + align(l->n_pages * sizeof(uint64_t), FY_LINE);
+	l->memory = align(l->rooms + l->n_pages, UINT64_C(1) << PAGE_LOG2);
 	return 0;
 }

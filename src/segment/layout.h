@@ -6,13 +6,17 @@
 #include <ferry/base.h>
 #include <stdint.h>
 
-#define FY_SEGMENT_LIMIT (UINT64_C(1) << 44) /* bytes of memory */
+#define FY_SEGMENT_LIMIT (UINT64_C(1) << 43) /* bytes of memory; a word has 41 bits for a place */
 
 /* Offsets are from the beginning of the body. */
 struct fy_segment_layout {
 	uint64_t max_bytes;
 	uint32_t arena;
 	uint32_t page_log2; /* of the unit in which the memory is counted */
+	uint32_t n_pages;   /* of an arena, when it is as large as it can be; otherwise 0 */
+	uint64_t pages;     /* a word for each */
+	uint64_t runs;      /* length and generation of the run that begins there */
+	uint64_t rooms;     /* a byte: may the slab that begins there have room? */
 	uint64_t memory;    /* behind everything else */
 };
 

@@ -11,8 +11,8 @@
 
 #include "../base/options.h"
 #include "../os/cancel.h"
+#include "arena.h"
 #include "memory.h"
-#include "segment.h"
 
 #define DEFAULT_MEMBERS 256u
 
@@ -40,7 +40,7 @@ static int check_flags(const struct ferry_segment_options *o)
 		return fy_why(o->why, -EINVAL, "max_bytes (%llu) is less than bytes (%llu)",
 			      (unsigned long long)o->max_bytes, (unsigned long long)o->bytes);
 	if (o->bytes > FY_SEGMENT_LIMIT || o->max_bytes > FY_SEGMENT_LIMIT)
-		return fy_why(o->why, -EINVAL, "a segment has at most 2^44 bytes");
+		return fy_why(o->why, -EINVAL, "a segment has at most 2^43 bytes");
 	return 0;
 }
 
@@ -85,9 +85,12 @@ static int inspect(struct ferry_segment *segment, struct ferry_why *why)
 		return fy_why(why, -FERRY_ECORRUPT,
 			      "the sizes in the segment's header make no sense");
 	segment->memory = seen.memory;
+	segment->key = seen.key;
 	if (fy_segment_bytes(segment) == 0)
 		return fy_why(why, -FERRY_ETRUNCATED,
 			      "the segment's file is shorter than the size it has grown to");
+	if (l->arena)
+		fy_arena_attach(segment);
 	return 0;
 }
 

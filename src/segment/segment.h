@@ -18,6 +18,16 @@
 #include "layout.h"
 #include "segment_format.h"
 
+#define FY_CLASSES 23u /* sizes of blocks that share a slab */
+
+/* What a slab of one class is like. */
+struct fy_class {
+	uint32_t bytes;  /* of a block */
+	uint32_t pages;  /* of a slab */
+	uint32_t blocks; /* in a slab, with a word for each in front */
+	uint32_t data;   /* where the first block begins */
+};
+
 struct ferry_segment {
 	struct fy_object object; /* first: kind functions get it */
 	struct fy_segment_shm *shm;
@@ -25,6 +35,17 @@ struct ferry_segment {
 	struct fy_segment_layout layout;
 	uint64_t memory;        /* where it begins in the mapping */
 	_Atomic uint64_t bytes; /* of it that are known to be there */
+
+	/* The arena. The hints are this handle's own; its threads share them, and a stale one is
+	 * only slower. */
+	_Atomic uint64_t *pages;
+	_Atomic uint64_t *runs;
+	_Atomic uint8_t *rooms;
+	uint64_t key;
+	struct fy_class classes[FY_CLASSES];
+	_Atomic uint64_t freed[FY_CLASSES];   /* the block that was freed last */
+	_Atomic uint64_t current[FY_CLASSES]; /* where to look for the next one */
+	_Atomic uint32_t page_hint;
 };
 
 extern const struct fy_kind fy_segment_kind;

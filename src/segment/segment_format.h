@@ -17,6 +17,7 @@ struct fy_segment_shm {
 	uint32_t page_log2;
 	uint64_t key;                            /* of the arena's words; random */
 	alignas(FY_LINE) _Atomic uint64_t bytes; /* of memory now: reserved before it is written */
+	alignas(FY_LINE) _Atomic uint64_t roots; /* first of the named roots; 0 = none */
 };
 
 FY_AT(fy_segment_shm, max_bytes, 0, 8);
@@ -25,5 +26,6 @@ FY_AT(fy_segment_shm, arena, 16, 4);
 FY_AT(fy_segment_shm, page_log2, 20, 4);
 FY_AT(fy_segment_shm, key, 24, 8);
 FY_AT(fy_segment_shm, bytes, 64, 8);
+FY_AT(fy_segment_shm, roots, 128, 8);
 
 #endif
