@@ -34,6 +34,7 @@ static void shape(struct fy_class *class, uint32_t bytes, uint32_t page_log2)
 	uint32_t wanted = slab_bytes(bytes) >> page_log2;
 
 	class->bytes = bytes;
+	class->inverse = ((UINT64_C(1) << FY_INVERSE_LOG2) + bytes - 1) / bytes;
 	class->pages = wanted ? wanted : 1;
 	uint64_t in_all = (uint64_t) class->pages << page_log2;
 	class->blocks = (uint32_t)(in_all / (bytes + sizeof(uint64_t)));
@@ -90,10 +91,11 @@ static int find_in_slab(struct ferry_segment *segment, uint64_t within, uint32_t
 	uint64_t at = within - ((uint64_t)head << segment->layout.page_log2);
 	if (at < class->data || at - class->data >= (uint64_t) class->blocks * class->bytes)
 		return -FERRY_EBLOCK;
-	uint32_t from_first = (uint32_t)at - class->data;
-	if (from_first % class->bytes != 0)
+	uint64_t from_first = at - class->data;
+	uint32_t index = (uint32_t)(from_first * class->inverse >> FY_INVERSE_LOG2);
+	if ((uint64_t)index * class->bytes != from_first)
 		return -FERRY_EBLOCK;
-	fy_block_at(segment, head, slab, from_first / class->bytes, ret_block);
+	fy_block_at(segment, head, slab, index, ret_block);
 	return 0;
 }
 

@@ -22,11 +22,15 @@
 
 /* What a slab of one class is like. */
 struct fy_class {
-	uint32_t bytes;  /* of a block */
-	uint32_t pages;  /* of a slab */
-	uint32_t blocks; /* in a slab, with a word for each in front */
-	uint32_t data;   /* where the first block begins */
+	uint32_t bytes;   /* of a block */
+	uint32_t pages;   /* of a slab */
+	uint32_t blocks;  /* in a slab, with a word for each in front */
+	uint32_t data;    /* where the first block begins */
+	uint64_t inverse; /* 2^FY_INVERSE_LOG2 / bytes, rounded up: to divide by multiplying */
 };
+
+#define FY_INVERSE_LOG2 38u /* exact for slabs of up to 2^26 bytes */
+#define FY_FREED        16u /* blocks of each class that a handle remembers having freed */
 
 struct ferry_segment {
 	struct fy_object object; /* first: kind functions get it */
@@ -43,8 +47,9 @@ struct ferry_segment {
 	_Atomic uint8_t *rooms;
 	uint64_t key;
 	struct fy_class classes[FY_CLASSES];
-	_Atomic uint64_t freed[FY_CLASSES];   /* the block that was freed last */
-	_Atomic uint64_t current[FY_CLASSES]; /* where to look for the next one */
+	_Atomic uint64_t freed[FY_CLASSES][FY_FREED]; /* the blocks that were freed last ... */
+	_Atomic uint32_t freed_top[FY_CLASSES];       /* ... and where the next one goes */
+	_Atomic uint64_t current[FY_CLASSES];         /* where to look for the next one */
 	_Atomic uint32_t page_hint;
 };
 

@@ -28,14 +28,31 @@ static void hint_store(_Atomic uint64_t *hint, uint64_t to)
 	atomic_store_explicit(hint, to, memory_order_relaxed);
 }
 
-static void room_set(struct ferry_segment *segment, uint32_t head, uint8_t room)
-{
-	_Atomic uint8_t *there = &segment->rooms[head];
+/* In a slab's room byte: nobody need look there, anybody may, or else the number of one member. */
+enum { ROOM_NONE = 0, ROOM_ANYBODY = 255 };
 
-	/* RELAXED(a hint; written only if it changes, so that its line can be shared) */
-	if (atomic_load_explicit(there, memory_order_relaxed) != room)
-		/* RELAXED(a hint) */
-		atomic_store_explicit(there, room, memory_order_relaxed);
+static uint8_t room_mine(const struct ferry_segment *segment)
+{
+	return (uint8_t)(1 + segment->object.slot % (ROOM_ANYBODY - 1));
+}
+
+static uint8_t room_load(const struct ferry_segment *segment, uint32_t head)
+{
+	/* RELAXED(a hint) */
+	return atomic_load_explicit(&segment->rooms[head], memory_order_relaxed);
+}
+
+static void room_store(struct ferry_segment *segment, uint32_t head, uint8_t room)
+{
+	/* RELAXED(a hint) */
+	atomic_store_explicit(&segment->rooms[head], room, memory_order_relaxed);
+}
+
+static int room_for_us(const struct ferry_segment *segment, uint32_t head)
+{
+	uint8_t room = room_load(segment, head);
+
+	return room == room_mine(segment) || room == ROOM_ANYBODY;
 }
 
 /* Own the block if it is vacant. */
@@ -53,33 +70,70 @@ static int occupy(struct ferry_segment *segment, uint32_t head, uint64_t slab, u
 	return 1;
 }
 
-/* The same for a slab that may be none any more. */
-static int occupy_hinted(struct ferry_segment *segment, uint32_t class, uint64_t hint,
-			 uint64_t *ret_offset)
+/* Is it still a slab of that class? */
+static int is_slab_of(struct ferry_segment *segment, uint32_t head, uint64_t word, uint32_t class)
 {
+	return fy_word_class(word) == class && fy_slab_is_sound(segment, head, word);
+}
+
+/* A block that we freed ourselves not long ago: its memory is in our cache. */
+static int occupy_freed(struct ferry_segment *segment, uint32_t class, uint64_t *ret_offset)
+{
+	/* RELAXED(a hint) */
+	uint32_t top = atomic_load_explicit(&segment->freed_top[class], memory_order_relaxed) - 1;
+	_Atomic uint64_t *freed = &segment->freed[class][top % FY_FREED];
+	uint64_t hint = hint_load(freed);
+
+	if (!hint)
+		return 0;
+	hint_store(freed, 0);
+	/* RELAXED(a hint) */
+	atomic_store_explicit(&segment->freed_top[class], top, memory_order_relaxed);
 	uint32_t head = (uint32_t)(hint >> 32) - 1;
 	uint64_t slab = fy_page_load(segment, head);
-
-	return fy_slab_is_sound(segment, head, slab) && fy_word_class(slab) == class &&
+	return is_slab_of(segment, head, slab, class) &&
 	       occupy(segment, head, slab, (uint32_t)hint, ret_offset);
 }
 
-/* Own any block of a slab, from index on. */
+/* The first word in [from, to) that looks vacant, or to. */
+static uint32_t next_vacant(const _Atomic uint64_t *words, uint64_t vacant, uint32_t from,
+			    uint32_t to)
+{
+	/* RELAXED(occupy() looks again) */
+	while (from < to && atomic_load_explicit(&words[from], memory_order_relaxed) != vacant)
+		from++;
+	return from;
+}
+
+static int occupy_between(struct ferry_segment *segment, uint32_t head, uint64_t slab,
+			  uint32_t from, uint32_t to, uint64_t *ret_offset)
+{
+	uint32_t class = fy_word_class(slab);
+	struct fy_block first;
+
+	fy_block_at(segment, head, slab, 0, &first);
+	uint64_t vacant = fy_word_settled(FY_BLOCK_VACANT, first.generation) ^ first.key;
+	while ((from = next_vacant(first.word, vacant, from, to)) < to) {
+		if (occupy(segment, head, slab, from, ret_offset)) {
+			hint_store(&segment->current[class], hint_to(head, from + 1));
+			return 1;
+		}
+		from++;
+	}
+	return 0;
+}
+
+/* Own any block of a slab, beginning the search at index from. */
 static int occupy_any(struct ferry_segment *segment, uint32_t head, uint64_t slab, uint32_t from,
 		      uint64_t *ret_offset)
 {
-	uint32_t class = fy_word_class(slab);
-	uint32_t blocks = segment->classes[class].blocks;
+	uint32_t blocks = segment->classes[fy_word_class(slab)].blocks;
 
-	for (uint32_t i = 0; i < blocks; i++) {
-		uint32_t index = from + i < blocks ? from + i : from + i - blocks;
-		if (!occupy(segment, head, slab, index, ret_offset))
-			continue;
-		hint_store(&segment->current[class],
-			   hint_to(head, index + 1 < blocks ? index + 1 : 0));
+	if (occupy_between(segment, head, slab, from, blocks, ret_offset) ||
+	    occupy_between(segment, head, slab, 0, from < blocks ? from : blocks, ret_offset))
 		return 1;
-	}
-	room_set(segment, head, 0);
+	if (room_for_us(segment, head))
+		room_store(segment, head, ROOM_NONE);
 	return 0;
 }
 
@@ -93,9 +147,7 @@ static int occupy_elsewhere(struct ferry_segment *segment, uint32_t class, uint3
 
 	while (look-- > 0 && passed < pages) {
 		uint64_t word = fy_page_load(segment, page);
-		/* RELAXED(a hint) */
-		int room = all || atomic_load_explicit(&segment->rooms[page], memory_order_relaxed);
-		if (room && fy_word_class(word) == class && fy_slab_is_sound(segment, page, word) &&
+		if ((all || room_for_us(segment, page)) && is_slab_of(segment, page, word, class) &&
 		    occupy_any(segment, page, word, 0, ret_offset))
 			return 1;
 		uint32_t stride = fy_run_stride(segment, page, word);
@@ -122,7 +174,7 @@ static int make(struct ferry_segment *segment, uint32_t class, uint64_t *ret_off
 	for (uint32_t i = 0; i < shape->blocks; i++)
 		/* RELAXED(published with the page's word) */
 		atomic_store_explicit(&block.word[i], vacant ^ block.key, memory_order_relaxed);
-	room_set(segment, head, 1);
+	room_store(segment, head, room_mine(segment));
 	(void)fy_page_move(segment, head, fy_word_owned(FY_PAGE_GATHERING, fy_arena_me(segment)),
 			   slab);
 	return occupy_any(segment, head, slab, 0, ret_offset);
@@ -130,18 +182,13 @@ static int make(struct ferry_segment *segment, uint32_t class, uint64_t *ret_off
 
 int fy_slab_allocate(struct ferry_segment *segment, uint32_t class, uint64_t *ret_offset)
 {
-	uint64_t freed = hint_load(&segment->freed[class]);
+	if (occupy_freed(segment, class, ret_offset))
+		return 0;
 	uint64_t current = hint_load(&segment->current[class]);
 	uint32_t head = current ? (uint32_t)(current >> 32) - 1 : 0;
-
-	if (freed) {
-		hint_store(&segment->freed[class], 0);
-		if (occupy_hinted(segment, class, freed, ret_offset))
-			return 0;
-	}
 	if (current) {
 		uint64_t slab = fy_page_load(segment, head);
-		if (fy_slab_is_sound(segment, head, slab) && fy_word_class(slab) == class &&
+		if (room_for_us(segment, head) && is_slab_of(segment, head, slab, class) &&
 		    occupy_any(segment, head, slab, (uint32_t)current, ret_offset))
 			return 0;
 	}
@@ -159,8 +206,15 @@ int fy_slab_allocate_anywhere(struct ferry_segment *segment, uint32_t class, uin
 
 void fy_slab_note_free(struct ferry_segment *segment, const struct fy_block *block)
 {
-	room_set(segment, block->head, 1);
-	hint_store(&segment->freed[block->class], hint_to(block->head, block->index));
+	if (room_load(segment, block->head) == ROOM_NONE)
+		room_store(segment, block->head, ROOM_ANYBODY);
+	/* RELAXED(a hint) */
+	uint32_t top =
+	    atomic_load_explicit(&segment->freed_top[block->class], memory_order_relaxed);
+	hint_store(&segment->freed[block->class][top % FY_FREED],
+		   hint_to(block->head, block->index));
+	/* RELAXED(a hint) */
+	atomic_store_explicit(&segment->freed_top[block->class], top + 1, memory_order_relaxed);
 }
 
 /* ---- giving back ---- */
