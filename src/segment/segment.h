@@ -107,6 +107,10 @@ static inline int fy_segment_holds(struct ferry_segment *segment, uint64_t offse
 int fy_segment_open_unjoined(ferry_segment **ret_segment, const char *location, int only_look,
 			     struct ferry_why *why);
 
+/* ferry_object_repair() of a segment. */
+int fy_segment_repair(const char *location, int dry_run, struct ferry_repair *result,
+		      struct ferry_why *why);
+
 /* struct fy_kind. */
 int fy_segment_recover(struct fy_object *object, uint32_t slot, uint64_t dead);
 
