@@ -88,7 +88,9 @@ static int stat_object(const char *location, struct ferry_object_stat *ret_stat,
 		.mode = found.status.st_mode & 07777,
 		.uid = found.status.st_uid,
 		.gid = found.status.st_gid,
-		.file_bytes = found.bytes,
+		/* One that can grow may have done so. */
+		.file_bytes =
+		    found.map_bytes > found.bytes ? (uint64_t)found.status.st_size : found.bytes,
 		/* RELAXED(to look at) */
 		.removed = atomic_load_explicit(&object.header->state, memory_order_relaxed) ==
 			   FY_STATE_REMOVED,
