@@ -21,6 +21,8 @@ LAYERS = {
     'src/object': ['src/base', 'src/os', 'src/wait'],
     'src/wait': ['src/base', 'src/os'],
     'src/mailbox': ['src/base', 'src/os', 'src/object', 'src/wait'],
+    'src/segment': ['src/base', 'src/os', 'src/object', 'src/wait'],
+    'src/kinds': ['src/base', 'src/os', 'src/object', 'src/wait', 'src/mailbox', 'src/segment'],
     'cli': [],
     'examples': [],
 }

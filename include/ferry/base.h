@@ -62,6 +62,12 @@ enum {
 	FERRY_READ = 1 << 10,         /**< the reading end of a pipe */
 	FERRY_WRITE = 1 << 11,        /**< the writing end of a pipe */
 	FERRY_SIGPIPE = 1 << 12,      /**< a write that is -EPIPE raises SIGPIPE as well */
+	FERRY_READ_ONLY = FERRY_OBSERVE, /**< the same, as one says it of a segment */
+	FERRY_HUGE_PAGES = 1 << 7,       /**< segments: the memory is to be in huge pages */
+	FERRY_PREFAULT = 1 << 8, /**< segments: touch all memory at once, in this process, so that
+				      no later access has to wait for a page */
+	FERRY_LOCK_MEMORY = 1 << 9, /**< segments: as FERRY_PREFAULT, and keep it from being swapped
+					 out while this handle is open (mlock(2)) */
 };
 
 /** Why a cold call (open, remove, list) failed: the code again and a sentence with the names and

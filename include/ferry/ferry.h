@@ -8,5 +8,6 @@
 #include <ferry/mailbox.h>
 #include <ferry/object.h>
 #include <ferry/pipe.h>
+#include <ferry/segment.h>
 
 #endif

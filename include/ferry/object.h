@@ -20,6 +20,7 @@ extern "C" {
 
 enum ferry_kind {
 	FERRY_KIND_MAILBOX = 1,
+	FERRY_KIND_SEGMENT = 2,
 	FERRY_KIND_PIPE = 3,
 };
 
@@ -85,6 +86,7 @@ struct ferry_repair {
 	uint32_t members;  /**< dead members whose slot was freed */
 	uint32_t messages; /**< messages that they had taken and that wait again */
 	uint64_t bytes;    /**< payload bytes that they held and that are free again */
+	uint32_t blocks;   /**< of a segment's arena, that they had not published; in bytes too */
 	int unlinked;      /**< 1: the object was marked as removed, its leftover name is gone */
 };
 
@@ -92,7 +94,8 @@ struct ferry_repair {
  * Clean up after dead members. Never needed for the contract, since members do it as they go; for
  * an object that nobody uses just now. Disturbs no live member.
  *
- * @param dry_run Non-zero: report only, change nothing (messages and bytes are then estimates).
+ * @param dry_run Non-zero: report only, change nothing (messages, bytes and blocks are then
+ * estimates).
  */
 FERRY_API int ferry_object_repair(const char *location, int dry_run,
 				  struct ferry_repair *ret_repair, struct ferry_why *why);

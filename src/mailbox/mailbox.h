@@ -106,20 +106,12 @@ static inline int fy_judge(struct ferry_mailbox *box, int r)
 int fy_mailbox_open_unjoined(ferry_mailbox **ret_box, const char *location, int only_look,
 			     struct ferry_why *why);
 
+/* ferry_object_repair() of a mailbox. */
+int fy_mailbox_repair(const char *location, int dry_run, struct ferry_repair *result,
+		      struct ferry_why *why);
+
 /* In a child: join on our own behalf. 0 or an error. */
 FY_COLD int fy_mailbox_rejoin(struct ferry_mailbox *box);
-
-/* Why the object cannot be used: -EIDRM, -FERRY_ECORRUPT, or 0. */
-static inline int fy_mailbox_state(struct ferry_mailbox *box)
-{
-	if (FY_UNLIKELY(fy_object_is_broken(&box->object)))
-		return -FERRY_ECORRUPT;
-	/* SYNC(header.state) acquire: pairs with the release in ferry_remove(). */
-	uint32_t state = atomic_load_explicit(&box->object.header->state, memory_order_acquire);
-	if (FY_UNLIKELY(state != FY_STATE_READY))
-		return state == FY_STATE_REMOVED ? -EIDRM : -FERRY_ECORRUPT;
-	return 0;
-}
 
 /* The door: may this handle do that now? forbidden: the flags that rule it out. */
 static inline int fy_mailbox_enter(struct ferry_mailbox *box, uint32_t forbidden)
@@ -131,7 +123,7 @@ static inline int fy_mailbox_enter(struct ferry_mailbox *box, uint32_t forbidden
 		if (r < 0)
 			return r;
 	}
-	return fy_mailbox_state(box);
+	return fy_object_state(&box->object);
 }
 
 #define FY_NO_SENDING   ((uint32_t)(FERRY_RECEIVE_ONLY | FERRY_OBSERVE))

@@ -139,7 +139,7 @@ static int start_spinning(struct ferry_mailbox *box, struct fy_wait *wait, int64
 
 int fy_wait_again(struct ferry_mailbox *box, struct fy_wait *wait)
 {
-	int r = fy_mailbox_state(box);
+	int r = fy_object_state(&box->object);
 
 	if (r < 0)
 		return r;

@@ -11,8 +11,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ferry/error.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -21,6 +19,7 @@
 #include <unistd.h>
 
 #include "../base/why.h"
+#include "../os/reserve.h"
 #include "open.h"
 
 #define TEMPORARY_PREFIX ".ferry-new-"
@@ -52,20 +51,6 @@ static int open_draft(struct draft *draft, const struct fy_place *place, mode_t 
 	return draft->fd < 0 ? -errno : 0;
 }
 
-/* tmpfs gives up a reservation when a signal is pending, and would start anew for ever under a
- * timer; so let none be pending meanwhile. */
-static int reserve(int fd, uint64_t bytes)
-{
-	sigset_t all;
-	sigset_t old;
-
-	(void)sigfillset(&all);
-	(void)pthread_sigmask(SIG_SETMASK, &all, &old);
-	int r = posix_fallocate(fd, 0, (off_t)bytes);
-	(void)pthread_sigmask(SIG_SETMASK, &old, NULL);
-	return -r;
-}
-
 static int fill(int fd, uint64_t bytes, const struct fy_kind *kind,
 		const struct fy_creation *creation)
 {
@@ -83,6 +68,7 @@ static int fill(int fd, uint64_t bytes, const struct fy_kind *kind,
 	header->body = fy_object_body(creation->member_slots, creation->n_bells);
 	header->member_slots = creation->member_slots;
 	header->line = FY_LINE;
+	header->map_bytes = creation->may_grow ? bytes + creation->may_grow : 0;
 	creation->fill(base + header->body, creation->context);
 	/* SYNC(header.state) release: pairs with the acquire loads of it; the link to the name
 	 * orders it for openers anyway. */
@@ -117,7 +103,7 @@ static int build(const struct fy_place *place, const struct draft *draft,
 {
 	uint64_t bytes =
 	    fy_object_body(creation->member_slots, creation->n_bells) + creation->body_bytes;
-	int r = reserve(draft->fd, bytes);
+	int r = fy_reserve(draft->fd, 0, bytes);
 
 	if (r < 0)
 		return fy_why(why, r, "cannot reserve %llu bytes for %.120s: %s",
@@ -154,7 +140,7 @@ static int build_unnamed(int fd, const struct fy_kind *kind, const struct fy_cre
 {
 	uint64_t bytes =
 	    fy_object_body(creation->member_slots, creation->n_bells) + creation->body_bytes;
-	int r = reserve(fd, bytes);
+	int r = fy_reserve(fd, 0, bytes);
 
 	if (r == 0)
 		r = fill(fd, bytes, kind, creation);

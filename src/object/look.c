@@ -88,7 +88,9 @@ static int stat_object(const char *location, struct ferry_object_stat *ret_stat,
 		.mode = found.status.st_mode & 07777,
 		.uid = found.status.st_uid,
 		.gid = found.status.st_gid,
-		.file_bytes = found.bytes,
+		/* One that can grow may have done so. */
+		.file_bytes =
+		    found.map_bytes > found.bytes ? (uint64_t)found.status.st_size : found.bytes,
 		/* RELAXED(to look at) */
 		.removed = atomic_load_explicit(&object.header->state, memory_order_relaxed) ==
 			   FY_STATE_REMOVED,
@@ -191,7 +193,7 @@ static int may_unlink(const struct fy_place *place, const struct fy_found *found
 void fy_look_mark_removed(struct fy_object *object)
 {
 	/* SYNC(header.state) release: pairs with the acquire in is_removed() and in
-	 * fy_mailbox_state(). First the mark, then the name: killed between the two we leave a name
+	 * fy_object_state(). First the mark, then the name: killed between the two we leave a name
 	 * that the next opener clears away. */
 	atomic_store_explicit(&object->header->state, FY_STATE_REMOVED, memory_order_seq_cst);
 	fy_object_ring_all(object);

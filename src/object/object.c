@@ -45,6 +45,8 @@ const char *ferry_kind_name(enum ferry_kind kind)
 		return "mailbox";
 	case FERRY_KIND_PIPE:
 		return "pipe";
+	case FERRY_KIND_SEGMENT:
+		return "segment";
 	default:
 		return "unknown";
 	}
@@ -140,21 +142,21 @@ static int map(struct fy_object *object, const struct fy_found *found, int writa
 	 * through one that holds no lock. Without /proc the pid must decide whether a parent lives.
 	 */
 	int fd = describe_anew(found->fd, writable);
-	void *base = mmap(NULL, found->bytes, PROT_READ | (writable ? PROT_WRITE : 0), MAP_SHARED,
-			  fd < 0 ? found->fd : fd, 0);
+	void *base = mmap(NULL, found->map_bytes, PROT_READ | (writable ? PROT_WRITE : 0),
+			  MAP_SHARED, fd < 0 ? found->fd : fd, 0);
 
 	if (fd >= 0)
 		(void)close(fd);
 	if (base == MAP_FAILED)
 		return fy_why(why, -errno, "cannot map %llu bytes: %s",
-			      (unsigned long long)found->bytes, strerror(errno));
-	int r = fy_sigbus_guard(base, found->bytes, &object->broken);
+			      (unsigned long long)found->map_bytes, strerror(errno));
+	int r = fy_sigbus_guard(base, found->map_bytes, &object->broken);
 	if (r < 0) {
-		(void)munmap(base, found->bytes);
+		(void)munmap(base, found->map_bytes);
 		return r;
 	}
 	object->base = base;
-	object->bytes = found->bytes;
+	object->bytes = found->map_bytes;
 	object->header = base;
 	object->members = (struct fy_member_shm *)(void *)(object->base + FY_HEADER_BYTES);
 	object->bells = (struct fy_bell_shm *)(void *)(object->base + found->bells);

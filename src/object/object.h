@@ -8,10 +8,13 @@
 #ifndef FY_OBJECT_H
 #define FY_OBJECT_H
 
+#include <errno.h>
 #include <ferry/base.h>
+#include <ferry/error.h>
 #include <ferry/object.h>
 #include <sys/types.h>
 
+#include "../base/why.h"
 #include "../os/fork.h"
 #include "../wait/bell.h"
 #include "object_format.h"
@@ -34,7 +37,7 @@ struct fy_kind {
 
 struct fy_object {
 	uint8_t *base;
-	size_t bytes;
+	size_t bytes; /* mapped; a file that can grow may be shorter */
 	struct fy_header_shm *header;
 	struct fy_member_shm *members;
 	struct fy_bell_shm *bells; /* every bell of the object, so that removal can ring them all */
@@ -60,6 +63,7 @@ struct fy_creation {
 	uint32_t n_bells;
 	uint32_t mode;
 	uint64_t body_bytes;
+	uint64_t may_grow;                       /* by how many bytes the file may grow later */
 	void (*fill)(void *body, void *context); /* the body is zero before */
 	void *context;
 };
@@ -111,6 +115,18 @@ static inline int fy_object_is_broken(const struct fy_object *object)
 {
 	/* RELAXED(set by our own signal handler; nothing is ordered by it) */
 	return (int)atomic_load_explicit(&object->broken, memory_order_relaxed);
+}
+
+/* Why the object cannot be used: -EIDRM, -FERRY_ECORRUPT, or 0. For the door of every call. */
+static inline int fy_object_state(const struct fy_object *object)
+{
+	if (FY_UNLIKELY(fy_object_is_broken(object)))
+		return -FERRY_ECORRUPT;
+	/* SYNC(header.state) acquire: pairs with the release in ferry_remove(). */
+	uint32_t state = atomic_load_explicit(&object->header->state, memory_order_acquire);
+	if (FY_UNLIKELY(state != FY_STATE_READY))
+		return state == FY_STATE_REMOVED ? -EIDRM : -FERRY_ECORRUPT;
+	return 0;
 }
 
 #endif

@@ -19,6 +19,7 @@
 /* The layout of each kind that this library reads and writes; it covers this page too. */
 #define FY_LAYOUT_MAILBOX 1u
 #define FY_LAYOUT_PIPE    1u
+#define FY_LAYOUT_SEGMENT 1u
 
 enum { FY_STATE_READY = 1, FY_STATE_REMOVED = 2 };
 
@@ -32,6 +33,7 @@ struct fy_header_shm {
 	uint32_t line;
 	uint64_t bells;
 	uint32_t n_bells;
+	uint64_t map_bytes;
 	alignas(FY_LINE) _Atomic uint32_t state;
 	alignas(2 * FY_LINE) _Atomic uint64_t cared_at;
 	_Atomic uint64_t recovered;
@@ -46,6 +48,7 @@ FY_AT(fy_header_shm, member_slots, 32, 4);
 FY_AT(fy_header_shm, line, 36, 4);
 FY_AT(fy_header_shm, bells, 40, 8);
 FY_AT(fy_header_shm, n_bells, 48, 4);
+FY_AT(fy_header_shm, map_bytes, 56, 8);
 FY_AT(fy_header_shm, state, 64, 4);
 FY_AT(fy_header_shm, cared_at, 128, 8);
 FY_AT(fy_header_shm, recovered, 136, 8);

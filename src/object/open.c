@@ -89,6 +89,8 @@ uint32_t fy_known_layout(uint32_t kind)
 		return FY_LAYOUT_MAILBOX;
 	case FERRY_KIND_PIPE:
 		return FY_LAYOUT_PIPE;
+	case FERRY_KIND_SEGMENT:
+		return FY_LAYOUT_SEGMENT;
 	default:
 		return 0;
 	}
@@ -119,7 +121,8 @@ static int check_sizes(const struct fy_header_shm *h, const struct stat *s,
 	if (h->line != FY_LINE || h->member_slots == 0 || h->member_slots > FY_MEMBERS_MAX ||
 	    h->n_bells > FY_BELLS_MAX || h->bells != fy_object_bells(h->member_slots) ||
 	    h->body != fy_object_body(h->member_slots, h->n_bells) || h->file_bytes < h->body ||
-	    h->file_bytes > INT64_MAX)
+	    h->file_bytes > INT64_MAX ||
+	    (h->map_bytes != 0 && (h->map_bytes < h->file_bytes || h->map_bytes > INT64_MAX)))
 		return fy_why(why, -FERRY_ECORRUPT, "the header of %.150s makes no sense",
 			      place->path);
 	if ((uint64_t)s->st_size < h->file_bytes)
@@ -150,6 +153,7 @@ static int read_header(struct fy_found *ret_found, const struct fy_place *place,
 		return r;
 	}
 	ret_found->bytes = header.file_bytes;
+	ret_found->map_bytes = header.map_bytes ? header.map_bytes : header.file_bytes;
 	ret_found->body = header.body;
 	ret_found->bells = header.bells;
 	ret_found->n_bells = header.n_bells;

@@ -14,6 +14,7 @@ struct fy_found {
 	uint32_t kind;
 	uint32_t layout;
 	uint64_t bytes;
+	uint64_t map_bytes; /* address space of a member; more than bytes if the file can grow */
 	uint64_t body;
 	uint64_t bells;
 	uint32_t n_bells;
