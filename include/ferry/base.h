@@ -59,6 +59,8 @@ enum {
 					 two naps does not; use a deadline as well */
 	FERRY_DROP_OLDEST = 1 << 6,   /**< at creation: a send into a full mailbox drops the oldest
 					   message of that priority instead of waiting */
+	FERRY_ONE_TO_ONE = 1 << 13,   /**< at creation: at most one sender and one receiver at a
+					   time, which then need fewer steps; a second one gets -EBUSY */
 };
 
 /** Why a cold call (open, remove, list) failed: the code again and a sentence with the names and
