@@ -58,6 +58,8 @@ struct ferry_mailbox {
 	uint32_t capacity;
 	uint32_t n_tiers;
 	int drop_oldest;
+	int one_to_one;
+	_Atomic uint32_t lacks; /* one bit a role that is not ours yet and must be, to act in it */
 	uint64_t max_size;
 	uint64_t memory;
 	_Atomic uint32_t care_turn; /* the member that is asked after next, whatever it holds */
@@ -100,6 +102,13 @@ static inline int fy_judge(struct ferry_mailbox *box, int r)
 		/* RELAXED(a flag of this process) */
 		atomic_store_explicit(&box->object.broken, 1, memory_order_relaxed);
 	return r;
+}
+
+/* Does a one to one mailbox's publisher have to fence (bell.h)? */
+static inline int fy_mailbox_fenced(const struct ferry_mailbox *box)
+{
+	/* RELAXED(set once, before the first to sleep relies on it, by who cannot do without) */
+	return atomic_load_explicit(&box->shm->fenced, memory_order_relaxed) != 0;
 }
 
 /* A handle that is no member, to repair with (writable) or to look. */

@@ -48,6 +48,9 @@ FY_AT(fy_ring_shm, expired, 272, 8);
 FY_AT(fy_ring_shm, redelivered, 280, 8);
 static_assert(sizeof(struct fy_ring_shm) == 384, "a ring's header is six lines");
 
+/* Who may do what in a one to one mailbox (role.h). */
+enum fy_role { FY_SENDER = 0, FY_RECEIVER = 1, FY_ROLES = 2 };
+
 struct fy_mailbox_shm {
 	uint64_t max_size;
 	uint64_t memory;
@@ -58,8 +61,11 @@ struct fy_mailbox_shm {
 	uint32_t levels;
 	uint32_t n_tiers;
 	uint32_t drop_oldest;
+	uint32_t one_to_one; /* 1: at most one sender and one receiver at a time */
 	alignas(2 * FY_LINE) _Atomic uint64_t returned; /* generation << 1 | active */
 	_Atomic uint64_t waiting_levels;                /* generation << 32 | one bit a level */
+	_Atomic uint64_t roles[FY_ROLES]; /* one to one: the tag of who has each; 0 = nobody */
+	_Atomic uint32_t fenced;          /* one to one: 1 = publishers fence (bell.h) */
 	alignas(2 * FY_LINE) struct fy_tier_shm tiers[FY_TIERS_MAX];
 	struct fy_ring_shm rings[FY_LEVELS_MAX];
 };
@@ -73,8 +79,11 @@ FY_AT(fy_mailbox_shm, cells_log2, 36, 4);
 FY_AT(fy_mailbox_shm, levels, 40, 4);
 FY_AT(fy_mailbox_shm, n_tiers, 44, 4);
 FY_AT(fy_mailbox_shm, drop_oldest, 48, 4);
+FY_AT(fy_mailbox_shm, one_to_one, 52, 4);
 FY_AT(fy_mailbox_shm, returned, 128, 8);
 FY_AT(fy_mailbox_shm, waiting_levels, 136, 8);
+FY_AT(fy_mailbox_shm, roles, 144, 16);
+FY_AT(fy_mailbox_shm, fenced, 160, 4);
 FY_AT(fy_mailbox_shm, tiers, 256, 32 * FY_TIERS_MAX);
 FY_AT(fy_mailbox_shm, rings, 640, 384 * FY_LEVELS_MAX);
 

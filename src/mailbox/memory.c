@@ -224,21 +224,24 @@ static int is_marked(const struct marks *marks, uint32_t tier, uint32_t unit)
 	return (int)(marks->bits[bit / 64] >> (bit % 64)) & 1;
 }
 
-static int holds_message(uint64_t word)
+static int holds_message(const struct ferry_mailbox *box, const struct fy_ring *ring,
+			 const struct fy_cell_shm *cell, uint64_t word)
 {
 	uint32_t state = fy_word_state(word);
 
-	return state == FY_FULL || state == FY_TAKEN || state == FY_RETURNED;
+	return (state == FY_FULL && fy_ring_is_message(box, ring, cell, word)) ||
+	       state == FY_TAKEN || state == FY_RETURNED;
 }
 
 /* Mark what one cell refers to. A cell that changes under our eyes is read again. */
-static int mark_cell(struct ferry_mailbox *box, struct marks *marks, struct fy_cell_shm *cell)
+static int mark_cell(struct ferry_mailbox *box, struct marks *marks, const struct fy_ring *ring,
+		     struct fy_cell_shm *cell)
 {
 	struct fy_extent extent;
 
 	for (int i = 0; i < 1000; i++) {
 		uint64_t word = fy_word_load(cell);
-		if (!holds_message(word) ||
+		if (!holds_message(box, ring, cell, word) ||
 		    !(fy_meta_flags(fy_meta_load(cell)) & FY_META_REFERENCE)) {
 			if (fy_word_load(cell) == word)
 				return 0;
@@ -265,7 +268,8 @@ static int mark_all(struct ferry_mailbox *box, struct marks *marks)
 {
 	for (uint32_t level = 0; level < box->levels; level++)
 		for (uint64_t i = 0; i < fy_cells(box); i++) {
-			int r = mark_cell(box, marks, &box->rings[level].cells[i]);
+			int r = mark_cell(box, marks, &box->rings[level],
+					  &box->rings[level].cells[i]);
 			if (r < 0)
 				return r;
 		}

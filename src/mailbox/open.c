@@ -13,6 +13,7 @@
 #include "layout.h"
 #include "mailbox.h"
 #include "recover.h"
+#include "role.h"
 
 #define DEFAULT_MAX_SIZE 65536u
 #define DEFAULT_MESSAGES 256u
@@ -35,7 +36,7 @@ static int check_flags(const struct ferry_mailbox_options *o)
 {
 	const uint32_t known = FERRY_EXCLUSIVE | FERRY_EXISTING | FERRY_SEND_ONLY |
 			       FERRY_RECEIVE_ONLY | FERRY_OBSERVE | FERRY_INTERRUPTIBLE |
-			       FERRY_DROP_OLDEST;
+			       FERRY_DROP_OLDEST | FERRY_ONE_TO_ONE;
 	const uint32_t directions = FERRY_SEND_ONLY | FERRY_RECEIVE_ONLY;
 
 	if (o->flags & ~known)
@@ -44,6 +45,13 @@ static int check_flags(const struct ferry_mailbox_options *o)
 		return fy_why(o->why, -EINVAL, "it cannot both exist and not exist yet");
 	if ((o->flags & directions) == directions)
 		return fy_why(o->why, -EINVAL, "a handle is send-only or receive-only, not both");
+	if ((o->flags & FERRY_ONE_TO_ONE) && (o->flags & FERRY_DROP_OLDEST))
+		return fy_why(o->why, -EINVAL,
+			      "in a one to one mailbox the sender cannot drop the oldest message: it "
+			      "is the receiver's");
+	if ((o->flags & FERRY_ONE_TO_ONE) && o->priorities > 1)
+		return fy_why(o->why, -EINVAL, "a one to one mailbox has one priority, not %u",
+			      o->priorities);
 	if (o->mode & ~0777u)
 		return fy_why(o->why, -EINVAL, "mode 0%o is not permission bits", o->mode);
 	if (o->members > FY_MEMBERS_MAX)
@@ -68,7 +76,7 @@ static int plan(const struct ferry_mailbox_options *o, struct fy_layout *ret_lay
 
 struct filling {
 	const struct fy_layout *layout;
-	int drop_oldest;
+	uint32_t flags;
 };
 
 static void fill(void *body, void *context)
@@ -85,7 +93,8 @@ static void fill(void *body, void *context)
 	shm->n_tiers = l->n_tiers;
 	shm->origin = l->origin;
 	shm->cells = l->cells;
-	shm->drop_oldest = (uint32_t)filling->drop_oldest;
+	shm->drop_oldest = (filling->flags & FERRY_DROP_OLDEST) != 0;
+	shm->one_to_one = (filling->flags & FERRY_ONE_TO_ONE) != 0;
 	for (uint32_t i = 0; i < l->n_tiers; i++) {
 		shm->tiers[i].words = l->tiers[i].words;
 		shm->tiers[i].units = l->tiers[i].units;
@@ -157,6 +166,11 @@ static int inspect(struct ferry_mailbox *box, struct ferry_why *why)
 		return fy_why(why, -FERRY_ECORRUPT,
 			      "the sizes in the mailbox's header make no sense");
 	box->drop_oldest = seen.drop_oldest != 0;
+	box->one_to_one = seen.one_to_one != 0;
+	/* What cannot be together, and whose code relies on that. */
+	if (box->one_to_one && (box->drop_oldest || layout.levels > 1))
+		return fy_why(why, -FERRY_ECORRUPT,
+			      "the flags in the mailbox's header make no sense");
 	attach(box, &layout);
 	return 0;
 }
@@ -177,6 +191,9 @@ static int check_wishes(const struct ferry_mailbox *box, const struct ferry_mail
 		return too_small(o->why, "messages", o->messages, box->capacity);
 	if (o->priorities > box->levels)
 		return too_small(o->why, "priorities", o->priorities, box->levels);
+	if ((o->flags & FERRY_ONE_TO_ONE) && !box->one_to_one)
+		return fy_why(o->why, -FERRY_EMISMATCH,
+			      "the mailbox exists and is not one to one, as was asked for");
 	if (o->memory > box->memory)
 		return too_small(o->why, "memory", o->memory, box->memory);
 	return 0;
@@ -200,7 +217,7 @@ static int open_object(struct ferry_mailbox *box, const char *location,
 		       const struct ferry_mailbox_options *o)
 {
 	struct fy_layout layout;
-	struct filling filling = { &layout, (o->flags & FERRY_DROP_OLDEST) != 0 };
+	struct filling filling = { &layout, o->flags };
 	int r = plan(o, &layout);
 
 	if (r < 0)
@@ -217,6 +234,28 @@ static int open_object(struct ferry_mailbox *box, const char *location,
 			      o->why);
 }
 
+static void want_roles(struct ferry_mailbox *box)
+{
+	/* RELAXED(a thread that misses it takes what we have already) */
+	atomic_store_explicit(&box->lacks, box->one_to_one ? (1u << FY_ROLES) - 1 : 0,
+			      memory_order_relaxed);
+}
+
+/* Who opens for one direction only will act in that role. */
+static int take_role(struct ferry_mailbox *box, const struct ferry_mailbox_options *o)
+{
+	const uint32_t directions = FERRY_SEND_ONLY | FERRY_RECEIVE_ONLY;
+	enum fy_role role = o->flags & FERRY_SEND_ONLY ? FY_SENDER : FY_RECEIVER;
+
+	if (!box->one_to_one || !(o->flags & directions))
+		return 0;
+	int r = fy_role_take(box, role);
+	if (r == -EBUSY)
+		return fy_why(o->why, r, "the mailbox is one to one, and process %u is its %s",
+			      fy_role_pid(box, role), role == FY_SENDER ? "sender" : "receiver");
+	return r;
+}
+
 static int set_up(struct ferry_mailbox *box, const struct ferry_mailbox_options *o)
 {
 	int r = inspect(box, o->why);
@@ -228,9 +267,10 @@ static int set_up(struct ferry_mailbox *box, const struct ferry_mailbox_options 
 	if (r < 0)
 		return r;
 	box->flags = o->flags;
+	want_roles(box);
 	fy_spin_init(&box->receive_spin, spin_limit(o->spin));
 	fy_spin_init(&box->send_spin, box->receive_spin.limit);
-	return 0;
+	return o->flags & FERRY_OBSERVE ? 0 : take_role(box, o);
 }
 
 static int open_checked(ferry_mailbox **ret_box, const char *location,
@@ -328,5 +368,8 @@ void ferry_mailbox_close(ferry_mailbox *box)
 
 int fy_mailbox_rejoin(struct ferry_mailbox *box)
 {
+	/* The roles stay with the parent. Before the rejoining, after which another thread may take
+	 * one. */
+	want_roles(box);
 	return fy_object_rejoin(&box->object);
 }

@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* receive.c - receiving: copy, many, in place (take, done, return), and peeking. */
 #include "../base/copy.h"
+#include "../os/pause.h"
 #include "held.h"
 #include "message.h"
 #include "recover.h"
+#include "role.h"
 #include "wait.h"
+
+#define WATCH_LOOKS 16 /* at a cell, between two looks at the clock and at everything else */
 
 #define ROUNDS_MAX 4096 /* lost races with other receivers before we call it "empty" */
 
@@ -91,14 +95,20 @@ enum { TAKEN = 0, COPIED = 1 };
  * cell empty. If the word was still the same, nobody else had the message and its bytes stood
  * still; else the copy is void. Killed or stopped in between, we hold nothing.
  */
-static inline int copy_out(const struct wish *wish, struct fy_got *got)
+static inline int copy_out(struct ferry_mailbox *box, const struct wish *wish, struct fy_got *got)
 {
 	uint64_t empty = fy_word(fy_word_lap(got->spot.word) + 1, 0, 0, FY_EMPTY);
 
 	fy_copy_racy(wish->buffer, got->spot.cell->bytes, got->view.size);
+	/* One to one, moving head is all: the cell's line stays with its sender. */
+	if (box->one_to_one && FY_LIKELY(fy_word_state(got->spot.word) == FY_FULL)) {
+		fy_ring_consumed(box, got->ring, &got->spot);
+		fy_bell_ring_after_store(got->ring->room, FY_BELL_ONE, fy_mailbox_fenced(box));
+		return 1;
+	}
 	if (FY_UNLIKELY(!fy_word_cas(got->spot.cell, got->spot.word, empty)))
 		return 0;
-	fy_ring_consumed(got->ring, &got->spot);
+	fy_ring_consumed(box, got->ring, &got->spot);
 	fy_bell_ring(got->ring->room, FY_BELL_ONE);
 	return 1;
 }
@@ -133,7 +143,7 @@ static inline int get_next(struct ferry_mailbox *box, const struct wish *wish,
 			continue;
 		}
 		if (FY_LIKELY(wish->buffer && is_in_cell(&ret_got->view))) {
-			if (FY_LIKELY(copy_out(wish, ret_got)))
+			if (FY_LIKELY(copy_out(box, wish, ret_got)))
 				return COPIED;
 		} else if (fy_ring_take(box, ret_got->ring, &ret_got->spot)) {
 			return TAKEN;
@@ -160,7 +170,27 @@ static inline int get_quickly(struct ferry_mailbox *box, const struct wish *wish
 		return -EAGAIN;
 	ret_got->ring = ring;
 	ret_got->view = (struct fy_view){ .size = size, .meta = meta };
-	return copy_out(wish, ret_got) ? COPIED : -EAGAIN;
+	return copy_out(box, wish, ret_got) ? COPIED : -EAGAIN;
+}
+
+/*
+ * Look at the cell that the next message comes into, and at nothing else, until it comes. Pauses
+ * between the looks: each look takes the line from its sender, who may be about to write it.
+ */
+static int watch(const struct ferry_mailbox *box)
+{
+	const struct fy_ring *ring = &box->rings[0];
+	uint64_t h = fy_hint(box->one_to_one ? &ring->shm->head : &ring->head);
+	uint64_t lap = h >> box->cells_log2;
+	const struct fy_cell_shm *cell = fy_ring_cell(box, ring, h);
+
+	for (int i = 0; i < WATCH_LOOKS; i++) {
+		fy_pause();
+		uint64_t word = fy_word_load(cell);
+		if (!fy_word_is_free(word, lap) && fy_word_state(word) != FY_CLAIMED)
+			return 1;
+	}
+	return 0;
 }
 
 FY_COLD static int get_waiting(struct ferry_mailbox *box, const struct wish *wish,
@@ -172,10 +202,13 @@ FY_COLD static int get_waiting(struct ferry_mailbox *box, const struct wish *wis
 	int r;
 
 	fy_wait_for_message(box, &wait, deadline);
-	while ((r = get_next(box, wish, ret_got)) == -EAGAIN) {
+	while ((r = get_quickly(box, wish, ret_got)) == -EAGAIN &&
+	       (r = get_next(box, wish, ret_got)) == -EAGAIN) {
 		r = fy_wait_again(box, &wait);
 		if (r < 0)
 			break;
+		if (wait.phase == FY_WAIT_SPINNING)
+			(void)watch(box);
 	}
 	/* Whatever else a receive would find now, at whatever priority. */
 	int more = wait.slept && find(box, &level, &next) == FY_FRONT_FOUND;
@@ -189,6 +222,10 @@ static inline int get(struct ferry_mailbox *box, const struct wish *wish, ferry_
 {
 	fy_care_sometimes(box, fy_now_coarse());
 	int r = get_quickly(box, wish, ret_got);
+	/* An answer often is on its way already: look out for it before reading clocks. */
+	if (r == -EAGAIN && deadline != FERRY_NOW && box->receive_spin.limit > 0 &&
+	    watch(box))
+		r = get_quickly(box, wish, ret_got);
 	if (FY_UNLIKELY(r == -EAGAIN))
 		r = get_waiting(box, wish, deadline, ret_got);
 	if (FY_UNLIKELY(r < 0))
@@ -228,7 +265,7 @@ static inline ssize_t receive(ferry_mailbox *box, void *buffer, size_t room,
 
 	if (FY_UNLIKELY(!box || (!buffer && room > 0)))
 		return -EINVAL;
-	int r = fy_mailbox_enter(box, FY_NO_RECEIVING);
+	int r = fy_enter_receiving(box);
 	if (FY_UNLIKELY(r < 0))
 		return r;
 	r = get(box, &wish, deadline, &got);
@@ -290,7 +327,7 @@ int ferry_mailbox_take(ferry_mailbox *box, struct ferry_message *ret_message,
 
 	if (!box || !ret_message)
 		return -EINVAL;
-	int r = fy_mailbox_enter(box, FY_NO_RECEIVING);
+	int r = fy_enter_receiving(box);
 	if (r == 0)
 		r = get(box, &wish, deadline, &got);
 	if (r < 0)
@@ -473,6 +510,8 @@ ssize_t ferry_mailbox_peek(ferry_mailbox *box, void *buffer, size_t room,
 	if (!box || (!buffer && room > 0))
 		return -EINVAL;
 	int entered = fy_mailbox_enter(box, FERRY_SEND_ONLY);
+	if (entered == 0 && !(box->flags & FERRY_OBSERVE))
+		entered = fy_role_need(box, FY_RECEIVER);
 	if (entered < 0)
 		return entered;
 	if (box->flags & FERRY_OBSERVE)

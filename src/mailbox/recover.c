@@ -10,6 +10,7 @@
 #include "../os/cancel.h"
 #include "memory.h"
 #include "ring.h"
+#include "role.h"
 
 #define NEAR  4096u /* cells looked at behind head in one go ... */
 #define APART 4096u /* ... and further on in a large ring, in turn */
@@ -114,6 +115,9 @@ int fy_mailbox_recover(struct fy_object *object, uint32_t slot, uint64_t dead)
 			recover_cell(box, &box->rings[level], &box->rings[level].cells[i], slot,
 				     dead);
 	int r = fy_memory_recover(box, slot, dead);
+	/* Last: whoever takes the role finds everything as if it had been given up. */
+	if (r == 0 && box->one_to_one)
+		fy_role_recover(box, slot, dead);
 	/* Messages came back and cells became free; whoever sleeps shall look. */
 	fy_object_ring_all(object);
 	return r;

@@ -69,7 +69,8 @@ static uint64_t help_head(struct ferry_mailbox *box, struct fy_ring *ring, uint6
 	while (h < limit && h - before < fy_cells(box) &&
 	       is_consumed(fy_word_load(fy_ring_cell(box, ring, h)), h >> box->cells_log2))
 		h++;
-	if (h != before)
+	/* One to one only the receiver may move it. */
+	if (h != before && !box->one_to_one)
 		fy_hint_raise(&ring->shm->head, h);
 	return h;
 }
@@ -80,10 +81,24 @@ static uint64_t count_used(struct ferry_mailbox *box, struct fy_ring *ring)
 	uint64_t used = 0;
 
 	for (uint64_t i = 0; i < fy_cells(box); i++) {
-		uint32_t state = fy_word_state(fy_word_load(&ring->cells[i]));
-		used += state == FY_CLAIMED || state == FY_FULL;
+		uint64_t word = fy_word_load(&ring->cells[i]);
+		uint32_t state = fy_word_state(word);
+		used += state == FY_CLAIMED ||
+			(state == FY_FULL &&
+			 fy_ring_is_message(box, ring, &ring->cells[i], word));
 	}
 	return used;
+}
+
+/* Is the cell free for position p? */
+static int is_free(const struct ferry_mailbox *box, const struct fy_ring *ring, uint64_t p,
+		   uint64_t word)
+{
+	uint64_t lap = p >> box->cells_log2;
+
+	return word == fy_word(lap, 0, 0, FY_EMPTY) ||
+	       (box->one_to_one && fy_word_is_free(word, lap) &&
+		!fy_ring_is_message(box, ring, fy_ring_cell(box, ring, p), word));
 }
 
 /* The first position after p, within a lap, whose cell is free for it; 0 if there is none, or if a
@@ -93,7 +108,7 @@ static uint64_t free_ahead(struct ferry_mailbox *box, struct fy_ring *ring, uint
 	for (uint64_t q = p + 1; q < p + fy_cells(box); q++) {
 		uint64_t lap = q >> box->cells_log2;
 		uint64_t word = fy_word_load(fy_ring_cell(box, ring, q));
-		if (word == fy_word(lap, 0, 0, FY_EMPTY))
+		if (is_free(box, ring, q, word))
 			return q;
 		if (fy_word_ahead(word, lap) < 0 && fy_word_state(word) == FY_FULL)
 			return 0;
@@ -166,10 +181,14 @@ int fy_ring_claim_slow(struct ferry_mailbox *box, struct fy_ring *ring, struct f
 
 		if (ahead > 0 || (ahead == 0 && state != FY_EMPTY)) {
 			p = skip(box, p, ahead, &ring->shm->tail);
-		} else if (ahead == 0) {
+		} else if (is_free(box, ring, p, word)) {
 			if (p - fy_hint(&ring->seen_head) >= box->capacity &&
 			    !has_room(box, ring, p))
 				return -EAGAIN;
+			if (box->one_to_one) {
+				fy_ring_begin(box, ring, ret_spot, p, word);
+				return 0;
+			}
 			if (fy_word_cas(cell, word, fy_word(lap, 0, fy_me(box), FY_CLAIMED))) {
 				fy_ring_claimed(box, ring, ret_spot, p);
 				return 0;
@@ -247,7 +266,8 @@ static int look_along(struct ferry_mailbox *box, struct fy_ring *ring, uint64_t 
 			h = ahead > 2 ? skip(box, h, ahead, &ring->shm->head) : h + 1;
 			if (!claimed)
 				fy_hint_raise(&ring->head, h);
-		} else if (ahead == 0 || (ahead == -1 && state != FY_EMPTY && state != FY_FULL &&
+		} else if (ahead == 0 || (box->one_to_one && fy_word_is_free(word, h >> box->cells_log2)) ||
+			   (ahead == -1 && state != FY_EMPTY && state != FY_FULL &&
 					  state != FY_CLAIMED)) {
 			ret_spot->cell = NULL;
 			return claimed ? FY_FRONT_CLAIMED : FY_FRONT_NONE;
@@ -264,7 +284,12 @@ int fy_ring_front_slow(struct ferry_mailbox *box, struct fy_ring *ring, int only
 {
 	struct fy_spot claimed = { 0 };
 
-	fy_hint_raise(&ring->head, fy_hint(&ring->shm->head));
+	/* One to one, an old hint of ours would find what was received once more. */
+	if (box->one_to_one)
+		/* RELAXED(a hint of our own) */
+		atomic_store_explicit(&ring->head, fy_hint(&ring->shm->head), memory_order_relaxed);
+	else
+		fy_hint_raise(&ring->head, fy_hint(&ring->shm->head));
 	for (uint64_t i = 0; i <= fy_cells(box); i++) {
 		int front = look_along(box, ring, fy_hint(&ring->head), ret_spot, &claimed);
 		if (front != FY_FRONT_CLAIMED || !ret_spot->cell)

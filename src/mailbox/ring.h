@@ -34,6 +34,14 @@ static inline int fy_word_cas(struct fy_cell_shm *cell, uint64_t from, uint64_t 
 						       memory_order_acquire);
 }
 
+/* One to one: hand the cell on; nobody else may change it as it is. */
+static inline void fy_word_store(struct fy_cell_shm *cell, uint64_t to)
+{
+	/* SYNC(cell.word) release: pairs with fy_word_load(). Whoever looks at a bell next does so
+	 * by fy_bell_ring_after_store(). */
+	atomic_store_explicit(&cell->word, to, memory_order_release);
+}
+
 static inline uint64_t fy_meta_load(const struct fy_cell_shm *cell)
 {
 	/* RELAXED(ordered by the word; a value that goes with another word is thrown away) */
@@ -103,6 +111,32 @@ static inline void fy_ring_claimed(struct ferry_mailbox *box, struct fy_ring *ri
 	fy_hint_raise(&ring->shm->tail, position + 1);
 }
 
+/*
+ * One to one: nobody else sends, so a free cell is ours without a claim. It still has the message
+ * of the lap before if that was received by moving head: make it EMPTY before a byte changes, for
+ * those who only look.
+ */
+static inline void fy_ring_begin(struct ferry_mailbox *box, struct fy_ring *ring,
+				 struct fy_spot *ret_spot, uint64_t position, uint64_t word)
+{
+	uint64_t empty = fy_word(position >> box->cells_log2, 0, 0, FY_EMPTY);
+
+	*ret_spot = (struct fy_spot){ fy_ring_cell(box, ring, position), position, empty };
+	if (word == empty)
+		return;
+	/* RELAXED(ordered by the fence) */
+	atomic_store_explicit(&ret_spot->cell->word, empty, memory_order_relaxed);
+	/* SYNC(cell.word) release: a reader that sees what we write next sees that the word has
+	 * changed, when it looks again. */
+	atomic_thread_fence(memory_order_release);
+}
+
+/* One to one: what a cell that is free for its position may say. */
+static inline int fy_word_is_free(uint64_t word, uint64_t lap)
+{
+	return word == fy_word(lap, 0, 0, FY_EMPTY) || word == fy_word(lap - 1, 0, 0, FY_FULL);
+}
+
 /* Claim the next cell. 0, -EAGAIN (full) or -FERRY_ECORRUPT. */
 static inline int fy_ring_claim(struct ferry_mailbox *box, struct fy_ring *ring,
 				struct fy_spot *ret_spot)
@@ -110,6 +144,15 @@ static inline int fy_ring_claim(struct ferry_mailbox *box, struct fy_ring *ring,
 	uint64_t p = fy_hint(&ring->tail);
 	uint64_t lap = p >> box->cells_log2;
 
+	if (box->one_to_one) {
+		uint64_t word = fy_word_load(fy_ring_cell(box, ring, p));
+		/* Less than the capacity ahead of head, so what is FULL a lap behind was received. */
+		if (FY_UNLIKELY(p - fy_hint(&ring->seen_head) >= box->capacity ||
+				!fy_word_is_free(word, lap)))
+			return fy_ring_claim_slow(box, ring, ret_spot);
+		fy_ring_begin(box, ring, ret_spot, p, word);
+		return 0;
+	}
 	if (FY_LIKELY(p - fy_hint(&ring->seen_head) < box->capacity) &&
 	    FY_LIKELY(fy_word_cas(fy_ring_cell(box, ring, p), fy_word(lap, 0, 0, FY_EMPTY),
 				  fy_word(lap, 0, fy_me(box), FY_CLAIMED)))) {
@@ -129,6 +172,12 @@ static inline int fy_ring_publish(struct ferry_mailbox *box, struct fy_ring *rin
 {
 	uint64_t full = fy_word(spot->position >> box->cells_log2, 0, 0, FY_FULL);
 
+	if (box->one_to_one) {
+		fy_word_store(spot->cell, full);
+		fy_hint_raise(&ring->tail, spot->position + 1);
+		fy_hint_raise(&ring->shm->tail, spot->position + 1);
+		return 1;
+	}
 	if (FY_LIKELY(fy_word_cas(spot->cell, spot->word, full)))
 		return 1;
 	fy_ring_abandon(box, ring, spot);
@@ -151,7 +200,8 @@ FY_COLD int fy_ring_front_slow(struct ferry_mailbox *box, struct fy_ring *ring, 
 static inline int fy_ring_front(struct ferry_mailbox *box, struct fy_ring *ring,
 				struct fy_spot *ret_spot)
 {
-	uint64_t h = fy_hint(&ring->head);
+	/* One to one, the shared head is the truth, and its line is ours. */
+	uint64_t h = fy_hint(box->one_to_one ? &ring->shm->head : &ring->head);
 	uint64_t lap = h >> box->cells_log2;
 	struct fy_cell_shm *cell = fy_ring_cell(box, ring, h);
 	uint64_t word = fy_word_load(cell);
@@ -160,7 +210,8 @@ static inline int fy_ring_front(struct ferry_mailbox *box, struct fy_ring *ring,
 		*ret_spot = (struct fy_spot){ cell, h, word };
 		return FY_FRONT_FOUND;
 	}
-	if (word == fy_word(lap, 0, 0, FY_EMPTY)) {
+	if (word == fy_word(lap, 0, 0, FY_EMPTY) ||
+	    (box->one_to_one && fy_word_is_free(word, lap))) {
 		/* Whoever polls wants both lines of the cell to come when the message does. */
 		fy_prefetch(fy_second_line(cell));
 		return FY_FRONT_NONE;
@@ -169,8 +220,17 @@ static inline int fy_ring_front(struct ferry_mailbox *box, struct fy_ring *ring,
 }
 
 /* The message at spot has been taken, or is gone: move the hints past it. */
-static inline void fy_ring_consumed(struct fy_ring *ring, const struct fy_spot *spot)
+static inline void fy_ring_consumed(const struct ferry_mailbox *box, struct fy_ring *ring,
+				    const struct fy_spot *spot)
 {
+	if (box->one_to_one) {
+		if (FY_LIKELY(fy_word_state(spot->word) == FY_FULL))
+			/* SYNC(ring.hint) release: pairs with fy_hint(): our reads of the cell are
+			 * over. Only the receiver writes it. */
+			atomic_store_explicit(&ring->shm->head, spot->position + 1,
+					      memory_order_release);
+		return;
+	}
 	if (FY_LIKELY(fy_word_state(spot->word) == FY_FULL)) {
 		fy_hint_raise(&ring->head, spot->position + 1);
 		fy_hint_raise(&ring->shm->head, spot->position + 1);
@@ -185,7 +245,7 @@ static inline int fy_ring_take(struct ferry_mailbox *box, struct fy_ring *ring,
 
 	if (FY_UNLIKELY(!fy_word_cas(spot->cell, spot->word, taken)))
 		return 0;
-	fy_ring_consumed(ring, spot);
+	fy_ring_consumed(box, ring, spot);
 	spot->word = taken;
 	return 1;
 }
@@ -203,6 +263,19 @@ static inline int fy_ring_finish(struct ferry_mailbox *box, struct fy_spot *spot
 }
 
 /* ---- cold, for both ---- */
+
+/* Does a FULL cell hold a message? One to one, what lies behind head has been received. */
+static inline int fy_ring_is_message(const struct ferry_mailbox *box, const struct fy_ring *ring,
+				     const struct fy_cell_shm *cell, uint64_t word)
+{
+	if (!box->one_to_one)
+		return 1;
+	uint64_t head = fy_hint(&ring->shm->head);
+	uint64_t index = (uint64_t)(cell - ring->cells);
+	int64_t laps = fy_word_ahead(word, head >> box->cells_log2);
+
+	return laps > 0 || (laps == 0 && index >= (head & (fy_cells(box) - 1)));
+}
 
 /* Forget that the ring was full. */
 static inline void fy_ring_count_anew(struct fy_ring *ring)

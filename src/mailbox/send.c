@@ -6,6 +6,7 @@
 #include "held.h"
 #include "message.h"
 #include "recover.h"
+#include "role.h"
 #include "wait.h"
 
 #define REVOKED_MAX 1000 /* claims lost in one attempt before we call it "full" */
@@ -83,7 +84,11 @@ static inline int put(struct ferry_mailbox *box, const struct parcel *parcel)
 		fill(spot.cell, parcel, meta);
 		if (FY_LIKELY(fy_ring_publish(box, ring, &spot))) {
 			fy_ring_prefetch(box, ring, spot.position, parcel->size);
-			fy_bell_ring(box->arrival, FY_BELL_ONE);
+			if (box->one_to_one)
+				fy_bell_ring_after_store(box->arrival, FY_BELL_ONE,
+							 fy_mailbox_fenced(box));
+			else
+				fy_bell_ring(box->arrival, FY_BELL_ONE);
 			return 0;
 		}
 	}
@@ -107,7 +112,8 @@ static int drop_first(struct ferry_mailbox *box, struct fy_ring *ring, int any)
 /* Make room in a full ring without waiting, where that is allowed. 1: try again; 0. */
 static int make_room(struct ferry_mailbox *box, uint32_t level)
 {
-	return drop_first(box, &box->rings[level], box->drop_oldest);
+	/* One to one, nothing that is in the mailbox is the sender's to take away. */
+	return !box->one_to_one && drop_first(box, &box->rings[level], box->drop_oldest);
 }
 
 /* In a drop-oldest mailbox nobody waits: when even dropping gives nothing, that is said. */
@@ -208,7 +214,7 @@ int ferry_mailbox_send(ferry_mailbox *box, const void *data, size_t size, ferry_
 
 	if (FY_UNLIKELY(!box || (!data && size > 0)))
 		return -EINVAL;
-	int r = fy_mailbox_enter(box, FY_NO_SENDING);
+	int r = fy_enter_sending(box);
 	return FY_UNLIKELY(r < 0) ? r : send_parcel(box, &parcel, deadline);
 }
 
@@ -236,7 +242,7 @@ int ferry_mailbox_send_with(ferry_mailbox *box, const void *data, size_t size,
 	r = fy_options_copy(&chosen, sizeof(chosen), options);
 	if (r < 0)
 		return r;
-	r = fy_mailbox_enter(box, FY_NO_SENDING);
+	r = fy_enter_sending(box);
 	if (r < 0)
 		return r;
 	parcel.level = chosen.priority;
@@ -253,7 +259,7 @@ ssize_t ferry_mailbox_send_many(ferry_mailbox *box, const struct ferry_message *
 
 	if (!box || (!messages && n > 0) || n > SSIZE_MAX)
 		return -EINVAL;
-	r = fy_mailbox_enter(box, FY_NO_SENDING);
+	r = fy_enter_sending(box);
 	if (r < 0)
 		return r;
 	for (sent = 0; sent < n; sent++) {
@@ -279,7 +285,7 @@ int ferry_mailbox_loan(ferry_mailbox *box, size_t size, struct ferry_message *re
 
 	if (!box || !ret_loan)
 		return -EINVAL;
-	int r = fy_mailbox_enter(box, FY_NO_SENDING);
+	int r = fy_enter_sending(box);
 	if (r < 0)
 		return r;
 	if (size > box->max_size)

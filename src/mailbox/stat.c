@@ -22,7 +22,8 @@ static uint64_t counter(const _Atomic uint64_t *c)
 	return atomic_load_explicit(c, memory_order_relaxed);
 }
 
-static void count_cell(struct fy_cell_shm *cell, int64_t now, struct tally *tally)
+static void count_cell(const struct ferry_mailbox *box, const struct fy_ring *ring,
+		       struct fy_cell_shm *cell, int64_t now, struct tally *tally)
 {
 	struct fy_spot spot = { .cell = cell, .word = fy_word_load(cell) };
 	uint32_t state = fy_word_state(spot.word);
@@ -30,7 +31,8 @@ static void count_cell(struct fy_cell_shm *cell, int64_t now, struct tally *tall
 
 	tally->taken += state == FY_TAKEN;
 	tally->claimed += state == FY_CLAIMED;
-	if (state != FY_FULL && state != FY_RETURNED)
+	if (state != FY_RETURNED &&
+	    (state != FY_FULL || !fy_ring_is_message(box, ring, cell, spot.word)))
 		return;
 	fy_view_read(&spot, &view);
 	if (fy_word_load(cell) != spot.word)
@@ -64,7 +66,7 @@ static void add_ring(const struct ferry_mailbox *box, const struct fy_ring *ring
 	struct tally tally = { .oldest = -1 };
 
 	for (uint64_t i = 0; i < fy_cells(box); i++)
-		count_cell(&ring->cells[i], now, &tally);
+		count_cell(box, ring, &ring->cells[i], now, &tally);
 	uint64_t gone = counter(&ring->shm->dropped) + counter(&ring->shm->expired);
 	uint64_t sent = true_tail(box, ring) - counter(&ring->shm->burned) - tally.claimed;
 	uint64_t there = gone + tally.waiting + tally.taken;

@@ -2,6 +2,7 @@
 /* wait.c - see wait.h; the protocol: docs/formats/mailbox.md, "Waiting". */
 #include "wait.h"
 
+#include "../os/barrier.h"
 #include "../os/cpu.h"
 #include "../os/pause.h"
 #include "recover.h"
@@ -87,7 +88,7 @@ static void count_sleepers(const struct ferry_mailbox *box, struct fy_wait *wait
 	}
 }
 
-static int prepare(struct fy_wait *wait)
+static int prepare(struct ferry_mailbox *box, struct fy_wait *wait)
 {
 	if (!wait->counted) {
 		wait->counted = 1;
@@ -95,6 +96,10 @@ static int prepare(struct fy_wait *wait)
 		(void)atomic_fetch_add_explicit(wait->count, 1, memory_order_relaxed);
 	}
 	wait->seen = fy_bell_prepare(wait->bell);
+	/* One to one, what is published by plain stores may be on its way: bell.h. */
+	if (box->one_to_one && !fy_mailbox_fenced(box) && fy_barrier_all() < 0)
+		/* RELAXED(from now on they fence; what is missed until then ends with a nap) */
+		atomic_store_explicit(&box->shm->fenced, 1, memory_order_relaxed);
 	wait->phase = FY_WAIT_PREPARED;
 	return 0;
 }
@@ -117,7 +122,7 @@ static int sleep_a_nap(struct ferry_mailbox *box, struct fy_wait *wait, int64_t 
 		return -FERRY_ECORRUPT; /* the page with the bell is gone */
 	}
 	/* Set bit 0 again before looking: others may sleep, and we may have to. */
-	return prepare(wait);
+	return prepare(box, wait);
 }
 
 static int start_spinning(struct ferry_mailbox *box, struct fy_wait *wait, int64_t now)
@@ -131,7 +136,7 @@ static int start_spinning(struct ferry_mailbox *box, struct fy_wait *wait, int64
 	}
 	int64_t budget = fy_spin_budget(wait->spin, same_core);
 	if (budget == 0)
-		return prepare(wait);
+		return prepare(box, wait);
 	wait->spin_until = budget < wait->deadline - now ? now + budget : wait->deadline;
 	wait->phase = FY_WAIT_SPINNING;
 	return 0;
@@ -160,7 +165,7 @@ int fy_wait_again(struct ferry_mailbox *box, struct fy_wait *wait)
 	if (now < wait->spin_until)
 		return 0;
 	fy_spin_failed(wait->spin);
-	return prepare(wait);
+	return prepare(box, wait);
 }
 
 void fy_wait_over(struct ferry_mailbox *box, struct fy_wait *wait, int succeeded, int more)

@@ -36,6 +36,27 @@ static inline void fy_bell_ring(struct fy_bell_shm *bell, int n)
 		fy_bell_ring_slow(bell, n);
 }
 
+/*
+ * The same after news that a plain store published. It may still be on its way when we look for
+ * sleepers: so either we fence here, or every sleeper makes a barrier in all processes
+ * (os/barrier.h) after its fy_bell_prepare() and before it looks for news.
+ */
+static inline void fy_bell_ring_after_store(struct fy_bell_shm *bell, int n, int fence)
+{
+	if (__builtin_expect(fence, 0)) {
+		/* SYNC(bell.word) acq_rel: news first, then the look at the bell; pairs with
+		 * fy_bell_prepare(). */
+		atomic_thread_fence(memory_order_seq_cst);
+	} else {
+		/* SYNC(bell.word) acq_rel: in that order for the compiler; the sleeper's barrier
+		 * makes it so for the processor. */
+		atomic_signal_fence(memory_order_seq_cst);
+	}
+	/* SYNC(bell.word) acquire: pairs with the release side in fy_bell_prepare(). */
+	if (__builtin_expect(atomic_load_explicit(&bell->word, memory_order_acquire) & 1, 0))
+		fy_bell_ring_slow(bell, n);
+}
+
 /* Announce a sleeper; the result goes to fy_bell_sleep(). Look for news between the two. */
 uint32_t fy_bell_prepare(struct fy_bell_shm *bell);
 
