@@ -24,7 +24,7 @@
 #define SECONDS_QUICK 0.035
 #define CROWD         3 /* more processes than cores: so many times longer, the scheduler is slow */
 
-static const struct bench_family *const families[] = { &bench_mailbox };
+static const struct bench_family *const families[] = { &bench_mailbox, &bench_pipes };
 
 #define FAMILIES (sizeof(families) / sizeof(*families))
 

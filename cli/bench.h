@@ -68,7 +68,7 @@ struct bench_family {
 	const char *baseline; /* the peer that streams are compared with */
 };
 
-extern const struct bench_family bench_mailbox;
+extern const struct bench_family bench_mailbox, bench_pipes;
 
 struct bench_report {
 	const struct bench_family *family;
