@@ -6,7 +6,8 @@
 static int allocate_run(struct ferry_segment *segment, uint64_t size, uint64_t *ret_offset)
 {
 	uint32_t page_log2 = segment->layout.page_log2;
-	uint64_t n = (size + (UINT64_C(1) << page_log2) - 1) >> page_log2;
+	/* Without overflow, whatever the size is. */
+	uint64_t n = ((size - 1) >> page_log2) + 1;
 	struct fy_owner me = fy_arena_me(segment);
 	uint32_t head;
 	uint32_t generation;
