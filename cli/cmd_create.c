@@ -12,12 +12,18 @@ enum {
 	OPTION_MEMBERS,
 	OPTION_MEMORY,
 	OPTION_PRIORITIES,
+	OPTION_BYTES,
+	OPTION_MAX_BYTES,
+	OPTION_ARENA,
 };
 
 struct create {
 	const char *kind;
 	const char *location;
 	struct ferry_mailbox_options options;
+	struct ferry_segment_options segment;
+	const char *only_mailbox; /* an option that was given and is of one kind only */
+	const char *only_segment;
 	struct ferry_why why;
 };
 
@@ -33,6 +39,10 @@ static const struct argp_option options[] = {
 	{ "exclusive", 'x', NULL, 0, "Fail if it exists already", 0 },
 	{ "drop-oldest", OPTION_DROP_OLDEST, NULL, 0,
 	  "When full, a message that is sent pushes out the oldest one of its priority", 0 },
+	{ "bytes", OPTION_BYTES, "SIZE", 0, "segment: bytes of memory", 0 },
+	{ "max-bytes", OPTION_MAX_BYTES, "SIZE", 0, "segment: up to which it can grow (it cannot)",
+	  0 },
+	{ "arena", OPTION_ARENA, NULL, 0, "segment: ferry allocates in it", 0 },
 	{ 0 },
 };
 
@@ -70,8 +80,9 @@ static error_t parse_argument(struct create *create, char *argument, struct argp
 	switch (state->arg_num) {
 	case 0:
 		create->kind = argument;
-		if (strcmp(argument, "mailbox") != 0)
-			argp_error(state, "'%s' is not a kind of object; there is: mailbox",
+		if (strcmp(argument, "mailbox") != 0 && strcmp(argument, "segment") != 0)
+			argp_error(state,
+				   "'%s' is not a kind of object; there are: mailbox, segment",
 				   argument);
 		return 0;
 	case 1:
@@ -82,69 +93,137 @@ static error_t parse_argument(struct create *create, char *argument, struct argp
 	}
 }
 
-static error_t parse(int key, char *argument, struct argp_state *state)
+/* An option that only mailboxes have. */
+static error_t parse_mailbox(int key, char *argument, struct argp_state *state)
 {
 	struct create *create = state->input;
 	struct ferry_mailbox_options *box = &create->options;
 
 	switch (key) {
 	case 's':
+		create->only_mailbox = "--max-size";
 		box->max_size = positive_size(state, "--max-size", argument);
 		return 0;
 	case 'n':
+		create->only_mailbox = "--messages";
 		box->messages = positive_count(state, "--messages", argument);
 		return 0;
 	case OPTION_PRIORITIES:
+		create->only_mailbox = "--priorities";
 		box->priorities = positive_count(state, "--priorities", argument);
 		return 0;
 	case OPTION_MEMORY:
+		create->only_mailbox = "--memory";
 		box->memory = positive_size(state, "--memory", argument);
 		return 0;
-	case OPTION_MEMBERS:
-		box->members = positive_count(state, "--members", argument);
-		return 0;
-	case 'm':
-		box->mode = parse_mode(state, argument);
-		return 0;
-	case 'x':
-		box->flags |= FERRY_EXCLUSIVE;
-		return 0;
 	case OPTION_DROP_OLDEST:
+		create->only_mailbox = "--drop-oldest";
 		box->flags |= FERRY_DROP_OLDEST;
-		return 0;
-	case ARGP_KEY_ARG:
-		return parse_argument(create, argument, state);
-	case ARGP_KEY_END:
-		if (!create->location)
-			argp_error(state, "say what to create and where, such as: mailbox orders");
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
 	}
 }
 
+/* An option that only segments have. */
+static error_t parse_segment(int key, char *argument, struct argp_state *state)
+{
+	struct create *create = state->input;
+
+	switch (key) {
+	case OPTION_BYTES:
+		create->only_segment = "--bytes";
+		create->segment.bytes = positive_size(state, "--bytes", argument);
+		return 0;
+	case OPTION_MAX_BYTES:
+		create->only_segment = "--max-bytes";
+		create->segment.max_bytes = positive_size(state, "--max-bytes", argument);
+		return 0;
+	case OPTION_ARENA:
+		create->only_segment = "--arena";
+		create->segment.arena = 1;
+		return 0;
+	default:
+		return parse_mailbox(key, argument, state);
+	}
+}
+
+static void check_all(const struct create *create, struct argp_state *state)
+{
+	if (!create->location)
+		argp_error(state, "say what to create and where, such as: mailbox orders");
+	const char *other =
+	    strcmp(create->kind, "mailbox") == 0 ? create->only_segment : create->only_mailbox;
+	if (other)
+		argp_error(state, "a %s has no %s", create->kind, other);
+	if (strcmp(create->kind, "segment") == 0 && !create->segment.bytes)
+		argp_error(state, "say how large the segment is to be, such as: --bytes 1M");
+}
+
+static error_t parse(int key, char *argument, struct argp_state *state)
+{
+	struct create *create = state->input;
+
+	switch (key) {
+	case OPTION_MEMBERS:
+		create->options.members = positive_count(state, "--members", argument);
+		create->segment.members = create->options.members;
+		return 0;
+	case 'm':
+		create->options.mode = create->segment.mode = parse_mode(state, argument);
+		return 0;
+	case 'x':
+		create->options.flags |= FERRY_EXCLUSIVE;
+		create->segment.flags |= FERRY_EXCLUSIVE;
+		return 0;
+	case ARGP_KEY_ARG:
+		return parse_argument(create, argument, state);
+	case ARGP_KEY_END:
+		check_all(create, state);
+		return 0;
+	default:
+		return parse_segment(key, argument, state);
+	}
+}
+
 static const struct argp argp = {
 	.options = options,
 	.parser = parse,
-	.args_doc = "mailbox LOCATION",
-	.doc = "Make a mailbox. One that exists already is left as it is; it is an error if it is "
-	       "smaller than what is asked for. All its memory is reserved at once."
-	       "\v"
-	       "Sizes are bytes, or take K, M or G (64K, 1.5M).\n"
-	       "\nExamples:\n"
-	       "  ferry create mailbox orders\n"
-	       "  ferry create mailbox frames --max-size 16M --messages 32\n"
-	       "  ferry create mailbox /run/app/jobs --priorities 4 --mode 0660\n"
-	       "  ferry create mailbox latest --messages 1 --drop-oldest",
+	.args_doc = "mailbox LOCATION\nsegment LOCATION --bytes SIZE",
+	.doc =
+	    "Make a mailbox or a segment. One that exists already is left as it is; it is an error "
+	    "if it is smaller than what is asked for. All its memory is reserved at once."
+	    "\v"
+	    "Sizes are bytes, or take K, M or G (64K, 1.5M).\n"
+	    "\nExamples:\n"
+	    "  ferry create mailbox orders\n"
+	    "  ferry create mailbox frames --max-size 16M --messages 32\n"
+	    "  ferry create mailbox /run/app/jobs --priorities 4 --mode 0660\n"
+	    "  ferry create mailbox latest --messages 1 --drop-oldest\n"
+	    "  ferry create segment table --bytes 1M --max-bytes 1G --arena",
 };
+
+static int create_segment(const struct create *create)
+{
+	ferry_segment *segment;
+	int r = ferry_segment_open(&segment, create->location, &create->segment);
+
+	if (r < 0)
+		return cli_fail("create segment", create->location, r, &create->why);
+	ferry_segment_close(segment);
+	return STATUS_DONE;
+}
 
 int cmd_create(int argc, char **argv)
 {
-	struct create create = { .options = { .size = sizeof create.options } };
+	struct create create = { .options = { .size = sizeof create.options },
+				 .segment = { .size = sizeof create.segment } };
 	ferry_mailbox *box;
 
-	create.options.why = &create.why;
+	create.options.why = create.segment.why = &create.why;
 	cli_parse(&argp, argc, argv, &create);
+	if (strcmp(create.kind, "segment") == 0)
+		return create_segment(&create);
 	int r = ferry_mailbox_open(&box, create.location, &create.options);
 	if (r < 0)
 		return cli_fail("create mailbox", create.location, r, &create.why);

@@ -55,7 +55,8 @@ static const struct argp argp = {
 	.args_doc = "[DIRECTORY]",
 	.doc = "List the ferry objects in DIRECTORY; without one, your own. Nobody is disturbed."
 	       "\v"
-	       "MESSAGES are those that wait, of those that fit; BYTES is their size and FILE what "
+	       "MESSAGES are those that wait, of those that fit; BYTES is their size, or that of a "
+	       "segment's memory, and FILE what "
 	       "the "
 	       "object takes; ALIVE and DEAD count its members.\n"
 	       "\nExamples:\n"
@@ -84,6 +85,9 @@ static void add_row(struct table *table, const struct entry *entry, const struct
 		table_add(table, "%" PRIu64 "/%" PRIu64, d->mailbox.messages,
 			  description_capacity(d));
 		table_add(table, "%s", cli_human_size(bytes, d->mailbox.bytes));
+	} else if (d->object.kind == FERRY_KIND_SEGMENT && !d->object.removed) {
+		table_add(table, "-");
+		table_add(table, "%s", cli_human_size(bytes, d->segment.bytes));
 	} else {
 		table_add(table, "-");
 		table_add(table, "-");

@@ -151,6 +151,30 @@ static void add_content(struct table *table, const struct description *d)
 		  m->capacity, m->drop_oldest ? "drops the oldest" : "senders wait");
 }
 
+static void add_segment(struct table *table, const struct ferry_segment_stat *s)
+{
+	char a[CLI_HUMAN_BYTES], b[CLI_HUMAN_BYTES], c[CLI_HUMAN_BYTES];
+
+	table_add(table, "memory");
+	if (s->max_bytes > s->bytes)
+		table_add(table, "%s, can grow to %s", cli_human_size(a, s->bytes),
+			  cli_human_size(b, s->max_bytes));
+	else
+		table_add(table, "%s", cli_human_size(a, s->bytes));
+	if (s->arena) {
+		table_add(table, "blocks");
+		table_add(table, "%" PRIu64 " (%s), of which %" PRIu64 " (%s) not published",
+			  s->blocks, cli_human_size(a, s->block_bytes), s->unpublished,
+			  cli_human_size(b, s->unpublished_bytes));
+		table_add(table, "free");
+		table_add(table, "%s, %s of it in whole pages; the largest piece has %s",
+			  cli_human_size(a, s->free_bytes), cli_human_size(b, s->free_pages_bytes),
+			  cli_human_size(c, s->largest_free));
+	}
+	table_add(table, "recovery");
+	table_add(table, "%" PRIu64 " dead members cleaned up after", s->recovered);
+}
+
 static void add_history(struct table *table, const struct ferry_mailbox_stat *m)
 {
 	table_add(table, "so far");
@@ -176,6 +200,8 @@ static void print_text(const char *location, const struct description *d,
 		add_content(&table, d);
 		add_history(&table, &d->mailbox);
 	}
+	if (d->object.kind == FERRY_KIND_SEGMENT && !d->object.removed)
+		add_segment(&table, &d->segment);
 	table_add(&table, "members");
 	table_add(&table, "%" PRIu32 " alive, %" PRIu32 " dead", d->object.members_alive,
 		  d->object.members_dead);

@@ -16,12 +16,13 @@ static const struct command {
 	int (*run)(int argc, char **argv);
 	const char *summary;
 } commands[] = {
-	{ "create", cmd_create, "make a mailbox" },
+	{ "create", cmd_create, "make a mailbox or a segment" },
 	{ "send", cmd_send, "send messages from arguments, standard input or a file" },
 	{ "receive", cmd_receive, "receive one message, several, or all that come" },
 	{ "peek", cmd_peek, "show the next message and leave it there" },
 	{ "ls", cmd_ls, "list the objects in a directory" },
 	{ "stat", cmd_stat, "show everything about one object" },
+	{ "dump", cmd_dump, "show the bytes of a segment" },
 	{ "rm", cmd_rm, "remove objects" },
 	{ "gc", cmd_gc, "clean up what dead processes left" },
 	{ "demo", cmd_demo, "see messages survive while processes are killed" },

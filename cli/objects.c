@@ -29,14 +29,35 @@ static int look_into_mailbox(const char *location, struct ferry_mailbox_stat *re
 	return r;
 }
 
+static int look_into_segment(const char *location, struct ferry_segment_stat *ret,
+			     struct ferry_why *why)
+{
+	ferry_segment *segment;
+	int r = ferry_segment_open(&segment, location,
+				   FERRY_SEGMENT_OPTIONS(.flags = FERRY_READ_ONLY, .why = why));
+
+	if (r < 0)
+		return r;
+	r = ferry_segment_stat(segment, ret);
+	ferry_segment_close(segment);
+	return r;
+}
+
 int describe(const char *location, struct description *ret, struct ferry_why *why)
 {
 	*ret = (struct description){ 0 };
 	int r = ferry_object_stat(location, &ret->object, why);
 
-	if (r < 0 || ret->object.removed || ret->object.kind != FERRY_KIND_MAILBOX)
+	if (r < 0 || ret->object.removed)
 		return r;
-	return look_into_mailbox(location, &ret->mailbox, why);
+	switch (ret->object.kind) {
+	case FERRY_KIND_MAILBOX:
+		return look_into_mailbox(location, &ret->mailbox, why);
+	case FERRY_KIND_SEGMENT:
+		return look_into_segment(location, &ret->segment, why);
+	default:
+		return 0;
+	}
 }
 
 uint64_t description_capacity(const struct description *description)
@@ -99,6 +120,25 @@ static void mailbox_json(json_t *object, const struct ferry_mailbox_stat *stat)
 		 stat->oldest_age < 0 ? json_null() : json_integer(stat->oldest_age));
 }
 
+static void segment_json(json_t *object, const struct ferry_segment_stat *stat)
+{
+#define PUT(field) json_put_number(object, #field, stat->field)
+	PUT(bytes);
+	PUT(max_bytes);
+	json_put(object, "arena", json_boolean(stat->arena));
+	PUT(recovered);
+	if (stat->arena) {
+		PUT(blocks);
+		PUT(block_bytes);
+		PUT(unpublished);
+		PUT(unpublished_bytes);
+		PUT(free_bytes);
+		PUT(free_pages_bytes);
+		PUT(largest_free);
+	}
+#undef PUT
+}
+
 void describe_json(json_t *object, const struct description *description)
 {
 	const struct ferry_object_stat *stat = &description->object;
@@ -118,6 +158,8 @@ void describe_json(json_t *object, const struct description *description)
 	json_put_number(object, "members_dead", stat->members_dead);
 	if (stat->kind == FERRY_KIND_MAILBOX && !stat->removed)
 		mailbox_json(object, &description->mailbox);
+	if (stat->kind == FERRY_KIND_SEGMENT && !stat->removed)
+		segment_json(object, &description->segment);
 }
 
 static int add_entry(const char *name, const char *location, void *context)

@@ -14,6 +14,7 @@
 struct description {
 	struct ferry_object_stat object;
 	struct ferry_mailbox_stat mailbox; /* if object.kind is FERRY_KIND_MAILBOX */
+	struct ferry_segment_stat segment; /* if it is FERRY_KIND_SEGMENT */
 };
 
 /* Describe the object at a location. 0, or a negative result of ferry. */
