@@ -62,6 +62,7 @@ struct bench_peer {
 	unsigned abilities;
 	size_t least, most; /* message sizes worth measuring; 0 = no limit */
 	int64_t spin; /* ferry: the option of that name; others: not 0 = ask again, never block */
+	uint32_t flags; /* ferry: at creation */
 
 	/* In the parent. The way back of a round trip finds its counterpart in there. */
 	int (*create)(struct bench_channel *c, const struct bench_channel *there);
@@ -80,6 +81,7 @@ extern const struct bench_peer *const bench_peers[]; /* NULL at the end */
 /*
  * The peer of that name, or NULL:
  *  - "ferry" (default waiting), "ferry spin", "ferry sleep", "ferry many" (32 messages a call);
+ *  - "ferry one-to-one", "ferry one-to-one spin", "ferry one-to-one sleep": declared at creation;
  *  - "ferry take" (copied in, read in place), "ferry in place" (no copy, only its number is
  * written), "ferry produce" (all of it written, then copied in), "ferry loan" (all of it written in
  * place);

@@ -297,6 +297,9 @@ static void plan_operation(struct crew *crew, uint32_t i)
 	for (enum strike strike = STRIKE_KILL; strike <= STRIKE_STOP; strike++) {
 		if (strike == STRIKE_KILL ? !crew->kills : !crew->stops)
 			continue;
+		/* A stopped member keeps its role, so nobody else could go on. */
+		if (strike == STRIKE_STOP && operations[i].box_flags & FERRY_ONE_TO_ONE)
+			continue;
 		task.strike = strike;
 		if (crew->at < 0) {
 			plan_path(&crew->plan, task, outcome, every, crew->seed);

@@ -235,6 +235,11 @@ static void set_stage(struct scene *scene)
 	prefill(scene, operation->prefill_expiring, 0, 1);
 	prefill(scene, operation->prefill, 0, 0);
 	prefill(scene, operation->prefill_priority, 1, 0);
+	/* The roles shall be the victim's. */
+	if (operation->box_flags & FERRY_ONE_TO_ONE) {
+		actor_close(&scene->survivor);
+		actor_open(&scene->survivor, FERRY_EXISTING);
+	}
 }
 
 /* Have a player open and prepare, take it under ptrace, and bring it to its first point. */
