@@ -11,6 +11,7 @@ enum {
 	OPTION_DROP_OLDEST = 256,
 	OPTION_MEMBERS,
 	OPTION_MEMORY,
+	OPTION_ONE_TO_ONE,
 	OPTION_PRIORITIES,
 	OPTION_BYTES,
 	OPTION_MAX_BYTES,
@@ -43,6 +44,8 @@ static const struct argp_option options[] = {
 	{ "max-bytes", OPTION_MAX_BYTES, "SIZE", 0, "segment: up to which it can grow (it cannot)",
 	  0 },
 	{ "arena", OPTION_ARENA, NULL, 0, "segment: ferry allocates in it", 0 },
+	{ "one-to-one", OPTION_ONE_TO_ONE, NULL, 0,
+	  "At most one sender and one receiver at a time, which are faster for it", 0 },
 	{ 0 },
 };
 
@@ -119,6 +122,10 @@ static error_t parse_mailbox(int key, char *argument, struct argp_state *state)
 	case OPTION_DROP_OLDEST:
 		create->only_mailbox = "--drop-oldest";
 		box->flags |= FERRY_DROP_OLDEST;
+		return 0;
+	case OPTION_ONE_TO_ONE:
+		create->only_mailbox = "--one-to-one";
+		box->flags |= FERRY_ONE_TO_ONE;
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
