@@ -21,6 +21,7 @@ LAYERS = {
     'src/object': ['src/base', 'src/os', 'src/wait'],
     'src/wait': ['src/base', 'src/os'],
     'src/mailbox': ['src/base', 'src/os', 'src/object', 'src/wait'],
+    'src/pipe': ['src/base', 'src/os', 'src/object', 'src/wait'],
     'cli': [],
     'examples': [],
 }
