@@ -108,8 +108,8 @@ void fy_read_ring_slow(struct ferry_pipe *pipe)
 	uint64_t head = fy_head_load(pipe);
 	uint64_t fill = fy_position_after(head, fy_turn_position(fy_turn_load(pipe))) - head;
 	uint64_t room = fill < pipe->capacity ? pipe->capacity - fill : 0;
-	/* RELAXED(ordered by the bell, whose bit was seen) */
-	uint64_t wanted = atomic_load_explicit(&pipe->shm->room_wanted, memory_order_relaxed);
+	/* SYNC(pipe.room_wanted) acquire: pairs with say_what_we_need(). */
+	uint64_t wanted = atomic_load_explicit(&pipe->shm->room_wanted, memory_order_acquire);
 
 	if (room < wanted && wanted != UINT64_MAX && !fy_holes_exist(pipe))
 		return;
@@ -166,7 +166,7 @@ int fy_pipe_wait_for_bytes_again(struct ferry_pipe *pipe, struct fy_waiter *wait
 /* ---- reading ---- */
 
 /* Copy out, then take: whoever was faster has them, and our copy counts for nothing. So many
- * bytes, or -EAGAIN. */
+ * bytes, -EAGAIN or -FERRY_ECORRUPT. */
 static inline ssize_t bite(struct ferry_pipe *pipe, struct fy_cursor *cursor, uint64_t size,
 			   const struct fy_stretch *stretch)
 {
@@ -178,6 +178,9 @@ static inline ssize_t bite(struct ferry_pipe *pipe, struct fy_cursor *cursor, ui
 	if (n > BITE)
 		n = BITE;
 	fy_cursor_put(cursor, fy_pipe_at(pipe, stretch->from), n);
+	/* Was the file cut short just now? Then what we copied is nothing. */
+	if (FY_UNLIKELY(fy_object_is_broken(&pipe->object)))
+		return -FERRY_ECORRUPT;
 	if (FY_LIKELY(fy_read_take(pipe, stretch->from, stretch->from + n))) {
 		fy_read_ring_writers(pipe);
 		return (ssize_t)n;
@@ -193,7 +196,8 @@ static uint64_t bite_on(struct ferry_pipe *pipe, struct fy_cursor *cursor, uint6
 	uint64_t done = 0;
 	struct fy_stretch stretch;
 
-	while (done < size && fy_read_look(pipe, &stretch) == 0 && stretch.from == from + done) {
+	while (done < size && fy_read_look(pipe, size - done, &stretch) == 0 &&
+	       stretch.from == from + done) {
 		ssize_t n = bite(pipe, cursor, size - done, &stretch);
 		if (n < 0)
 			break;
@@ -208,12 +212,14 @@ static inline ssize_t get(struct ferry_pipe *pipe, struct fy_cursor *cursor, uin
 	struct fy_stretch stretch;
 
 	for (uint32_t i = 0; i < LOST_MAX; i++) {
-		int r = fy_read_look(pipe, &stretch);
+		int r = fy_read_look(pipe, size, &stretch);
 		if (FY_UNLIKELY(r < 0))
 			return r;
 		ssize_t n = bite(pipe, cursor, size, &stretch);
-		if (FY_UNLIKELY(n < 0))
+		if (FY_UNLIKELY(n == -EAGAIN))
 			continue;
+		if (FY_UNLIKELY(n < 0))
+			return n;
 		if (FY_UNLIKELY(n == BITE))
 			n += (ssize_t)bite_on(pipe, cursor, size - BITE, stretch.from + BITE);
 		return n;
@@ -225,7 +231,7 @@ static int something_is_left(struct ferry_pipe *pipe)
 {
 	struct fy_stretch stretch;
 
-	return fy_read_look(pipe, &stretch) == 0;
+	return fy_read_look(pipe, 1, &stretch) == 0;
 }
 
 FY_COLD static ssize_t read_waiting(struct ferry_pipe *pipe, struct fy_cursor *cursor,
