@@ -22,6 +22,7 @@ LAYERS = {
     'src/wait': ['src/base', 'src/os'],
     'src/mailbox': ['src/base', 'src/os', 'src/object', 'src/wait'],
     'src/pipe': ['src/base', 'src/os', 'src/object', 'src/wait'],
+    'src/kinds': ['src/base', 'src/os', 'src/object', 'src/wait', 'src/mailbox', 'src/pipe'],
     'cli': [],
     'examples': [],
 }

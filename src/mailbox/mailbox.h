@@ -115,6 +115,10 @@ static inline int fy_judge(struct ferry_mailbox *box, int r)
 int fy_mailbox_open_unjoined(ferry_mailbox **ret_box, const char *location, int only_look,
 			     struct ferry_why *why);
 
+/* ferry_object_repair() of a mailbox. */
+int fy_mailbox_repair(const char *location, int dry_run, struct ferry_repair *result,
+		      struct ferry_why *why);
+
 /* In a child: join on our own behalf. 0 or an error. */
 FY_COLD int fy_mailbox_rejoin(struct ferry_mailbox *box);
 

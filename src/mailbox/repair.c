@@ -58,39 +58,18 @@ static int repair(struct ferry_mailbox *box, struct ferry_repair *repair)
 	return 0;
 }
 
-int ferry_object_repair(const char *location, int dry_run, struct ferry_repair *ret_repair,
-			struct ferry_why *why)
+int fy_mailbox_repair(const char *location, int dry_run, struct ferry_repair *result,
+		      struct ferry_why *why)
 {
-	struct ferry_repair result = { 0 };
-	struct ferry_object_stat stat;
 	struct ferry_mailbox *box;
+	int r = fy_mailbox_open_unjoined(&box, location, dry_run, why);
 
-	if (!ret_repair)
-		return -EINVAL;
-	int r = ferry_object_stat(location, &stat, why);
-	if (r < 0)
-		return r;
-	if (stat.kind != FERRY_KIND_MAILBOX)
-		return fy_why(why, -FERRY_EKIND,
-			      "objects of kind %u cannot be repaired by this library",
-			      (unsigned)stat.kind);
-	if (stat.removed) {
-		/* Its memory is nobody's business any more; only the name is left. */
-		r = dry_run ? 0 : ferry_remove(location, why);
-		result.unlinked = 1;
-		if (r == 0)
-			*ret_repair = result;
-		return r;
-	}
-	r = fy_mailbox_open_unjoined(&box, location, dry_run, why);
 	if (r < 0)
 		return r;
 	if (dry_run)
-		preview(box, &result);
+		preview(box, result);
 	else
-		r = repair(box, &result);
+		r = repair(box, result);
 	ferry_mailbox_close(box);
-	if (r == 0)
-		*ret_repair = result;
 	return r;
 }

@@ -113,6 +113,10 @@ static inline int fy_pipe_judge(struct ferry_pipe *pipe, int r)
 	return r;
 }
 
+/* ferry_object_repair() of a pipe. */
+int fy_pipe_repair(const char *location, int dry_run, struct ferry_repair *result,
+		   struct ferry_why *why);
+
 /* In a child: join on our own behalf. 0 or an error. */
 FY_COLD int fy_pipe_rejoin(struct ferry_pipe *pipe);
 
