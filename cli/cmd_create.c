@@ -2,13 +2,16 @@
 /*
  * cmd_create.c - ferry create: make an object.
  */
+#include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "cli.h"
 
 enum {
-	OPTION_DROP_OLDEST = 256,
+	OPTION_CAPACITY = 256,
+	OPTION_DROP_OLDEST,
 	OPTION_MEMBERS,
 	OPTION_MEMORY,
 	OPTION_PRIORITIES,
@@ -18,6 +21,8 @@ struct create {
 	const char *kind;
 	const char *location;
 	struct ferry_mailbox_options options;
+	uint64_t capacity;      /* of a pipe */
+	const char *of_mailbox; /* an option that was given and is for mailboxes only, or NULL */
 	struct ferry_why why;
 };
 
@@ -29,6 +34,8 @@ static const struct argp_option options[] = {
 	  "Memory for the contents of all messages longer than 112 bytes (8 times --max-size)", 0 },
 	{ "members", OPTION_MEMBERS, "COUNT", 0,
 	  "How many processes can have it open at once, up to 4094 (1024)", 0 },
+	{ "capacity", OPTION_CAPACITY, "SIZE", 0, "Of a pipe: bytes that can wait to be read (64K)",
+	  0 },
 	{ "mode", 'm', "MODE", 0, "Who may open it, as for chmod, in octal (0600)", 0 },
 	{ "exclusive", 'x', NULL, 0, "Fail if it exists already", 0 },
 	{ "drop-oldest", OPTION_DROP_OLDEST, NULL, 0,
@@ -70,8 +77,8 @@ static error_t parse_argument(struct create *create, char *argument, struct argp
 	switch (state->arg_num) {
 	case 0:
 		create->kind = argument;
-		if (strcmp(argument, "mailbox") != 0)
-			argp_error(state, "'%s' is not a kind of object; there is: mailbox",
+		if (strcmp(argument, "mailbox") != 0 && strcmp(argument, "pipe") != 0)
+			argp_error(state, "'%s' is not a kind of object; there are: mailbox, pipe",
 				   argument);
 		return 0;
 	case 1:
@@ -82,23 +89,61 @@ static error_t parse_argument(struct create *create, char *argument, struct argp
 	}
 }
 
-static error_t parse(int key, char *argument, struct argp_state *state)
+/* The options that only a mailbox has. */
+static error_t parse_mailbox(int key, char *argument, struct argp_state *state)
 {
 	struct create *create = state->input;
 	struct ferry_mailbox_options *box = &create->options;
 
 	switch (key) {
 	case 's':
+		create->of_mailbox = "--max-size";
 		box->max_size = positive_size(state, "--max-size", argument);
 		return 0;
 	case 'n':
+		create->of_mailbox = "--messages";
 		box->messages = positive_count(state, "--messages", argument);
 		return 0;
 	case OPTION_PRIORITIES:
+		create->of_mailbox = "--priorities";
 		box->priorities = positive_count(state, "--priorities", argument);
 		return 0;
 	case OPTION_MEMORY:
+		create->of_mailbox = "--memory";
 		box->memory = positive_size(state, "--memory", argument);
+		return 0;
+	case OPTION_DROP_OLDEST:
+		create->of_mailbox = "--drop-oldest";
+		box->flags |= FERRY_DROP_OLDEST;
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static bool is_pipe(const struct create *create)
+{
+	return strcmp(create->kind, "pipe") == 0;
+}
+
+static void check(const struct create *create, struct argp_state *state)
+{
+	if (!create->location)
+		argp_error(state, "say what to create and where, such as: mailbox orders");
+	if (is_pipe(create) && create->of_mailbox)
+		argp_error(state, "%s is for mailboxes; a pipe has --capacity", create->of_mailbox);
+	if (!is_pipe(create) && create->capacity)
+		argp_error(state, "--capacity is for pipes; a mailbox has --messages and --memory");
+}
+
+static error_t parse(int key, char *argument, struct argp_state *state)
+{
+	struct create *create = state->input;
+	struct ferry_mailbox_options *box = &create->options;
+
+	switch (key) {
+	case OPTION_CAPACITY:
+		create->capacity = positive_size(state, "--capacity", argument);
 		return 0;
 	case OPTION_MEMBERS:
 		box->members = positive_count(state, "--members", argument);
@@ -109,25 +154,22 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 	case 'x':
 		box->flags |= FERRY_EXCLUSIVE;
 		return 0;
-	case OPTION_DROP_OLDEST:
-		box->flags |= FERRY_DROP_OLDEST;
-		return 0;
 	case ARGP_KEY_ARG:
 		return parse_argument(create, argument, state);
 	case ARGP_KEY_END:
-		if (!create->location)
-			argp_error(state, "say what to create and where, such as: mailbox orders");
+		check(create, state);
 		return 0;
 	default:
-		return ARGP_ERR_UNKNOWN;
+		return parse_mailbox(key, argument, state);
 	}
 }
 
 static const struct argp argp = {
 	.options = options,
 	.parser = parse,
-	.args_doc = "mailbox LOCATION",
-	.doc = "Make a mailbox. One that exists already is left as it is; it is an error if it is "
+	.args_doc = "mailbox|pipe LOCATION",
+	.doc = "Make a mailbox or a pipe. One that exists already is left as it is; it is an error "
+	       "if it is "
 	       "smaller than what is asked for. All its memory is reserved at once."
 	       "\v"
 	       "Sizes are bytes, or take K, M or G (64K, 1.5M).\n"
@@ -135,19 +177,64 @@ static const struct argp argp = {
 	       "  ferry create mailbox orders\n"
 	       "  ferry create mailbox frames --max-size 16M --messages 32\n"
 	       "  ferry create mailbox /run/app/jobs --priorities 4 --mode 0660\n"
-	       "  ferry create mailbox latest --messages 1 --drop-oldest",
+	       "  ferry create mailbox latest --messages 1 --drop-oldest\n"
+	       "  ferry create pipe backup --capacity 1M",
 };
+
+/* Open an end of a pipe that nobody can have been waiting for, and so disturb nobody. */
+static int make_pipe(struct create *create, ferry_pipe **ret_pipe)
+{
+	const struct ferry_mailbox_options *o = &create->options;
+
+	return ferry_pipe_open(ret_pipe, create->location, FERRY_READ,
+			       FERRY_PIPE_OPTIONS(.flags = FERRY_EXCLUSIVE, .mode = o->mode,
+						  .capacity = create->capacity,
+						  .members = o->members, .why = &create->why),
+			       FERRY_NOW);
+}
+
+/* A pipe that exists: as an end we would be the one that others wait for, so only look. */
+static int look_at_pipe(struct create *create, ferry_pipe **ret_pipe)
+{
+	return ferry_pipe_open(
+	    ret_pipe, create->location, FERRY_OBSERVE,
+	    FERRY_PIPE_OPTIONS(.capacity = create->capacity, .why = &create->why), FERRY_NOW);
+}
+
+static int open_pipe(struct create *create)
+{
+	ferry_pipe *pipe = NULL;
+	int r, looked;
+
+	do {
+		r = make_pipe(create, &pipe);
+		looked = r == -EEXIST && !(create->options.flags & FERRY_EXCLUSIVE);
+		if (looked)
+			r = look_at_pipe(create, &pipe);
+	} while (looked && r == -ENOENT); /* it went just then */
+	if (r == 0)
+		ferry_pipe_close(pipe);
+	return r;
+}
+
+static int open_mailbox(struct create *create)
+{
+	ferry_mailbox *box;
+	int r = ferry_mailbox_open(&box, create->location, &create->options);
+
+	if (r == 0)
+		ferry_mailbox_close(box);
+	return r;
+}
 
 int cmd_create(int argc, char **argv)
 {
 	struct create create = { .options = { .size = sizeof create.options } };
-	ferry_mailbox *box;
+	char what[32];
 
 	create.options.why = &create.why;
 	cli_parse(&argp, argc, argv, &create);
-	int r = ferry_mailbox_open(&box, create.location, &create.options);
-	if (r < 0)
-		return cli_fail("create mailbox", create.location, r, &create.why);
-	ferry_mailbox_close(box);
-	return STATUS_DONE;
+	int r = is_pipe(&create) ? open_pipe(&create) : open_mailbox(&create);
+	snprintf(what, sizeof what, "create %s", create.kind);
+	return r < 0 ? cli_fail(what, create.location, r, &create.why) : STATUS_DONE;
 }
