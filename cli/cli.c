@@ -100,7 +100,8 @@ static const char *advice(int error)
 		{ EACCES, "ask its owner, or change its mode with chmod" },
 		{ EPERM, "ask its owner" },
 		{ ENOSPC,
-		  "ask for less with --messages, --memory or --max-size, or make room there" },
+		  "ask for less with --messages, --memory, --max-size or --capacity, or make room "
+		  "there" },
 		{ EMSGSIZE, "create one with a larger --max-size" },
 		{ ENOTDIR, "check the location" },
 		{ ENOBUFS, "let its receivers finish, or create one with more --memory" },

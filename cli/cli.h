@@ -32,11 +32,14 @@ int cmd_dump(int argc, char **argv);
 int cmd_gc(int argc, char **argv);
 int cmd_ls(int argc, char **argv);
 int cmd_peek(int argc, char **argv);
+int cmd_read(int argc, char **argv);
 int cmd_receive(int argc, char **argv);
 int cmd_rm(int argc, char **argv);
 int cmd_send(int argc, char **argv);
 int cmd_stat(int argc, char **argv);
+int cmd_tap(int argc, char **argv);
 int cmd_torture(int argc, char **argv);
+int cmd_write(int argc, char **argv);
 
 /* argp_parse() with the tool's settings. Does not return on --help or on a usage error. */
 void cli_parse(const struct argp *argp, int argc, char **argv, void *input);

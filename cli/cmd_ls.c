@@ -53,16 +53,16 @@ static const struct argp argp = {
 	.options = options,
 	.parser = parse,
 	.args_doc = "[DIRECTORY]",
-	.doc = "List the ferry objects in DIRECTORY; without one, your own. Nobody is disturbed."
-	       "\v"
-	       "MESSAGES are those that wait, of those that fit; BYTES is their size, or that of a "
-	       "segment's memory, and FILE what "
-	       "the "
-	       "object takes; ALIVE and DEAD count its members.\n"
-	       "\nExamples:\n"
-	       "  ferry ls\n"
-	       "  ferry ls /run/app\n"
-	       "  ferry ls --json | jq '.[] | select(.messages > 0) | .name'",
+	.doc =
+	    "List the ferry objects in DIRECTORY; without one, your own. Nobody is disturbed."
+	    "\v"
+	    "MESSAGES are those that wait, of those that fit; BYTES is their size, for a pipe what "
+	    "waits to be read, of what fits, and for a segment its memory; FILE is what the object "
+	    "takes; ALIVE and DEAD count its members.\n"
+	    "\nExamples:\n"
+	    "  ferry ls\n"
+	    "  ferry ls /run/app\n"
+	    "  ferry ls --json | jq '.[] | select(.messages > 0) | .name'",
 };
 
 static void mode_text(char text[static 10], uint32_t mode)
@@ -72,33 +72,44 @@ static void mode_text(char text[static 10], uint32_t mode)
 	text[9] = '\0';
 }
 
-static void add_row(struct table *table, const struct entry *entry, const struct description *d)
+/* How full it is: two cells. */
+static void add_content(struct table *table, const struct description *d)
 {
-	char mode[10], owner[64], bytes[CLI_HUMAN_BYTES], file[CLI_HUMAN_BYTES], waiting[64];
+	char bytes[CLI_HUMAN_BYTES], capacity[CLI_HUMAN_BYTES];
 
-	mode_text(mode, d->object.mode);
-	table_add(table, "%s", entry->name);
-	table_add(table, "%s", ferry_kind_name(d->object.kind));
-	table_add(table, "%s", mode);
-	table_add(table, "%s", user_name(owner, d->object.uid));
-	if (d->object.kind == FERRY_KIND_MAILBOX && !d->object.removed) {
+	if (description_is(d, FERRY_KIND_MAILBOX)) {
 		table_add(table, "%" PRIu64 "/%" PRIu64, d->mailbox.messages,
 			  description_capacity(d));
 		table_add(table, "%s", cli_human_size(bytes, d->mailbox.bytes));
-	} else if (d->object.kind == FERRY_KIND_SEGMENT && !d->object.removed) {
+	} else if (description_is(d, FERRY_KIND_PIPE)) {
+		table_add(table, "-");
+		table_add(table, "%s/%s", cli_human_size(bytes, d->pipe.bytes),
+			  cli_human_size(capacity, d->pipe.capacity));
+	} else if (description_is(d, FERRY_KIND_SEGMENT)) {
 		table_add(table, "-");
 		table_add(table, "%s", cli_human_size(bytes, d->segment.bytes));
 	} else {
 		table_add(table, "-");
 		table_add(table, "-");
 	}
+}
+
+static void add_row(struct table *table, const struct entry *entry, const struct description *d)
+{
+	char mode[10], owner[64], file[CLI_HUMAN_BYTES], waiting[64];
+
+	mode_text(mode, d->object.mode);
+	table_add(table, "%s", entry->name);
+	table_add(table, "%s", ferry_kind_name(d->object.kind));
+	table_add(table, "%s", mode);
+	table_add(table, "%s", user_name(owner, d->object.uid));
+	add_content(table, d);
 	table_add(table, "%s", cli_human_size(file, d->object.file_bytes));
 	table_add(table, "%" PRIu32, d->object.members_alive);
 	table_add(table, "%" PRIu32, d->object.members_dead);
 	table_add(table, "%s",
 		  d->object.removed ? "removed: `ferry gc` clears its name away"
-				    : describe_waiting(waiting, d->mailbox.waiting_receivers,
-						       d->mailbox.waiting_senders));
+				    : describe_waiting(waiting, d));
 }
 
 /* An object that cannot be looked into has a row too, with the reason. */

@@ -90,7 +90,7 @@ static const char *state_text(const struct ferry_member *member)
 	return member->alive ? "alive, in another PID namespace" : "dead, in another PID namespace";
 }
 
-static void print_members(const struct members *members)
+static void print_members(enum ferry_kind kind, const struct members *members)
 {
 	struct table table = { .columns = 4, .right = "rlll" };
 	char waiting[64];
@@ -107,7 +107,7 @@ static void print_members(const struct members *members)
 		table_add(&table, "%s", m->program);
 		table_add(&table, "%s", state_text(m));
 		table_add(&table, "%s",
-			  describe_waiting(waiting, m->waiting_receivers, m->waiting_senders));
+			  describe_counts(waiting, kind, m->waiting_receivers, m->waiting_senders));
 	}
 	putchar('\n');
 	table_print(&table, 2);
@@ -188,6 +188,35 @@ static void add_history(struct table *table, const struct ferry_mailbox_stat *m)
 		  m->redelivered, m->recovered);
 }
 
+/* A forked child that has not called ferry yet has an end, but is not counted. */
+static const char *ends_text(char buffer[static 64], const struct ferry_pipe_stat *p)
+{
+	int n = snprintf(buffer, 64, "%" PRIu32 " reader%s%s, ", p->readers, CLI_PLURAL(p->readers),
+			 p->has_reader && !p->readers ? " known" : "");
+
+	snprintf(buffer + n, 64 - (size_t)n, "%" PRIu32 " writer%s%s", p->writers,
+		 CLI_PLURAL(p->writers), p->has_writer && !p->writers ? " known" : "");
+	return buffer;
+}
+
+static void add_pipe(struct table *table, const struct ferry_pipe_stat *p)
+{
+	char a[CLI_HUMAN_BYTES], b[CLI_HUMAN_BYTES], ends[64];
+
+	table_add(table, "fill");
+	table_add(table, "%s of %s (%.0f %%)", cli_human_size(a, p->bytes),
+		  cli_human_size(b, p->capacity),
+		  p->capacity ? (double)p->bytes * 100 / (double)p->capacity : 0);
+	table_add(table, "open");
+	table_add(table, "%s", ends_text(ends, p));
+	table_add(table, "so far");
+	table_add(table, "%s written, %s read", cli_human_size(a, p->written),
+		  cli_human_size(b, p->read));
+	table_add(table, "recovery");
+	table_add(table, "%" PRIu64 " stopped writer%s passed over, %s out of use", p->passed_over,
+		  CLI_PLURAL(p->passed_over), cli_human_size(a, p->quarantined));
+}
+
 static void print_text(const char *location, const struct description *d,
 		       const struct members *members)
 {
@@ -197,21 +226,21 @@ static void print_text(const char *location, const struct description *d,
 	printf("%s: %s, layout %" PRIu32 "%s\n", location, ferry_kind_name(d->object.kind),
 	       d->object.layout, d->object.removed ? ", removed" : "");
 	add_file(&table, location, &d->object);
-	if (d->object.kind == FERRY_KIND_MAILBOX && !d->object.removed) {
+	if (description_is(d, FERRY_KIND_MAILBOX)) {
 		add_content(&table, d);
 		add_history(&table, &d->mailbox);
 	}
-	if (d->object.kind == FERRY_KIND_SEGMENT && !d->object.removed)
+	if (description_is(d, FERRY_KIND_SEGMENT))
 		add_segment(&table, &d->segment);
+	if (description_is(d, FERRY_KIND_PIPE))
+		add_pipe(&table, &d->pipe);
 	table_add(&table, "members");
 	table_add(&table, "%" PRIu32 " alive, %" PRIu32 " dead", d->object.members_alive,
 		  d->object.members_dead);
 	table_add(&table, "waiting");
-	table_add(
-	    &table, "%s",
-	    describe_waiting(waiting, d->mailbox.waiting_receivers, d->mailbox.waiting_senders));
+	table_add(&table, "%s", describe_waiting(waiting, d));
 	table_print(&table, 2);
-	print_members(members);
+	print_members(d->object.kind, members);
 }
 
 static json_t *members_json(const struct members *members)

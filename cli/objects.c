@@ -43,21 +43,38 @@ static int look_into_segment(const char *location, struct ferry_segment_stat *re
 	return r;
 }
 
+static int look_into_pipe(const char *location, struct ferry_pipe_stat *ret, struct ferry_why *why)
+{
+	ferry_pipe *pipe;
+	int r = ferry_pipe_open(&pipe, location, FERRY_OBSERVE, FERRY_PIPE_OPTIONS(.why = why),
+				FERRY_NOW);
+
+	if (r < 0)
+		return r;
+	r = ferry_pipe_stat(pipe, ret);
+	ferry_pipe_close(pipe);
+	return r;
+}
+
 int describe(const char *location, struct description *ret, struct ferry_why *why)
 {
 	*ret = (struct description){ 0 };
 	int r = ferry_object_stat(location, &ret->object, why);
 
-	if (r < 0 || ret->object.removed)
+	if (r < 0)
 		return r;
-	switch (ret->object.kind) {
-	case FERRY_KIND_MAILBOX:
+	if (description_is(ret, FERRY_KIND_MAILBOX))
 		return look_into_mailbox(location, &ret->mailbox, why);
-	case FERRY_KIND_SEGMENT:
+	if (description_is(ret, FERRY_KIND_SEGMENT))
 		return look_into_segment(location, &ret->segment, why);
-	default:
-		return 0;
-	}
+	if (description_is(ret, FERRY_KIND_PIPE))
+		return look_into_pipe(location, &ret->pipe, why);
+	return 0;
+}
+
+bool description_is(const struct description *description, enum ferry_kind kind)
+{
+	return description->object.kind == kind && !description->object.removed;
 }
 
 uint64_t description_capacity(const struct description *description)
@@ -65,18 +82,32 @@ uint64_t description_capacity(const struct description *description)
 	return (uint64_t)description->mailbox.capacity * description->mailbox.priorities;
 }
 
-const char *describe_waiting(char buffer[static 64], uint32_t receivers, uint32_t senders)
+const char *describe_counts(char buffer[static 64], enum ferry_kind kind, uint32_t receiving,
+			    uint32_t sending)
 {
+	const char *receiver = kind == FERRY_KIND_PIPE ? "reader" : "receiver";
+	const char *sender = kind == FERRY_KIND_PIPE ? "writer" : "sender";
 	int n = 0;
 
 	snprintf(buffer, 64, "-");
-	if (receivers)
-		n = snprintf(buffer, 64, "%" PRIu32 " receiver%s%s", receivers,
-			     CLI_PLURAL(receivers), senders ? ", " : "");
-	if (senders)
-		snprintf(buffer + n, 64 - (size_t)n, "%" PRIu32 " sender%s", senders,
-			 CLI_PLURAL(senders));
+	if (receiving)
+		n = snprintf(buffer, 64, "%" PRIu32 " %s%s%s", receiving, receiver,
+			     CLI_PLURAL(receiving), sending ? ", " : "");
+	if (sending)
+		snprintf(buffer + n, 64 - (size_t)n, "%" PRIu32 " %s%s", sending, sender,
+			 CLI_PLURAL(sending));
 	return buffer;
+}
+
+const char *describe_waiting(char buffer[static 64], const struct description *description)
+{
+	const struct ferry_mailbox_stat *box = &description->mailbox;
+	const struct ferry_pipe_stat *pipe = &description->pipe;
+	enum ferry_kind kind = description->object.kind;
+
+	if (kind == FERRY_KIND_PIPE)
+		return describe_counts(buffer, kind, pipe->waiting_readers, pipe->waiting_writers);
+	return describe_counts(buffer, kind, box->waiting_receivers, box->waiting_senders);
 }
 
 const char *user_name(char buffer[static 64], uid_t uid)
@@ -140,6 +171,25 @@ static void segment_json(json_t *object, const struct ferry_segment_stat *stat)
 #undef PUT
 }
 
+static void pipe_json(json_t *object, const struct ferry_pipe_stat *stat)
+{
+#define PUT(field) json_put_number(object, #field, stat->field)
+	PUT(capacity);
+	PUT(bytes);
+	PUT(written);
+	PUT(read);
+	PUT(reserve_max);
+	PUT(passed_over);
+	PUT(quarantined);
+	PUT(readers);
+	PUT(writers);
+	PUT(waiting_readers);
+	PUT(waiting_writers);
+#undef PUT
+	json_put(object, "has_reader", json_boolean(stat->has_reader));
+	json_put(object, "has_writer", json_boolean(stat->has_writer));
+}
+
 void describe_json(json_t *object, const struct description *description)
 {
 	const struct ferry_object_stat *stat = &description->object;
@@ -157,10 +207,12 @@ void describe_json(json_t *object, const struct description *description)
 	json_put(object, "removed", json_boolean(stat->removed));
 	json_put_number(object, "members_alive", stat->members_alive);
 	json_put_number(object, "members_dead", stat->members_dead);
-	if (stat->kind == FERRY_KIND_MAILBOX && !stat->removed)
+	if (description_is(description, FERRY_KIND_MAILBOX))
 		mailbox_json(object, &description->mailbox);
-	if (stat->kind == FERRY_KIND_SEGMENT && !stat->removed)
+	if (description_is(description, FERRY_KIND_SEGMENT))
 		segment_json(object, &description->segment);
+	if (description_is(description, FERRY_KIND_PIPE))
+		pipe_json(object, &description->pipe);
 }
 
 static int add_entry(const char *name, const char *location, void *context)

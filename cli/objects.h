@@ -15,6 +15,7 @@ struct description {
 	struct ferry_object_stat object;
 	struct ferry_mailbox_stat mailbox; /* if object.kind is FERRY_KIND_MAILBOX */
 	struct ferry_segment_stat segment; /* if it is FERRY_KIND_SEGMENT */
+	struct ferry_pipe_stat pipe;       /* if it is FERRY_KIND_PIPE */
 };
 
 /* Describe the object at a location. 0, or a negative result of ferry. */
@@ -23,8 +24,15 @@ int describe(const char *location, struct description *ret, struct ferry_why *wh
 /* Messages that fit, all priorities together. */
 uint64_t description_capacity(const struct description *description);
 
-/* "1 receiver, 2 senders", or "-" for none. Gives buffer. */
-const char *describe_waiting(char buffer[static 64], uint32_t receivers, uint32_t senders);
+/* Is the object of that kind, and can it be looked into? */
+bool description_is(const struct description *description, enum ferry_kind kind);
+
+/* "1 receiver, 2 senders", or for a pipe "1 reader, 2 writers"; "-" for none. Gives buffer. */
+const char *describe_counts(char buffer[static 64], enum ferry_kind kind, uint32_t receiving,
+			    uint32_t sending);
+
+/* The same of those who wait. */
+const char *describe_waiting(char buffer[static 64], const struct description *description);
 
 /* The name of a user or group, or its number. Gives buffer. */
 const char *user_name(char buffer[static 64], uid_t uid);

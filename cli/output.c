@@ -74,6 +74,11 @@ int output_message(enum output_format format, const struct ferry_message *messag
 	return r;
 }
 
+int output_bytes(const void *data, size_t size)
+{
+	return write_all(data, size, "");
+}
+
 bool output_closed(void)
 {
 	struct pollfd reader = { .fd = STDOUT_FILENO };

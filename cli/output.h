@@ -34,6 +34,9 @@ void output_choose(struct argp_state *state, enum output_format *format, enum ou
  * before that; or another -errno. */
 int output_message(enum output_format format, const struct ferry_message *message);
 
+/* Write bytes that are no message. As output_message(). */
+int output_bytes(const void *data, size_t size);
+
 /* Has the reader of standard output (a pipe or socket) gone away? */
 bool output_closed(void);
 

@@ -24,6 +24,7 @@ LAYERS = {
     'src/segment': ['src/base', 'src/os', 'src/object', 'src/wait'],
     'src/kinds': ['src/base', 'src/os', 'src/object', 'src/wait', 'src/mailbox', 'src/segment'],
     'src/pipe': ['src/base', 'src/os', 'src/object', 'src/wait'],
+    'src/kinds': ['src/base', 'src/os', 'src/object', 'src/wait', 'src/mailbox', 'src/pipe'],
     'cli': [],
     'examples': [],
 }

@@ -253,6 +253,67 @@ FERRY_API int ferry_mailbox_return(ferry_mailbox *box, struct ferry_message *mes
 FERRY_API ssize_t ferry_mailbox_peek(ferry_mailbox *box, void *buffer, size_t room,
 				     struct ferry_message *ret_info, ferry_deadline deadline);
 
+/** Reads along: sees the messages that pass, and takes none. */
+typedef struct ferry_mailbox_tap ferry_mailbox_tap;
+
+/**
+ * Begin to read along in a mailbox, from the next message on.
+ *
+ * A tap is no member's business: it needs no write permission (a FERRY_OBSERVE handle is enough),
+ * changes nothing, and costs senders and receivers nothing. So nothing waits for it either: what it
+ * does not look at in time is overwritten, and counted as missed.
+ *
+ * @param box Outlives the tap. Several taps of one handle are independent of each other.
+ *
+ * @retval 0
+ * @retval -EINVAL  ret_tap or box is NULL.
+ * @retval -EBADF   The handle is FERRY_SEND_ONLY.
+ * @retval -ENOMEM, -EIDRM, -FERRY_ECORRUPT
+ *
+ * Blocking: never. Since: 0.1
+ */
+FERRY_API int ferry_mailbox_tap_open(ferry_mailbox_tap **ret_tap, ferry_mailbox *box);
+
+/**
+ * Copy the next message that passed, also when it has been received meanwhile.
+ *
+ * Each message that was sent after ferry_mailbox_tap_open() is either shown once or counted as
+ * missed, the moment it can be known; a message comes once, however often it is delivered. Within a
+ * priority the order is that of ferry_mailbox_receive(), and of two that are there the one with the
+ * higher priority comes first. What is shown is whole, with one exception: a receiver that takes a
+ * message in place and writes into it changes what a tap sees.
+ *
+ * How long a message can be seen depends on the mailbox: until a later one needs its cell
+ * (`messages` + 32 of them at each priority, or more) or, beyond FERRY_MAILBOX_INLINE bytes, its
+ * memory; memory that was freed last is used first, so of large messages that are received at
+ * once a busy mailbox shows only those that are looked at soon.
+ *
+ * @param buffer     Its bytes are undefined unless a message was shown.
+ * @param ret_info   NULL, or where to tell as ferry_mailbox_receive_with() does. ttl is 1 for a
+ *                   message that has expired.
+ * @param ret_missed NULL, or where to add up how many messages were missed. Raised whatever the
+ *                   result is. Messages that were being sent when the tap was opened, and each
+ *                   process that is killed or stopped inside a send, can put it off by one.
+ *
+ * @retval >= 0       The message's size.
+ * @retval -EAGAIN    Nothing new, and deadline is FERRY_NOW.
+ * @retval -ETIMEDOUT Nothing new by the deadline.
+ * @retval -EMSGSIZE  The next message is larger than room; ret_info->size is the size needed. It is
+ *                    tried again by the next call.
+ * @retval -EINVAL    buffer is NULL and room is not 0.
+ * @retval -EIDRM, -EINTR, -FERRY_ECORRUPT  As for ferry_mailbox_receive().
+ *
+ * Cost: O(size + priorities). Waiting: nobody can wake a tap. It looks again after 50 us, then
+ * after twice as long each time, up to 10 ms; so a message is seen at most about 10 ms late.
+ * Safety: one thread at a time uses a tap. fork: parent and child go on independently. Since: 0.1
+ */
+FERRY_API ssize_t ferry_mailbox_tap_next(ferry_mailbox_tap *tap, void *buffer, size_t room,
+					 struct ferry_message *ret_info, uint64_t *ret_missed,
+					 ferry_deadline deadline);
+
+/** End it. NULL is allowed. */
+FERRY_API void ferry_mailbox_tap_close(ferry_mailbox_tap *tap);
+
 /** What is in a mailbox, and what went through it. */
 struct ferry_mailbox_stat {
 	uint64_t max_size; /**< bytes of the largest message */

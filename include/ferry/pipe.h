@@ -294,6 +294,58 @@ FERRY_API int ferry_pipe_drain(ferry_pipe *pipe, int fd, uint64_t limit, uint64_
 FERRY_API int ferry_pipe_fill(ferry_pipe *pipe, int fd, uint64_t limit, uint64_t *ret_moved,
 			      ferry_deadline deadline);
 
+/** Reads along: sees the bytes that pass, and takes none. */
+typedef struct ferry_pipe_tap ferry_pipe_tap;
+
+/**
+ * Begin to read along in a pipe, from the next byte on.
+ *
+ * A tap is no end: a FERRY_OBSERVE handle is enough, which needs no write permission. It changes
+ * nothing and costs readers and writers nothing; so nobody waits for it either. What it does not
+ * look at in time is overwritten, and counted as missed.
+ *
+ * @param pipe Any handle; outlives the tap. Several taps of one handle are independent of each
+ *             other.
+ *
+ * @retval 0
+ * @retval -EINVAL  ret_tap or pipe is NULL.
+ * @retval -ENOMEM, -EIDRM, -FERRY_ECORRUPT
+ *
+ * Blocking: never. Since: 0.1
+ */
+FERRY_API int ferry_pipe_tap_open(ferry_pipe_tap **ret_tap, ferry_pipe *pipe);
+
+/**
+ * Copy the bytes that passed since the last call, also when they have been read meanwhile.
+ *
+ * Every byte written after ferry_pipe_tap_open() is either shown, in order, or counted as missed;
+ * what was missed lies before the bytes that the same call shows. A byte can be seen until about
+ * the pipe's capacity has been written after it. While a stopped writer that was passed over may
+ * still write into the pipe, only until it has been read. There is no end of file for a tap: the
+ * pipe can be opened again.
+ *
+ * @param buffer     Its bytes are undefined unless some were shown.
+ * @param size       Room at buffer, at least 1.
+ * @param ret_missed NULL, or where to add up how many bytes were missed. Raised whatever the result
+ *                   is. Exact, unless a process is killed or stopped between giving a turn back
+ *                   and counting what it left out.
+ *
+ * @retval > 0        So many bytes.
+ * @retval -EAGAIN    Nothing new, and deadline is FERRY_NOW.
+ * @retval -ETIMEDOUT Nothing new by the deadline.
+ * @retval -EINVAL    A pointer is NULL, or size is 0 or more than SSIZE_MAX.
+ * @retval -EIDRM, -EINTR, -FERRY_ECORRUPT  As for ferry_pipe_read().
+ *
+ * Cost: O(bytes). Waiting: nobody can wake a tap. It looks again after 50 us, then after twice as
+ * long each time, up to 10 ms. Safety: one thread at a time uses a tap. fork: parent and child go
+ * on independently. Since: 0.1
+ */
+FERRY_API ssize_t ferry_pipe_tap_read(ferry_pipe_tap *tap, void *buffer, size_t size,
+				      uint64_t *ret_missed, ferry_deadline deadline);
+
+/** End it. NULL is allowed. */
+FERRY_API void ferry_pipe_tap_close(ferry_pipe_tap *tap);
+
 /** A pipe as ferry_pipe_stat() sees it. */
 struct ferry_pipe_stat {
 	uint64_t capacity;        /**< bytes that can wait */

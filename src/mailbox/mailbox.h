@@ -89,6 +89,15 @@ static inline uint64_t fy_tag(uint64_t incarnation, uint32_t slot)
 	return incarnation << 12 | (slot + 1);
 }
 
+/* What a free unit says that held the message of that level and position. No owner's tag looks like
+ * it, and it is not 0. */
+static inline uint64_t fy_stamp(uint32_t level, uint64_t position)
+{
+	const uint64_t place = (position & ((UINT64_C(1) << 45) - 1)) + 1;
+
+	return place << 17 | (uint64_t)level << 12;
+}
+
 /* Our slot + 1, as owners are written; 0 if we are no member. */
 static inline uint32_t fy_me(const struct ferry_mailbox *box)
 {

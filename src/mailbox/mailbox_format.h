@@ -15,7 +15,8 @@
 #define FY_CELL_PAYLOAD 112u
 #define FY_CELLS_SPARE  32u /* beyond the capacity, for what stopped members hold */
 
-/* One tier of payload memory: n units of equal size, and a word for each. */
+/* One tier of payload memory: n units of equal size, and a word for each: who owns it, or after
+ * which message it was freed (memory.h). */
 struct fy_tier_shm {
 	uint64_t words;      /* offset of the words in the file */
 	uint64_t units;      /* offset of the first unit */
@@ -49,7 +50,7 @@ FY_AT(fy_ring_shm, redelivered, 280, 8);
 static_assert(sizeof(struct fy_ring_shm) == 384, "a ring's header is six lines");
 
 /* Who may do what in a one to one mailbox (role.h). */
-enum fy_role { FY_SENDER = 0, FY_RECEIVER = 1, FY_ROLES = 2 };
+enum fy_mailbox_role { FY_SENDER = 0, FY_RECEIVER = 1, FY_MAILBOX_ROLES = 2 };
 
 struct fy_mailbox_shm {
 	uint64_t max_size;
@@ -64,8 +65,9 @@ struct fy_mailbox_shm {
 	uint32_t one_to_one; /* 1: at most one sender and one receiver at a time */
 	alignas(2 * FY_LINE) _Atomic uint64_t returned; /* generation << 1 | active */
 	_Atomic uint64_t waiting_levels;                /* generation << 32 | one bit a level */
-	_Atomic uint64_t roles[FY_ROLES]; /* one to one: the tag of who has each; 0 = nobody */
-	_Atomic uint32_t fenced;          /* one to one: 1 = publishers fence (bell.h) */
+	_Atomic uint64_t
+	    roles[FY_MAILBOX_ROLES]; /* one to one: the tag of who has each; 0 = nobody */
+	_Atomic uint32_t fenced;     /* one to one: 1 = publishers fence (bell.h) */
 	alignas(2 * FY_LINE) struct fy_tier_shm tiers[FY_TIERS_MAX];
 	struct fy_ring_shm rings[FY_LEVELS_MAX];
 };
@@ -170,9 +172,10 @@ static inline uint32_t fy_next_attempt(uint32_t attempt)
 	return attempt >= 255 ? 240 : attempt + 1;
 }
 
-/* ---- meta: size 8 | flags 8 | cpu 16 | sent 32 ---- */
+/* ---- meta: size 8 | flags 4 | lap 10 | cpu 10 | sent 32 ---- */
 
-enum { FY_META_REFERENCE = 1, FY_META_EXPIRES = 2 };
+/* VOID: what is in the cell is of no message that came to its end here; only taps ask. */
+enum { FY_META_REFERENCE = 1, FY_META_EXPIRES = 2, FY_META_VOID = 4 };
 
 #define FY_SENT_SHIFT 24 /* time of sending counts in 2^24 ns, about 17 ms */
 
@@ -180,8 +183,19 @@ static inline uint64_t fy_meta(uint32_t size, uint32_t flags, uint32_t cpu, int6
 {
 	uint32_t sent = (uint32_t)((uint64_t)now >> FY_SENT_SHIFT);
 
-	return (uint64_t)sent << 32 | (uint64_t)(cpu & 0xffff) << 16 | (uint64_t)(flags << 8) |
-	       size;
+	return (uint64_t)sent << 32 | (uint64_t)(cpu & 0x3ff) << 22 | (uint64_t)(flags << 8) | size;
+}
+
+/* The lap is known only when a cell has been claimed. */
+static inline uint64_t fy_meta_of_lap(uint64_t meta, uint64_t lap)
+{
+	return meta | (lap & 0x3ff) << 12;
+}
+
+/* How many laps the bytes in a cell are ahead of lap (negative: behind), modulo 2^10. */
+static inline int32_t fy_meta_ahead(uint64_t meta, uint64_t lap)
+{
+	return (int32_t)(((uint32_t)(meta >> 12) - (uint32_t)lap) << 22) >> 22;
 }
 
 static inline uint32_t fy_meta_size(uint64_t meta)
@@ -191,12 +205,12 @@ static inline uint32_t fy_meta_size(uint64_t meta)
 
 static inline uint32_t fy_meta_flags(uint64_t meta)
 {
-	return (uint32_t)(meta >> 8) & 0xff;
+	return (uint32_t)(meta >> 8) & 0xf;
 }
 
 static inline uint32_t fy_meta_cpu(uint64_t meta)
 {
-	return (uint32_t)(meta >> 16) & 0xffff;
+	return (uint32_t)(meta >> 22) & 0x3ff;
 }
 
 static inline uint32_t fy_meta_sent(uint64_t meta)

@@ -25,6 +25,12 @@ static uint64_t unit_owner(const struct fy_tier *tier, uint32_t unit)
 	return atomic_load_explicit(&tier->words[unit], memory_order_acquire);
 }
 
+/* Free: no slot is named. What else the word then says is for those who read along. */
+static int is_free(uint64_t owner)
+{
+	return (owner & 0xfff) == 0;
+}
+
 static int unit_move(const struct fy_tier *tier, uint32_t unit, uint64_t from, uint64_t to)
 {
 	/* SYNC(unit.word) acq_rel: pairs with unit_owner() and itself. */
@@ -58,7 +64,8 @@ static int seize(struct ferry_mailbox *box, const struct fy_tier *tier, uint32_t
 	uint64_t tag = our_tag(box);
 
 	for (uint32_t i = 0; i < n; i++) {
-		if (unit_move(tier, first + i, 0, tag))
+		uint64_t owner = unit_owner(tier, first + i);
+		if (is_free(owner) && unit_move(tier, first + i, owner, tag))
 			continue;
 		for (uint32_t k = 0; k < i; k++)
 			unit_set(tier, first + k, 0);
@@ -77,7 +84,7 @@ static int search(struct ferry_mailbox *box, struct fy_tier *tier, uint32_t from
 	uint32_t run = 0;
 
 	for (uint32_t i = from; i < to; i++) {
-		run = unit_owner(tier, i) == 0 ? run + 1 : 0;
+		run = is_free(unit_owner(tier, i)) ? run + 1 : 0;
 		if (run < n)
 			continue;
 		if (seize(box, tier, i + 1 - n, n)) {
@@ -144,13 +151,26 @@ int fy_memory_lock_in(struct ferry_mailbox *box, const struct fy_extent *extent)
 
 void fy_memory_free(struct ferry_mailbox *box, const struct fy_extent *extent)
 {
+	fy_memory_free_after(box, extent, 0);
+}
+
+void fy_memory_free_after(struct ferry_mailbox *box, const struct fy_extent *extent, uint64_t stamp)
+{
 	if (extent->n == 0)
 		return;
 	for (uint32_t i = 0; i < extent->n; i++)
-		unit_set(extent->tier, extent->first + i, 0);
+		unit_set(extent->tier, extent->first + i, stamp);
 	/* RELAXED(a hint) */
 	atomic_store_explicit(&extent->tier->shm->recent, extent->first, memory_order_relaxed);
 	tell(box);
+}
+
+int fy_memory_is_after(const struct fy_extent *extent, uint64_t stamp)
+{
+	for (uint32_t i = 0; i < extent->n; i++)
+		if (unit_owner(extent->tier, extent->first + i) != stamp)
+			return 0;
+	return 1;
 }
 
 int fy_memory_find(struct ferry_mailbox *box, uint64_t offset, uint64_t size,
@@ -185,7 +205,13 @@ uint64_t fy_memory_held_bytes(const struct ferry_mailbox *box, uint64_t tag)
 
 uint64_t fy_memory_free_bytes(const struct ferry_mailbox *box)
 {
-	return fy_memory_held_bytes(box, 0);
+	uint64_t bytes = 0;
+
+	for (uint32_t t = 0; t < box->n_tiers; t++)
+		for (uint32_t i = 0; i < box->tiers[t].n; i++)
+			if (is_free(unit_owner(&box->tiers[t], i)))
+				bytes += box->tiers[t].unit_bytes;
+	return bytes;
 }
 
 /* ---- recovery: which units does some message refer to? ---- */
@@ -268,8 +294,8 @@ static int mark_all(struct ferry_mailbox *box, struct marks *marks)
 {
 	for (uint32_t level = 0; level < box->levels; level++)
 		for (uint64_t i = 0; i < fy_cells(box); i++) {
-			int r = mark_cell(box, marks, &box->rings[level],
-					  &box->rings[level].cells[i]);
+			int r =
+			    mark_cell(box, marks, &box->rings[level], &box->rings[level].cells[i]);
 			if (r < 0)
 				return r;
 		}

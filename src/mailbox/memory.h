@@ -32,6 +32,14 @@ int fy_memory_lock_in(struct ferry_mailbox *box, const struct fy_extent *extent)
 /* Free units that are tagged as ours, and tell those who wait for memory. */
 void fy_memory_free(struct ferry_mailbox *box, const struct fy_extent *extent);
 
+/* As fy_memory_free(), and the units' words say after which message: until somebody owns them again
+ * its bytes can be read. */
+void fy_memory_free_after(struct ferry_mailbox *box, const struct fy_extent *extent,
+			  uint64_t stamp);
+
+/* Are all units free since that message? */
+int fy_memory_is_after(const struct fy_extent *extent, uint64_t stamp);
+
 /* The units behind an offset and size that a peer wrote. 0, or -FERRY_ECORRUPT. */
 int fy_memory_find(struct ferry_mailbox *box, uint64_t offset, uint64_t size,
 		   struct fy_extent *ret_extent);

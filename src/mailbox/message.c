@@ -2,6 +2,8 @@
 /* message.c - see message.h. */
 #include "message.h"
 
+#include <string.h>
+
 /* Reads that race with a writer on purpose; what they give is thrown away if the word has changed.
  */
 __attribute__((no_sanitize("thread"), noinline)) static uint64_t racy(const _Atomic uint64_t *field)
@@ -27,6 +29,22 @@ void fy_view_read(const struct fy_spot *spot, struct fy_view *ret_view)
 	} else if (FY_UNLIKELY(fy_meta_flags(meta) & FY_META_EXPIRES)) {
 		ret_view->expiry = (int64_t)racy(&cell->inlined.expiry);
 	}
+}
+
+void fy_describe(const struct ferry_mailbox *box, const struct fy_ring *ring, uint64_t word,
+		 const struct fy_view *view, struct ferry_message *message)
+{
+	uint32_t deliveries = fy_word_attempt(word) + 1;
+
+	message->size = view->size;
+	message->priority = (uint32_t)(ring - box->rings);
+	message->deliveries = deliveries > 240 ? 255 : deliveries;
+	message->ttl = 0;
+	if (view->expiry != 0) {
+		int64_t left = view->expiry - fy_now();
+		message->ttl = left > 0 ? left : 1;
+	}
+	memset(message->held, 0, sizeof(message->held));
 }
 
 int fy_discard(struct ferry_mailbox *box, struct fy_ring *ring, const struct fy_spot *spot,

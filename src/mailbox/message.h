@@ -51,16 +51,24 @@ static inline int fy_got_bytes(struct ferry_mailbox *box, struct fy_got *got)
  */
 static inline int fy_got_finish(struct ferry_mailbox *box, struct fy_got *got)
 {
+	uint64_t stamp = 0;
+
 	/* The units must be ours before no cell refers to them any more. */
-	if (FY_UNLIKELY(got->extent.n))
+	if (FY_UNLIKELY(got->extent.n)) {
+		stamp = fy_ring_stamp(box, got->ring, &got->spot);
 		fy_memory_adopt(box, &got->extent);
+	}
 	if (FY_UNLIKELY(!fy_ring_finish(box, &got->spot)))
 		return -FERRY_ECORRUPT;
 	if (FY_UNLIKELY(got->extent.n))
-		fy_memory_free(box, &got->extent);
+		fy_memory_free_after(box, &got->extent, stamp);
 	fy_bell_ring(got->ring->room, FY_BELL_ONE);
 	return 0;
 }
+
+/* Tell about a message all but where its bytes are. */
+void fy_describe(const struct ferry_mailbox *box, const struct fy_ring *ring, uint64_t word,
+		 const struct fy_view *view, struct ferry_message *message);
 
 /* Take the message at spot (seen as view) and throw it away, counting it. 1; 0: it was gone. */
 FY_COLD int fy_discard(struct ferry_mailbox *box, struct fy_ring *ring, const struct fy_spot *spot,

@@ -46,9 +46,10 @@ static int check_flags(const struct ferry_mailbox_options *o)
 	if ((o->flags & directions) == directions)
 		return fy_why(o->why, -EINVAL, "a handle is send-only or receive-only, not both");
 	if ((o->flags & FERRY_ONE_TO_ONE) && (o->flags & FERRY_DROP_OLDEST))
-		return fy_why(o->why, -EINVAL,
-			      "in a one to one mailbox the sender cannot drop the oldest message: it "
-			      "is the receiver's");
+		return fy_why(
+		    o->why, -EINVAL,
+		    "in a one to one mailbox the sender cannot drop the oldest message: it "
+		    "is the receiver's");
 	if ((o->flags & FERRY_ONE_TO_ONE) && o->priorities > 1)
 		return fy_why(o->why, -EINVAL, "a one to one mailbox has one priority, not %u",
 			      o->priorities);
@@ -237,7 +238,7 @@ static int open_object(struct ferry_mailbox *box, const char *location,
 static void want_roles(struct ferry_mailbox *box)
 {
 	/* RELAXED(a thread that misses it takes what we have already) */
-	atomic_store_explicit(&box->lacks, box->one_to_one ? (1u << FY_ROLES) - 1 : 0,
+	atomic_store_explicit(&box->lacks, box->one_to_one ? (1u << FY_MAILBOX_ROLES) - 1 : 0,
 			      memory_order_relaxed);
 }
 
@@ -245,7 +246,7 @@ static void want_roles(struct ferry_mailbox *box)
 static int take_role(struct ferry_mailbox *box, const struct ferry_mailbox_options *o)
 {
 	const uint32_t directions = FERRY_SEND_ONLY | FERRY_RECEIVE_ONLY;
-	enum fy_role role = o->flags & FERRY_SEND_ONLY ? FY_SENDER : FY_RECEIVER;
+	enum fy_mailbox_role role = o->flags & FERRY_SEND_ONLY ? FY_SENDER : FY_RECEIVER;
 
 	if (!box->one_to_one || !(o->flags & directions))
 		return 0;

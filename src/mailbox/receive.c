@@ -143,6 +143,8 @@ static inline int get_next(struct ferry_mailbox *box, const struct wish *wish,
 			continue;
 		}
 		if (FY_LIKELY(wish->buffer && is_in_cell(&ret_got->view))) {
+			if (FY_UNLIKELY(fy_word_late(ret_got->spot.word)))
+				fy_ring_void(ret_got->spot.cell, ret_got->spot.word);
 			if (FY_LIKELY(copy_out(box, wish, ret_got)))
 				return COPIED;
 		} else if (fy_ring_take(box, ret_got->ring, &ret_got->spot)) {
@@ -223,8 +225,7 @@ static inline int get(struct ferry_mailbox *box, const struct wish *wish, ferry_
 	fy_care_sometimes(box, fy_now_coarse());
 	int r = get_quickly(box, wish, ret_got);
 	/* An answer often is on its way already: look out for it before reading clocks. */
-	if (r == -EAGAIN && deadline != FERRY_NOW && box->receive_spin.limit > 0 &&
-	    watch(box))
+	if (r == -EAGAIN && deadline != FERRY_NOW && box->receive_spin.limit > 0 && watch(box))
 		r = get_quickly(box, wish, ret_got);
 	if (FY_UNLIKELY(r == -EAGAIN))
 		r = get_waiting(box, wish, deadline, ret_got);
@@ -238,22 +239,6 @@ static inline int get(struct ferry_mailbox *box, const struct wish *wish, ferry_
 		return fy_judge(box, -FERRY_ECORRUPT);
 	}
 	return r;
-}
-
-static void describe(const struct ferry_mailbox *box, const struct fy_ring *ring, uint64_t word,
-		     const struct fy_view *view, struct ferry_message *message)
-{
-	uint32_t deliveries = fy_word_attempt(word) + 1;
-
-	message->size = view->size;
-	message->priority = (uint32_t)(ring - box->rings);
-	message->deliveries = deliveries > 240 ? 255 : deliveries;
-	message->ttl = 0;
-	if (view->expiry != 0) {
-		int64_t left = view->expiry - fy_now();
-		message->ttl = left > 0 ? left : 1;
-	}
-	memset(message->held, 0, sizeof(message->held));
 }
 
 static inline ssize_t receive(ferry_mailbox *box, void *buffer, size_t room,
@@ -282,7 +267,7 @@ static inline ssize_t receive(ferry_mailbox *box, void *buffer, size_t room,
 	if (FY_UNLIKELY(r < 0 || fy_object_is_broken(&box->object)))
 		return fy_judge(box, -FERRY_ECORRUPT);
 	if (ret_info) {
-		describe(box, got.ring, got.spot.word, &got.view, ret_info);
+		fy_describe(box, got.ring, got.spot.word, &got.view, ret_info);
 		ret_info->data = buffer;
 	}
 	return (ssize_t)got.view.size;
@@ -334,7 +319,7 @@ int ferry_mailbox_take(ferry_mailbox *box, struct ferry_message *ret_message,
 		return r;
 	/* What was taken no longer counts as waiting. */
 	fy_bell_ring(got.ring->room, FY_BELL_ONE);
-	describe(box, got.ring, got.spot.word, &got.view, ret_message);
+	fy_describe(box, got.ring, got.spot.word, &got.view, ret_message);
 	ret_message->data = got.data;
 	fy_held_taken(box, ret_message, &got);
 	return 0;
@@ -426,7 +411,7 @@ static ssize_t peek_at(struct ferry_mailbox *box, struct fy_got *got, void *buff
 		return r;
 	if (ret_info) {
 		if (fits)
-			describe(box, got->ring, got->spot.word, &got->view, ret_info);
+			fy_describe(box, got->ring, got->spot.word, &got->view, ret_info);
 		ret_info->size = got->view.size;
 		if (fits)
 			ret_info->data = buffer;

@@ -94,6 +94,7 @@ static void recover_cell(struct ferry_mailbox *box, struct fy_ring *ring, struct
 			if (fy_ring_return(ring, cell, word))
 				return;
 		} else if (state == FY_CLAIMED || state == FY_REVOKED) {
+			fy_ring_void(cell, word);
 			if (fy_word_cas(cell, word,
 					fy_word(fy_word_lap(word) + 1, 0, 0, FY_EMPTY))) {
 				fy_ring_burn(ring);

@@ -84,8 +84,7 @@ static uint64_t count_used(struct ferry_mailbox *box, struct fy_ring *ring)
 		uint64_t word = fy_word_load(&ring->cells[i]);
 		uint32_t state = fy_word_state(word);
 		used += state == FY_CLAIMED ||
-			(state == FY_FULL &&
-			 fy_ring_is_message(box, ring, &ring->cells[i], word));
+			(state == FY_FULL && fy_ring_is_message(box, ring, &ring->cells[i], word));
 	}
 	return used;
 }
@@ -214,12 +213,29 @@ int fy_ring_claim_slow(struct ferry_mailbox *box, struct fy_ring *ring, struct f
 	return -EAGAIN;
 }
 
+void fy_ring_void(struct fy_cell_shm *cell, uint64_t word)
+{
+	/* SYNC(cell.meta) acquire: pairs with the release below; read before the word is read
+	 * again: if that is the same, meta is what goes with it. */
+	uint64_t meta = atomic_load_explicit(&cell->meta, memory_order_acquire);
+
+	if (fy_word_load(cell) != word)
+		return;
+	/* A late one of us finds another meta, or marks what is marked.
+	 * SYNC(cell.meta) release: pairs with the acquire above, and with the word's change that
+	 * follows. */
+	(void)atomic_compare_exchange_strong_explicit(&cell->meta, &meta,
+						      meta | (uint64_t)FY_META_VOID << 8,
+						      memory_order_release, memory_order_relaxed);
+}
+
 void fy_ring_abandon(struct ferry_mailbox *box, struct fy_ring *ring, const struct fy_spot *spot)
 {
 	uint64_t word = fy_word_load(spot->cell);
 
 	while (fy_word_owner(word) == fy_me(box) &&
 	       (fy_word_state(word) == FY_REVOKED || word == spot->word)) {
+		fy_ring_void(spot->cell, word);
 		if (fy_word_cas(spot->cell, word, fy_word(fy_word_lap(word) + 1, 0, 0, FY_EMPTY))) {
 			fy_ring_burn(ring);
 			return;
@@ -268,9 +284,10 @@ static int look_along(struct ferry_mailbox *box, struct fy_ring *ring, uint64_t 
 			h = ahead > 2 ? skip(box, h, ahead, &ring->shm->head) : h + 1;
 			if (!claimed)
 				fy_hint_raise(&ring->head, h);
-		} else if (ahead == 0 || (box->one_to_one && fy_word_is_free(word, h >> box->cells_log2)) ||
+		} else if (ahead == 0 ||
+			   (box->one_to_one && fy_word_is_free(word, h >> box->cells_log2)) ||
 			   (ahead == -1 && state != FY_EMPTY && state != FY_FULL &&
-					  state != FY_CLAIMED)) {
+			    state != FY_CLAIMED)) {
 			ret_spot->cell = NULL;
 			return claimed ? FY_FRONT_CLAIMED : FY_FRONT_NONE;
 		} else {
@@ -311,6 +328,7 @@ int fy_ring_finish_slow(struct ferry_mailbox *box, struct fy_spot *spot)
 	/* Senders may have passed the cell meanwhile, each time raising its lap. */
 	while (fy_word_state(word) == FY_TAKEN && fy_word_owner(word) == fy_me(box) &&
 	       fy_word_attempt(word) == fy_word_attempt(spot->word)) {
+		fy_ring_void(spot->cell, word);
 		if (fy_word_cas(spot->cell, word, fy_word(fy_word_lap(word) + 1, 0, 0, FY_EMPTY)))
 			return 1;
 		word = fy_word_load(spot->cell);
@@ -326,6 +344,15 @@ uint64_t fy_ring_true_lap(const struct ferry_mailbox *box, const struct fy_ring 
 		return fy_word_lap(word);
 	/* SYNC(cell.word) acquire: keep_origin() wrote it before the word became LATE. */
 	return atomic_load_explicit(&ring->origin[cell - ring->cells], memory_order_acquire);
+}
+
+uint64_t fy_ring_stamp(const struct ferry_mailbox *box, const struct fy_ring *ring,
+		       const struct fy_spot *spot)
+{
+	uint64_t lap = fy_ring_true_lap(box, ring, spot->cell, spot->word);
+
+	return fy_stamp((uint32_t)(ring - box->rings),
+			lap << box->cells_log2 | (uint64_t)(spot->cell - ring->cells));
 }
 
 int fy_ring_return(struct fy_ring *ring, struct fy_cell_shm *cell, uint64_t word)

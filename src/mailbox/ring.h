@@ -146,7 +146,8 @@ static inline int fy_ring_claim(struct ferry_mailbox *box, struct fy_ring *ring,
 
 	if (box->one_to_one) {
 		uint64_t word = fy_word_load(fy_ring_cell(box, ring, p));
-		/* Less than the capacity ahead of head, so what is FULL a lap behind was received. */
+		/* Less than the capacity ahead of head, so what is FULL a lap behind was received.
+		 */
 		if (FY_UNLIKELY(p - fy_hint(&ring->seen_head) >= box->capacity ||
 				!fy_word_is_free(word, lap)))
 			return fy_ring_claim_slow(box, ring, ret_spot);
@@ -250,6 +251,10 @@ static inline int fy_ring_take(struct ferry_mailbox *box, struct fy_ring *ring,
 	return 1;
 }
 
+/* Before a cell becomes EMPTY whose bytes are not of the message of the lap before: say so, for
+ * those who read along (mailbox.md, "Tapping"). Nothing happens if its word is no longer that. */
+FY_COLD void fy_ring_void(struct fy_cell_shm *cell, uint64_t word);
+
 FY_COLD int fy_ring_finish_slow(struct ferry_mailbox *box, struct fy_spot *spot);
 
 /* Empty a cell that we took. 1, or 0 if it is not ours (a broken peer). */
@@ -257,6 +262,8 @@ static inline int fy_ring_finish(struct ferry_mailbox *box, struct fy_spot *spot
 {
 	uint64_t empty = fy_word(fy_word_lap(spot->word) + 1, 0, 0, FY_EMPTY);
 
+	if (FY_UNLIKELY(fy_word_late(spot->word)))
+		fy_ring_void(spot->cell, spot->word);
 	if (FY_LIKELY(fy_word_cas(spot->cell, spot->word, empty)))
 		return 1;
 	return fy_ring_finish_slow(box, spot);
@@ -290,6 +297,10 @@ int fy_ring_has_room(struct ferry_mailbox *box, struct fy_ring *ring);
 /* The true lap of a message: where it stands in the order. */
 uint64_t fy_ring_true_lap(const struct ferry_mailbox *box, const struct fy_ring *ring,
 			  const struct fy_cell_shm *cell, uint64_t word);
+
+/* What units say that were freed after the message at spot: which one that was (memory.h). */
+uint64_t fy_ring_stamp(const struct ferry_mailbox *box, const struct fy_ring *ring,
+		       const struct fy_spot *spot);
 
 /* Turn a TAKEN cell, whose word was seen, into RETURNED. 1, or 0 if the word has changed. */
 int fy_ring_return(struct fy_ring *ring, struct fy_cell_shm *cell, uint64_t word);

@@ -7,18 +7,19 @@
 
 #define TRIES 1000 /* each is lost only to somebody who took the role, or lost it, just then */
 
-static uint64_t role_load(const struct ferry_mailbox *box, enum fy_role role)
+static uint64_t role_load(const struct ferry_mailbox *box, enum fy_mailbox_role role)
 {
 	/* SYNC(mailbox.roles) acquire: pairs with role_move(): what the one before did, or its
 	 * recovery, is visible. */
 	return atomic_load_explicit(&box->shm->roles[role], memory_order_seq_cst);
 }
 
-static int role_move(struct ferry_mailbox *box, enum fy_role role, uint64_t from, uint64_t to)
+static int role_move(struct ferry_mailbox *box, enum fy_mailbox_role role, uint64_t from,
+		     uint64_t to)
 {
 	/* SYNC(mailbox.roles) acq_rel: pairs with role_load() and itself. */
-	return atomic_compare_exchange_strong_explicit(
-	    &box->shm->roles[role], &from, to, memory_order_seq_cst, memory_order_seq_cst);
+	return atomic_compare_exchange_strong_explicit(&box->shm->roles[role], &from, to,
+						       memory_order_seq_cst, memory_order_seq_cst);
 }
 
 /* Does the member that the tag names still have its slot, in that incarnation? */
@@ -31,7 +32,7 @@ static int is_member(const struct ferry_mailbox *box, uint64_t tag, uint32_t slo
 }
 
 /* The role is somebody else's. 0: not any more, try again; -EBUSY; or an error. */
-static int dispossess(struct ferry_mailbox *box, enum fy_role role, uint64_t tag)
+static int dispossess(struct ferry_mailbox *box, enum fy_mailbox_role role, uint64_t tag)
 {
 	uint32_t slot = ((uint32_t)tag & 0xfff) - 1;
 
@@ -47,7 +48,7 @@ static int dispossess(struct ferry_mailbox *box, enum fy_role role, uint64_t tag
 	return fy_member_recover(&box->object, slot);
 }
 
-static int take(struct ferry_mailbox *box, enum fy_role role)
+static int take(struct ferry_mailbox *box, enum fy_mailbox_role role)
 {
 	uint64_t ours = fy_tag(box->object.incarnation, fy_me(box) - 1);
 
@@ -64,7 +65,7 @@ static int take(struct ferry_mailbox *box, enum fy_role role)
 	return -EBUSY;
 }
 
-int fy_role_take(struct ferry_mailbox *box, enum fy_role role)
+int fy_role_take(struct ferry_mailbox *box, enum fy_mailbox_role role)
 {
 	int cancel = fy_cancel_off();
 
@@ -85,11 +86,11 @@ void fy_role_recover(struct ferry_mailbox *box, uint32_t slot, uint64_t dead)
 {
 	uint64_t tag = fy_tag(fy_member_incarnation(dead), slot);
 
-	for (int role = 0; role < FY_ROLES; role++)
-		(void)role_move(box, (enum fy_role)role, tag, 0);
+	for (int role = 0; role < FY_MAILBOX_ROLES; role++)
+		(void)role_move(box, (enum fy_mailbox_role)role, tag, 0);
 }
 
-uint32_t fy_role_pid(const struct ferry_mailbox *box, enum fy_role role)
+uint32_t fy_role_pid(const struct ferry_mailbox *box, enum fy_mailbox_role role)
 {
 	uint64_t tag = role_load(box, role);
 	uint32_t slot = ((uint32_t)tag & 0xfff) - 1;

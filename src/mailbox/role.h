@@ -12,15 +12,15 @@
 #include "mailbox.h"
 
 /* Take the role unless we have it. 0; -EBUSY: another live member has it; or an error. */
-FY_COLD int fy_role_take(struct ferry_mailbox *box, enum fy_role role);
+FY_COLD int fy_role_take(struct ferry_mailbox *box, enum fy_mailbox_role role);
 
 /* The member in slot, whose state word was dead, is no more: its roles are free. */
 void fy_role_recover(struct ferry_mailbox *box, uint32_t slot, uint64_t dead);
 
 /* Whose it is: a pid, or 0. To tell a person. */
-uint32_t fy_role_pid(const struct ferry_mailbox *box, enum fy_role role);
+uint32_t fy_role_pid(const struct ferry_mailbox *box, enum fy_mailbox_role role);
 
-static inline int fy_role_need(struct ferry_mailbox *box, enum fy_role role)
+static inline int fy_role_need(struct ferry_mailbox *box, enum fy_mailbox_role role)
 {
 	/* RELAXED(a fact of this process; a role is taken by compare-and-swap) */
 	if (FY_LIKELY(!(atomic_load_explicit(&box->lacks, memory_order_relaxed) >> role & 1)))

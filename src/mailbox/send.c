@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* send.c - sending: copy, many, and in place (loan, commit, cancel). */
+#include "../base/copy.h"
 #include "../base/options.h"
 #include "../os/cpu.h"
-#include "../base/copy.h"
 #include "held.h"
 #include "message.h"
 #include "recover.h"
@@ -81,7 +81,7 @@ static inline int put(struct ferry_mailbox *box, const struct parcel *parcel)
 			return r;
 		if (FY_UNLIKELY(parcel->level > 0))
 			announce_level(box, parcel->level);
-		fill(spot.cell, parcel, meta);
+		fill(spot.cell, parcel, fy_meta_of_lap(meta, spot.position >> box->cells_log2));
 		if (FY_LIKELY(fy_ring_publish(box, ring, &spot))) {
 			fy_ring_prefetch(box, ring, spot.position, parcel->size);
 			if (box->one_to_one)

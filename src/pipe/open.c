@@ -163,8 +163,6 @@ static int inspect(struct ferry_pipe *pipe, struct ferry_why *why)
 	pipe->reserve_max = seen.reserve_max;
 	pipe->chunk = seen.reserve_max < CHUNK_MAX ? seen.reserve_max : CHUNK_MAX;
 	pipe->anonymous = seen.anonymous != 0;
-	if (pipe->end == FERRY_OBSERVE)
-		return 0;
 	pipe->ring = fy_object_map_twice(o, seen.ring, seen.ring_bytes, pipe->end == FERRY_WRITE);
 	return pipe->ring ? 0 : fy_why(why, -ENOMEM, "cannot map the pipe's memory");
 }

@@ -74,12 +74,12 @@ struct ferry_pipe {
 
 extern const struct fy_kind fy_pipe_kind;
 
-static inline enum fy_role fy_pipe_role(const struct ferry_pipe *pipe)
+static inline enum fy_pipe_role fy_pipe_role(const struct ferry_pipe *pipe)
 {
 	return pipe->end == FERRY_WRITE ? FY_ROLE_WRITER : FY_ROLE_READER;
 }
 
-static inline enum fy_role fy_pipe_other(const struct ferry_pipe *pipe)
+static inline enum fy_pipe_role fy_pipe_other(const struct ferry_pipe *pipe)
 {
 	return pipe->end == FERRY_WRITE ? FY_ROLE_READER : FY_ROLE_WRITER;
 }
@@ -112,6 +112,10 @@ static inline int fy_pipe_judge(struct ferry_pipe *pipe, int r)
 		atomic_store_explicit(&pipe->object.broken, 1, memory_order_relaxed);
 	return r;
 }
+
+/* ferry_object_repair() of a pipe. */
+int fy_pipe_repair(const char *location, int dry_run, struct ferry_repair *result,
+		   struct ferry_why *why);
 
 /* In a child: join on our own behalf. 0 or an error. */
 FY_COLD int fy_pipe_rejoin(struct ferry_pipe *pipe);

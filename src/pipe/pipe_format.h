@@ -14,7 +14,7 @@
 #define FY_PIPE_CAPACITY_MAX (UINT64_C(1) << 40)
 #define FY_HOLES             32u
 
-enum fy_role { FY_ROLE_READER = 0, FY_ROLE_WRITER = 1, FY_ROLES = 2 };
+enum fy_pipe_role { FY_ROLE_READER = 0, FY_ROLE_WRITER = 1, FY_PIPE_ROLES = 2 };
 
 /* What a member says about itself. Only its owner writes here. */
 struct fy_pipe_member_shm {
@@ -43,7 +43,7 @@ struct fy_pipe_shm {
 	_Atomic uint32_t reader_cpu;
 	/* Changed rarely. */
 	alignas(2 * FY_LINE) _Atomic uint64_t room_wanted; /* least that a sleeping writer needs */
-	_Atomic uint64_t opened[FY_ROLES];                 /* times that an end was opened */
+	_Atomic uint64_t opened[FY_PIPE_ROLES];            /* times that an end was opened */
 	_Atomic uint64_t passed_over;
 	_Atomic uint64_t burned; /* positions before turn that never had a byte */
 	alignas(2 * FY_LINE) _Atomic uint64_t holes[FY_HOLES];

@@ -21,7 +21,7 @@ struct fy_watched {
 	int pidfd;
 };
 
-static struct flock role_lock(enum fy_role role, short type)
+static struct flock role_lock(enum fy_pipe_role role, short type)
 {
 	struct flock lock = {
 		.l_type = type,
@@ -50,7 +50,7 @@ int fy_presence_begin(struct ferry_pipe *pipe)
 
 /* ---- asking ---- */
 
-static int somebody_locks(const struct ferry_pipe *pipe, enum fy_role role)
+static int somebody_locks(const struct ferry_pipe *pipe, enum fy_pipe_role role)
 {
 	struct flock lock = role_lock(role, F_WRLCK);
 
@@ -65,7 +65,7 @@ static int is_hung_up(const struct ferry_pipe *pipe)
 	return poll(&end, 1, 0) > 0 && (end.revents & (POLLHUP | POLLERR)) != 0;
 }
 
-int fy_presence_of(const struct ferry_pipe *pipe, enum fy_role role)
+int fy_presence_of(const struct ferry_pipe *pipe, enum fy_pipe_role role)
 {
 	int cancel = fy_cancel_off();
 	int r;

@@ -19,7 +19,7 @@ void fy_presence_end(struct ferry_pipe *pipe);
 int fy_presence_ask(const struct ferry_pipe *pipe);
 
 /* 1 if somebody has that end open. */
-int fy_presence_of(const struct ferry_pipe *pipe, enum fy_role role);
+int fy_presence_of(const struct ferry_pipe *pipe, enum fy_pipe_role role);
 
 /* About to sleep: see to it that we are rung when the other end is gone. Never fails: naps are
  * the fallback. */

@@ -118,9 +118,36 @@ static void send_any(ferry_mailbox *box)
 	    any_deadline()));
 }
 
+/* Read along for a while, into a buffer whose surroundings must not change. */
+static void tap(ferry_mailbox *box)
+{
+	unsigned char data[ROOM + 2 * CANARY];
+	ferry_mailbox_tap *tap = NULL;
+	struct ferry_message info = { 0 };
+	uint64_t missed = 0;
+
+	known(ferry_mailbox_tap_open(&tap, box));
+	memset(data, 0x5a, sizeof data);
+	for (int i = 0; tap && i < 8; i++) {
+		ssize_t n = ferry_mailbox_tap_next(tap, data + CANARY, ROOM, &info, &missed,
+						   any_deadline());
+		known(n);
+		check(n <= ROOM);
+		send_any(box);
+		if (any() % 2)
+			receive_guarded(box);
+	}
+	for (size_t i = 0; i < CANARY; i++)
+		check(data[i] == 0x5a && data[CANARY + ROOM + i] == 0x5a);
+	ferry_mailbox_tap_close(tap);
+}
+
 static void any_operation(ferry_mailbox *box)
 {
-	switch (any() % 6) {
+	switch (any() % 7) {
+	case 6:
+		tap(box);
+		break;
 	case 0:
 	case 1:
 		send_any(box);
