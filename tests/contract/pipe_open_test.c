@@ -52,7 +52,7 @@ static void options_out_of_range_are_einval(void)
 		OPTIONS(.flags = FERRY_DROP_OLDEST),
 		OPTIONS(.flags = FERRY_SEND_ONLY),
 		OPTIONS(.mode = 010000),
-		OPTIONS(.size = 1),
+		&(const struct ferry_pipe_options){ .size = 1 },
 	};
 
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
