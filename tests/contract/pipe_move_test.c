@@ -157,7 +157,7 @@ static void fill_moves_all_until_the_end_of_file(void)
 	uint64_t moved = 0;
 
 	stream = stream_pair(NULL);
-	check_eq(ferry_pipe_fill(stream.writer, fd, UINT64_MAX, &moved, FERRY_FOREVER), 0);
+	check_eq(ferry_pipe_fill(stream.writer, fd, UINT64_MAX, &moved, ferry_in_ms(5000)), 0);
 	check_eq(moved, 50000);
 	stream_expect_at(stream.reader, 0, 50000, FERRY_NOW);
 	stream_expect_empty(stream.reader);
