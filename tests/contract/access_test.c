@@ -2,7 +2,6 @@
 /* Who may open what (C10): modes, the umask, other users. */
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -13,7 +12,6 @@
 #include "scratch.h"
 
 #define OPTIONS FERRY_MAILBOX_OPTIONS
-#define NOBODY  65534
 
 /* A mailbox asked for with mode under a umask gets these permission bits. */
 static void gets_mode(mode_t asked, mode_t mask, mode_t want)
@@ -57,13 +55,6 @@ struct view {
 	int look;    /* and of ferry_object_stat() */
 };
 
-static void become_nobody(void)
-{
-	check_eq(setgroups(0, NULL), 0);
-	check_eq(setresgid(NOBODY, NOBODY, NOBODY), 0);
-	check_eq(setresuid(NOBODY, NOBODY, NOBODY), 0);
-}
-
 static void view_as_nobody(struct stage *stage, const void *argument)
 {
 	const struct view *want = argument;
@@ -71,7 +62,7 @@ static void view_as_nobody(struct stage *stage, const void *argument)
 	ferry_mailbox *box = NULL;
 
 	(void)stage;
-	become_nobody();
+	peer_become_nobody();
 	check_eq(ferry_mailbox_open(&box, want->path, OPTIONS(.flags = FERRY_EXISTING)),
 		 want->member);
 	if (want->member == 0) {
@@ -130,7 +121,7 @@ static void create_as_nobody(struct stage *stage, const void *argument)
 	ferry_mailbox *box;
 
 	(void)stage;
-	become_nobody();
+	peer_become_nobody();
 	check_eq(ferry_mailbox_open(&box, argument, NULL), -EACCES);
 	check_eq(ferry_remove(scratch_path("orders"), NULL), -EACCES);
 }

@@ -4,10 +4,7 @@
 #include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
-#include <sys/ptrace.h>
-#include <sys/syscall.h>
 #include <sys/time.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "box.h"
@@ -15,6 +12,7 @@
 #include "claim.h"
 #include "peer.h"
 #include "scratch.h"
+#include "trace.h"
 
 #define OPTIONS FERRY_MAILBOX_OPTIONS
 #define MS      1000000LL
@@ -249,12 +247,6 @@ static void c7_blocked_receiver_uses_little_cpu_while_a_stopped_one_holds_a_mess
 	box_end(box, "orders");
 }
 
-/* A system call that nobody else makes, to mark where counting begins and ends. */
-static void mark(void)
-{
-	syscall(SYS_getpriority, 4711, 4711);
-}
-
 /* What a traced peer does between its marks. */
 struct work {
 	size_t size;
@@ -283,67 +275,21 @@ static void traced(struct stage *stage, const void *argument)
 
 	stage_meet(stage, 1);
 	send_and_receive(box, argument);
-	mark();
+	trace_mark();
 	for (int i = 0; i < 1000; i++)
 		send_and_receive(box, argument);
-	mark();
+	trace_mark();
 	ferry_mailbox_close(box);
-}
-
-/* Lets the tracee run to its next system call; which one it is, or -1 at its end. */
-static long next_call(pid_t pid, int *entered)
-{
-	struct __ptrace_syscall_info info;
-	int status;
-
-	check_eq(ptrace(PTRACE_SYSCALL, pid, NULL, NULL), 0);
-	check_eq(waitpid(pid, &status, 0), pid);
-	if (!WIFSTOPPED(status))
-		return -1;
-	check_eq(WSTOPSIG(status), SIGTRAP | 0x80);
-	check(ptrace(PTRACE_GET_SYSCALL_INFO, pid, (void *)sizeof info, &info) > 0);
-	*entered = info.op == PTRACE_SYSCALL_INFO_ENTRY;
-	return *entered ? (long)info.entry.nr : 0;
-}
-
-/* System calls that it makes between its marks. */
-static int calls_between_marks(pid_t pid)
-{
-	int marks = 0;
-	int calls = 0;
-
-	while (marks < 2) {
-		int entered = 0;
-		const long nr = next_call(pid, &entered);
-
-		check(nr >= 0);
-		if (!entered)
-			continue;
-		marks += nr == SYS_getpriority;
-		if (marks == 1 && nr != SYS_getpriority) {
-			dprintf(STDERR_FILENO, "system call %ld\n", nr);
-			calls++;
-		}
-	}
-	return calls;
 }
 
 static void makes_no_system_call(const struct work *work)
 {
 	ferry_mailbox *box = box_open("orders", NULL); /* an awake member on the other side */
 	struct peer peer;
-	int status;
 
 	peer_start(&peer, traced, work);
 	peer_await(&peer, 1);
-	if (ptrace(PTRACE_SEIZE, peer.pid, NULL,
-		   (void *)(PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL)))
-		check_skip("tracing is not allowed");
-	check_eq(ptrace(PTRACE_INTERRUPT, peer.pid, NULL, NULL), 0);
-	check_eq(waitpid(peer.pid, &status, 0), peer.pid);
-	peer_allow(&peer, 1);
-	check_eq(calls_between_marks(peer.pid), 0);
-	check_eq(ptrace(PTRACE_DETACH, peer.pid, NULL, NULL), 0);
+	check_eq(trace_calls_between_marks(&peer), 0);
 	peer_join(&peer);
 	box_end(box, "orders");
 }

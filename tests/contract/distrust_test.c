@@ -14,34 +14,13 @@
 #include "box.h"
 #include "check.h"
 #include "claim.h"
+#include "enemy.h"
 #include "peer.h"
 #include "scratch.h"
 
 #define OPTIONS FERRY_MAILBOX_OPTIONS
 
 enum { MAX = 3000, ROOM = 1000, CANARY = 64, HEADER = 4096, SLOTS = 16 };
-
-/* A generator per process, so that a seed gives the same run again. */
-static uint64_t state;
-
-static uint64_t any(void)
-{
-	state ^= state << 13;
-	state ^= state >> 7;
-	state ^= state << 17;
-	return state;
-}
-
-static void known(int64_t result)
-{
-	if (result < 0 && !strcmp(ferry_error_name((int)result), "E?"))
-		check_failed(__FILE__, __LINE__, "result %jd is no error", (intmax_t)result);
-}
-
-static ferry_deadline any_deadline(void)
-{
-	return any() % 8 ? FERRY_NOW : ferry_in_ms(2);
-}
 
 /* Receive into a buffer whose surroundings must not change. */
 static void receive_guarded(ferry_mailbox *box)
@@ -51,11 +30,11 @@ static void receive_guarded(ferry_mailbox *box)
 	ssize_t n;
 
 	memset(data, 0x5a, sizeof data);
-	if (any() % 2)
-		n = ferry_mailbox_receive_with(box, data + CANARY, ROOM, &info, any_deadline());
+	if (enemy_any() % 2)
+		n = ferry_mailbox_receive_with(box, data + CANARY, ROOM, &info, enemy_deadline());
 	else
-		n = ferry_mailbox_peek(box, data + CANARY, ROOM, &info, any_deadline());
-	known(n);
+		n = ferry_mailbox_peek(box, data + CANARY, ROOM, &info, enemy_deadline());
+	enemy_known(n);
 	check(n <= ROOM);
 	for (size_t i = 0; i < CANARY; i++)
 		check(data[i] == 0x5a && data[CANARY + ROOM + i] == 0x5a);
@@ -66,9 +45,9 @@ static volatile unsigned char sink;
 static void take_and_touch(ferry_mailbox *box)
 {
 	struct ferry_message message;
-	const int r = ferry_mailbox_take(box, &message, any_deadline());
+	const int r = ferry_mailbox_take(box, &message, enemy_deadline());
 
-	known(r);
+	enemy_known(r);
 	if (r)
 		return;
 	check(message.size <= MAX);
@@ -76,22 +55,23 @@ static void take_and_touch(ferry_mailbox *box)
 		sink = ((unsigned char *)message.data)[i];
 	if (message.size)
 		memset(message.data, 1, message.size);
-	known(any() % 2 ? ferry_mailbox_done(box, &message) : ferry_mailbox_return(box, &message));
+	enemy_known(enemy_any() % 2 ? ferry_mailbox_done(box, &message)
+				    : ferry_mailbox_return(box, &message));
 }
 
 static void loan_and_commit(ferry_mailbox *box)
 {
 	struct ferry_message loan;
-	const int r = ferry_mailbox_loan(box, any() % (MAX + 1), &loan, any_deadline());
+	const int r = ferry_mailbox_loan(box, enemy_any() % (MAX + 1), &loan, enemy_deadline());
 
-	known(r);
+	enemy_known(r);
 	if (r)
 		return;
 	memset(loan.data, 2, loan.size);
-	if (any() % 2)
-		known(ferry_mailbox_cancel(box, &loan));
-	else if (ferry_mailbox_commit(box, &loan, any_deadline()))
-		known(ferry_mailbox_cancel(box, &loan));
+	if (enemy_any() % 2)
+		enemy_known(ferry_mailbox_cancel(box, &loan));
+	else if (ferry_mailbox_commit(box, &loan, enemy_deadline()))
+		enemy_known(ferry_mailbox_cancel(box, &loan));
 }
 
 static void look(ferry_mailbox *box)
@@ -101,21 +81,22 @@ static void look(ferry_mailbox *box)
 	struct ferry_member members[4];
 	struct ferry_repair repair;
 
-	known(ferry_mailbox_stat(box, &stat));
-	known(ferry_object_stat("orders", &object, NULL));
+	enemy_known(ferry_mailbox_stat(box, &stat));
+	enemy_known(ferry_object_stat("orders", &object, NULL));
 	if (ferry_object_members("orders", members, 4, NULL) > 0)
 		check(memchr(members[0].program, 0, sizeof members[0].program));
-	known(ferry_object_repair("orders", any() % 2, &repair, NULL));
+	enemy_known(ferry_object_repair("orders", enemy_any() % 2, &repair, NULL));
 }
 
 static void send_any(ferry_mailbox *box)
 {
 	static const unsigned char data[MAX];
 
-	known(ferry_mailbox_send_with(
-	    box, data, any() % 3 ? any() % 200 : any() % (MAX + 1),
-	    FERRY_SEND_OPTIONS(.priority = any() % 2, .ttl = (int64_t)(any() % 2) * 1000000),
-	    any_deadline()));
+	enemy_known(ferry_mailbox_send_with(
+	    box, data, enemy_any() % 3 ? enemy_any() % 200 : enemy_any() % (MAX + 1),
+	    FERRY_SEND_OPTIONS(.priority = enemy_any() % 2,
+			       .ttl = (int64_t)(enemy_any() % 2) * 1000000),
+	    enemy_deadline()));
 }
 
 /* Read along for a while, into a buffer whose surroundings must not change. */
@@ -126,15 +107,15 @@ static void tap(ferry_mailbox *box)
 	struct ferry_message info = { 0 };
 	uint64_t missed = 0;
 
-	known(ferry_mailbox_tap_open(&tap, box));
+	enemy_known(ferry_mailbox_tap_open(&tap, box));
 	memset(data, 0x5a, sizeof data);
 	for (int i = 0; tap && i < 8; i++) {
 		ssize_t n = ferry_mailbox_tap_next(tap, data + CANARY, ROOM, &info, &missed,
-						   any_deadline());
-		known(n);
+						   enemy_deadline());
+		enemy_known(n);
 		check(n <= ROOM);
 		send_any(box);
-		if (any() % 2)
+		if (enemy_any() % 2)
 			receive_guarded(box);
 	}
 	for (size_t i = 0; i < CANARY; i++)
@@ -144,7 +125,7 @@ static void tap(ferry_mailbox *box)
 
 static void any_operation(ferry_mailbox *box)
 {
-	switch (any() % 7) {
+	switch (enemy_any() % 7) {
 	case 6:
 		tap(box);
 		break;
@@ -172,8 +153,8 @@ static void victim(struct stage *stage, const void *argument)
 	ferry_mailbox *box = NULL;
 
 	alarm(25);
-	state = *(const uint64_t *)argument * 2 + 1;
-	known(ferry_mailbox_open(&box, "orders", NULL));
+	enemy_seed(*(const uint64_t *)argument);
+	enemy_known(ferry_mailbox_open(&box, "orders", NULL));
 	stage_reach(stage, 1);
 	for (int i = 0; box && i < 80; i++) {
 		any_operation(box);
@@ -195,96 +176,6 @@ static void make_prey(void)
 	ferry_mailbox_close(box);
 }
 
-/* The bytes of the file, as an enemy has them. */
-struct prey {
-	unsigned char *bytes;
-	size_t size;
-};
-
-static struct prey map_prey(void)
-{
-	const int fd = open(scratch_path("orders"), O_RDWR | O_CLOEXEC);
-	struct prey prey;
-	struct stat st;
-
-	check(fd >= 0);
-	check_eq(fstat(fd, &st), 0);
-	prey.size = (size_t)st.st_size;
-	prey.bytes = mmap(NULL, prey.size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	check(prey.bytes != MAP_FAILED);
-	close(fd);
-	return prey;
-}
-
-static void unmap_prey(const struct prey *prey)
-{
-	munmap(prey->bytes, prey->size);
-}
-
-/* What may stand in the place of a word. */
-static uint64_t another_word(uint64_t word)
-{
-	switch (any() % 8) {
-	case 0:
-		return 0;
-	case 1:
-		return ~(uint64_t)0;
-	case 2:
-		return word + 1;
-	case 3:
-		return word - 1;
-	case 4:
-	case 5:
-		return word ^ ((uint64_t)1 << any() % 64);
-	case 6:
-		return word << 1;
-	default:
-		return any();
-	}
-}
-
-static void change_words(unsigned char *bytes, size_t from, size_t to, int n)
-{
-	for (int i = 0; i < n; i++) {
-		const size_t at = (from + any() % (to - from)) & ~(size_t)7;
-		uint64_t word;
-
-		memcpy(&word, bytes + at, sizeof word);
-		word = another_word(word);
-		memcpy(bytes + at, &word, sizeof word);
-	}
-}
-
-static void change_range(unsigned char *bytes, size_t from, size_t to)
-{
-	const size_t at = from + any() % (to - from);
-	const size_t most = to - at < 4096 ? to - at : 4096;
-
-	for (size_t i = 0, n = 1 + any() % most; i < n; i++)
-		bytes[at + i] = (unsigned char)any();
-}
-
-static void scribble(const struct prey *prey, size_t from, size_t to)
-{
-	if (any() % 4)
-		change_words(prey->bytes, from, to, 1 + (int)(any() % 8));
-	else
-		change_range(prey->bytes, from, to);
-}
-
-static void victim_must_end(struct peer *peer, uint64_t seed)
-{
-	const int status = peer_join_status(peer);
-
-	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM)
-		check_failed(__FILE__, __LINE__, "seed %ju hangs it", (uintmax_t)seed);
-	if (WIFSIGNALED(status))
-		check_failed(__FILE__, __LINE__, "seed %ju kills it with signal %d",
-			     (uintmax_t)seed, WTERMSIG(status));
-	if (WEXITSTATUS(status))
-		check_failed(__FILE__, __LINE__, "seed %ju", (uintmax_t)seed);
-}
-
 /* The victims may have done it: scribbled over, the state can say "removed". */
 static void forget_prey(void)
 {
@@ -298,16 +189,16 @@ static void attack_while_in_use(uint64_t seed, size_t from, size_t to)
 	struct peer peer;
 
 	make_prey();
-	prey = map_prey();
-	state = seed * 2 + 1;
+	prey = prey_map(scratch_path("orders"));
+	enemy_seed(seed);
 	if (seed % 4 == 0)
-		scribble(&prey, from, to ? to : prey.size);
+		enemy_scribble(&prey, from, to ? to : prey.size);
 	peer_start(&peer, victim, &seed);
 	peer_await(&peer, 1);
 	for (int i = 0; i < 40 && process_state(peer.pid) != 'Z'; i++)
-		scribble(&prey, from, to ? to : prey.size);
-	victim_must_end(&peer, seed);
-	unmap_prey(&prey);
+		enemy_scribble(&prey, from, to ? to : prey.size);
+	enemy_victim_ends(&peer, seed);
+	prey_unmap(&prey);
 	forget_prey();
 }
 
@@ -318,16 +209,18 @@ static void attack_once(uint64_t seed, size_t from, size_t to)
 	struct peer peer;
 
 	make_prey();
-	prey = map_prey();
-	state = seed * 2 + 1;
+	prey = prey_map(scratch_path("orders"));
+	enemy_seed(seed);
 	if (seed % 2)
-		change_words(prey.bytes, from, to ? to : prey.size, 1 + (int)(any() % 3));
+		enemy_change_words(prey.bytes, from, to ? to : prey.size,
+				   1 + (int)(enemy_any() % 3));
 	peer_start(&peer, victim, &seed);
 	peer_await(&peer, 1);
 	if (seed % 2 == 0)
-		change_words(prey.bytes, from, to ? to : prey.size, 1 + (int)(any() % 3));
-	victim_must_end(&peer, seed);
-	unmap_prey(&prey);
+		enemy_change_words(prey.bytes, from, to ? to : prey.size,
+				   1 + (int)(enemy_any() % 3));
+	enemy_victim_ends(&peer, seed);
+	prey_unmap(&prey);
 	forget_prey();
 }
 
@@ -377,17 +270,17 @@ static void c9_truncated_while_in_use_crashes_nobody(void)
 		struct peer peer;
 
 		make_prey();
-		prey = map_prey();
-		unmap_prey(&prey);
-		state = seed * 2 + 1;
+		prey = prey_map(scratch_path("orders"));
+		prey_unmap(&prey);
+		enemy_seed(seed);
 		peer_start(&peer, victim, &seed);
 		peer_await(&peer, 1);
-		await(atomic_load(&peer.stage->value[0]) >= (int64_t)(any() % 40) ||
+		await(atomic_load(&peer.stage->value[0]) >= (int64_t)(enemy_any() % 40) ||
 		      process_state(peer.pid) == 'Z');
-		check_eq(
-		    truncate(scratch_path("orders"), any() % 3 ? (off_t)(any() % prey.size) : 0),
-		    0);
-		victim_must_end(&peer, seed);
+		check_eq(truncate(scratch_path("orders"),
+				  enemy_any() % 3 ? (off_t)(enemy_any() % prey.size) : 0),
+			 0);
+		enemy_victim_ends(&peer, seed);
 		forget_prey();
 	}
 }
@@ -399,16 +292,17 @@ static void c9_truncated_and_grown_again_crashes_nobody(void)
 		struct peer peer;
 
 		make_prey();
-		prey = map_prey();
-		unmap_prey(&prey);
-		state = seed * 2 + 1;
+		prey = prey_map(scratch_path("orders"));
+		prey_unmap(&prey);
+		enemy_seed(seed);
 		peer_start(&peer, victim, &seed);
 		peer_await(&peer, 1);
 		for (int i = 0; i < 10; i++) {
-			check_eq(truncate(scratch_path("orders"), (off_t)(any() % prey.size)), 0);
+			check_eq(truncate(scratch_path("orders"), (off_t)(enemy_any() % prey.size)),
+				 0);
 			check_eq(truncate(scratch_path("orders"), (off_t)prey.size), 0);
 		}
-		victim_must_end(&peer, seed);
+		enemy_victim_ends(&peer, seed);
 		forget_prey();
 	}
 }
@@ -421,18 +315,19 @@ static void c9_holes_punched_into_the_file_crash_nobody(void)
 		int fd;
 
 		make_prey();
-		prey = map_prey();
-		unmap_prey(&prey);
+		prey = prey_map(scratch_path("orders"));
+		prey_unmap(&prey);
 		fd = open(scratch_path("orders"), O_RDWR | O_CLOEXEC);
-		state = seed * 2 + 1;
+		enemy_seed(seed);
 		peer_start(&peer, victim, &seed);
 		peer_await(&peer, 1);
 		for (int i = 0; i < 3; i++)
 			check_eq(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-					   (off_t)(any() % prey.size), 1 + (off_t)(any() % 9000)),
+					   (off_t)(enemy_any() % prey.size),
+					   1 + (off_t)(enemy_any() % 9000)),
 				 0);
 		close(fd);
-		victim_must_end(&peer, seed);
+		enemy_victim_ends(&peer, seed);
 		forget_prey();
 	}
 }
@@ -454,7 +349,7 @@ static void wait_for_ever(struct stage *stage, const void *argument)
 		while (r >= 0)
 			r = ferry_mailbox_receive(box, got, MAX, FERRY_FOREVER);
 	check(r == -FERRY_ECORRUPT || r == -FERRY_ETRUNCATED);
-	known(ferry_mailbox_send(box, data, 1, FERRY_NOW));
+	enemy_known(ferry_mailbox_send(box, data, 1, FERRY_NOW));
 	ferry_mailbox_close(box);
 }
 
@@ -494,7 +389,7 @@ static void c9_taken_message_of_a_cut_file_can_still_be_touched(void)
 	for (size_t i = 0; i < message.size; i++)
 		sink = ((unsigned char *)message.data)[i];
 	memset(message.data, 1, message.size);
-	known(ferry_mailbox_done(box, &message));
+	enemy_known(ferry_mailbox_done(box, &message));
 	check_eq(ferry_mailbox_send(box, "x", 1, FERRY_NOW), -FERRY_ECORRUPT);
 	check_eq(ferry_mailbox_receive(box, NULL, 0, FERRY_NOW), -FERRY_ECORRUPT);
 	ferry_mailbox_close(box);

@@ -3,6 +3,7 @@
 #include "peer.h"
 
 #include <fcntl.h>
+#include <grp.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -80,6 +81,15 @@ void peer_await(const struct peer *peer, uint32_t point)
 void peer_allow(const struct peer *peer, uint32_t point)
 {
 	atomic_store(&peer->stage->allowed, point);
+}
+
+void peer_become_nobody(void)
+{
+	const uid_t nobody = 65534;
+
+	check_eq(setgroups(0, NULL), 0);
+	check_eq(setresgid(nobody, nobody, nobody), 0);
+	check_eq(setresuid(nobody, nobody, nobody), 0);
 }
 
 void peer_forget(struct peer *peer)

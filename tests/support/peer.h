@@ -34,6 +34,9 @@ void stage_meet(struct stage *stage, uint32_t point);
 void peer_await(const struct peer *peer, uint32_t point);
 void peer_allow(const struct peer *peer, uint32_t point);
 
+/** In the peer: be another user from here on, who has no groups. Needs root. */
+void peer_become_nobody(void);
+
 /** SIGKILL, and collect it. */
 void peer_kill(struct peer *peer);
 

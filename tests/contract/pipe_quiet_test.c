@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: MIT */
+/* What a pipe costs the kernel: no system call while nobody sleeps, no CPU while blocked (C7). */
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "box.h"
+#include "check.h"
+#include "claim.h"
+#include "peer.h"
+#include "scratch.h"
+#include "stream.h"
+#include "trace.h"
+
+#define OPTIONS FERRY_PIPE_OPTIONS
+#define MS      1000000LL
+
+static struct stream stream;
+
+/* What a traced peer does between its marks. */
+struct work {
+	size_t size;
+	int in_place;
+};
+
+enum { ROUNDS = 1000 };
+
+static void write_and_read(const struct work *work)
+{
+	static unsigned char data[65536];
+	struct ferry_span span;
+
+	if (work->in_place) {
+		check_eq(ferry_pipe_reserve(stream.writer, work->size, &span, FERRY_FOREVER), 0);
+		check_eq(ferry_pipe_commit(stream.writer, &span, work->size, FERRY_FOREVER), 0);
+		check_eq(ferry_pipe_peek(stream.reader, &span, FERRY_FOREVER), 1);
+		check_eq(ferry_pipe_consume(stream.reader, &span, work->size), 0);
+	} else {
+		check_eq(ferry_pipe_write(stream.writer, data, work->size, FERRY_FOREVER),
+			 work->size);
+		check_eq(ferry_pipe_read(stream.reader, data, work->size, FERRY_FOREVER),
+			 work->size);
+	}
+}
+
+static void traced(struct stage *stage, const void *argument)
+{
+	stage_meet(stage, 1);
+	write_and_read(argument);
+	trace_mark();
+	for (int i = 0; i < ROUNDS; i++)
+		write_and_read(argument);
+	trace_mark();
+	stream_close(&stream);
+}
+
+/* The header allows a question every few milliseconds, whether there are readers; so a call now
+ * and then is none for each byte, but tracing itself takes time. */
+static void makes_hardly_a_system_call(const struct work *work)
+{
+	struct peer peer;
+	int64_t start;
+	int calls;
+
+	stream = stream_meet("p", NULL);
+	peer_start(&peer, traced, work);
+	peer_await(&peer, 1);
+	start = clock_ns();
+	calls = trace_calls_between_marks(&peer);
+	if (calls > 2 * (1 + (clock_ns() - start) / MS))
+		check_failed(__FILE__, __LINE__, "%d system calls in %d rounds", calls, ROUNDS);
+	check(calls < ROUNDS / 10);
+	peer_join(&peer);
+	stream_end(&stream, "p");
+}
+
+static void c7_reads_and_writes_make_no_system_call_while_nobody_sleeps(void)
+{
+	makes_hardly_a_system_call(&(const struct work){ .size = 1 });
+	makes_hardly_a_system_call(&(const struct work){ .size = 64 });
+	makes_hardly_a_system_call(&(const struct work){ .size = 4096 });
+	makes_hardly_a_system_call(&(const struct work){ .size = 65536 });
+}
+
+static void c7_calls_in_place_make_no_system_call_while_nobody_sleeps(void)
+{
+	makes_hardly_a_system_call(&(const struct work){ .size = 64, .in_place = 1 });
+	makes_hardly_a_system_call(&(const struct work){ .size = 4096, .in_place = 1 });
+}
+
+/* Less than a fiftieth of the time waited, after a first call that has things to set up. */
+static void uses_no_cpu(int64_t waited_ms, int64_t before)
+{
+	const int64_t used = clock_cpu_ns() - before;
+
+	if (used > waited_ms * MS / 50)
+		check_failed(__FILE__, __LINE__, "%jd us of CPU in %jd ms", (intmax_t)used / 1000,
+			     (intmax_t)waited_ms);
+}
+
+static void hold(struct stage *stage, const void *argument)
+{
+	(void)argument;
+	stage_meet(stage, 1);
+}
+
+static void c7_blocked_reader_and_writer_use_no_cpu(void)
+{
+	struct peer peer;
+	int64_t before;
+
+	stream = stream_pair(OPTIONS(.capacity = 4096));
+	peer_start(&peer, hold, NULL);
+	peer_await(&peer, 1);
+	check_eq(ferry_pipe_read(stream.reader, &(char){ 0 }, 1, ferry_in_ms(50)), -ETIMEDOUT);
+	before = clock_cpu_ns();
+	check_eq(ferry_pipe_read(stream.reader, &(char){ 0 }, 1, ferry_in_ms(1500)), -ETIMEDOUT);
+	uses_no_cpu(1500, before);
+	stream_brim(stream.writer, 0);
+	before = clock_cpu_ns();
+	check_eq(ferry_pipe_write(stream.writer, "x", 1, ferry_in_ms(1500)), -ETIMEDOUT);
+	uses_no_cpu(1500, before);
+	peer_kill(&peer);
+	stream_close(&stream);
+}
+
+static void c7_waiting_for_the_other_end_uses_no_cpu(void)
+{
+	ferry_pipe *pipe;
+	int64_t before;
+
+	check_eq(ferry_pipe_open(&pipe, "p", FERRY_READ, NULL, ferry_in_ms(50)), -ETIMEDOUT);
+	before = clock_cpu_ns();
+	check_eq(ferry_pipe_open(&pipe, "p", FERRY_READ, NULL, ferry_in_ms(1500)), -ETIMEDOUT);
+	uses_no_cpu(1500, before);
+	check_eq(ferry_remove("p", NULL), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest claims[] = {
+		claim(c7_reads_and_writes_make_no_system_call_while_nobody_sleeps),
+		claim(c7_calls_in_place_make_no_system_call_while_nobody_sleeps),
+		claim(c7_blocked_reader_and_writer_use_no_cpu),
+		claim(c7_waiting_for_the_other_end_uses_no_cpu),
+	};
+
+	return claim_run_all(claims);
+}
