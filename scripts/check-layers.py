@@ -21,8 +21,11 @@ LAYERS = {
     'src/object': ['src/base', 'src/os', 'src/wait'],
     'src/wait': ['src/base', 'src/os'],
     'src/mailbox': ['src/base', 'src/os', 'src/object', 'src/wait'],
-    'src/segment': ['src/base', 'src/os', 'src/object', 'src/wait'],
-    'src/kinds': ['src/base', 'src/os', 'src/object', 'src/wait', 'src/mailbox', 'src/segment'],
+    'src/sync': ['src/base', 'src/os', 'src/object', 'src/wait'],
+    'src/segment': ['src/base', 'src/os', 'src/object', 'src/wait', 'src/sync'],
+    'src/lock': ['src/base', 'src/os', 'src/object', 'src/wait', 'src/sync', 'src/segment'],
+    'src/kinds': ['src/base', 'src/os', 'src/object', 'src/wait', 'src/mailbox', 'src/sync',
+                  'src/segment'],
     'cli': [],
     'examples': [],
 }

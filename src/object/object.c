@@ -133,6 +133,19 @@ static void delist(struct fy_object *object)
 	(void)pthread_mutex_unlock(&mutex);
 }
 
+void fy_object_visit(struct fy_object *object,
+		     void (*visit)(struct fy_object *object, void *context), void *context)
+{
+	(void)pthread_mutex_lock(&mutex);
+	for (const struct fy_object *o = all; o; o = o->next) {
+		if (o != object)
+			continue;
+		visit(object, context);
+		break;
+	}
+	(void)pthread_mutex_unlock(&mutex);
+}
+
 /* ---- opening ---- */
 
 static int map(struct fy_object *object, const struct fy_found *found, int writable,

@@ -94,6 +94,10 @@ int fy_object_join(struct fy_object *object, struct ferry_why *why);
  * threads may come here at once. */
 int fy_object_rejoin(struct fy_object *object);
 
+/* Call visit if object is one that this process has open; it stays so meanwhile. */
+void fy_object_visit(struct fy_object *object,
+		     void (*visit)(struct fy_object *object, void *context), void *context);
+
 /* Leave (what we hold is given back) and unmap. */
 void fy_object_close(struct fy_object *object);
 
