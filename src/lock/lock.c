@@ -28,28 +28,44 @@ int ferry_lock_acquire(ferry_segment *segment, ferry_lock *lock, ferry_deadline 
 	struct fy_thread *thread = fy_thread_self();
 	if (FY_UNLIKELY(!thread))
 		return -ENOMEM;
-	r = fy_core_acquire(&segment->sync, &shm->core, fy_thread_who(thread, &segment->object),
-			    fy_sync_offset(&segment->sync, lock), deadline);
+	uint64_t who = fy_thread_who(thread, &segment->object);
+	r = fy_core_acquire(&segment->sync, &shm->core, who, fy_sync_offset(&segment->sync, lock),
+			    deadline);
 	if (FY_UNLIKELY(r < 0))
 		return fy_segment_judge(segment, r);
-	fy_thread_hold(thread, &segment->sync, lock, FY_PRIMITIVE_LOCK, FY_NO_SEAT);
+	fy_thread_hold(thread, &segment->sync, lock, who, FY_PRIMITIVE_LOCK, FY_NO_SEAT);
 	return r;
 }
 
-int ferry_lock_release(ferry_segment *segment, ferry_lock *lock)
+static FY_COLD int release_slow(ferry_segment *segment, ferry_lock *lock)
 {
 	struct fy_lock_shm *shm = (void *)lock;
 	int r = fy_door_back(segment, lock, FY_PRIMITIVE_LOCK);
 
-	if (FY_UNLIKELY(r < 0))
+	if (r < 0)
 		return r;
 	struct fy_thread *thread = fy_thread_self();
-	if (FY_UNLIKELY(!thread))
+	if (!thread)
 		return -ENOMEM;
 	struct fy_hold *hold = fy_thread_find(thread, lock);
-	if (FY_LIKELY(hold != NULL))
+	if (hold)
 		fy_thread_drop(thread, hold);
 	return fy_core_release(&shm->core, fy_thread_who(thread, &segment->object));
+}
+
+int ferry_lock_release(ferry_segment *segment, ferry_lock *lock)
+{
+	struct fy_thread *thread = &fy_thread;
+
+	if (FY_UNLIKELY(!segment || !lock))
+		return -EINVAL;
+	const struct fy_hold *hold =
+	    fy_thread_last(thread, &segment->sync, lock, FY_PRIMITIVE_LOCK);
+	if (FY_UNLIKELY(!hold))
+		return release_slow(segment, lock);
+	thread->n--;
+	struct fy_lock_shm *shm = (void *)lock;
+	return fy_core_release(&shm->core, hold->who);
 }
 
 int ferry_lock_repaired(ferry_segment *segment, ferry_lock *lock)

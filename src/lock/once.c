@@ -36,7 +36,7 @@ static int begin(ferry_segment *segment, struct fy_thread *thread, struct fy_onc
 		(void)fy_core_repaired(&once->core, who);
 	if (is_done(once))
 		return fy_core_release(&once->core, who);
-	fy_thread_hold(thread, &segment->sync, once, FY_PRIMITIVE_ONCE, FY_NO_SEAT);
+	fy_thread_hold(thread, &segment->sync, once, who, FY_PRIMITIVE_ONCE, FY_NO_SEAT);
 	return died ? FERRY_ONCE_AGAIN : FERRY_ONCE_YOURS;
 }
 

@@ -133,16 +133,14 @@ static void delist(struct fy_object *object)
 	(void)pthread_mutex_unlock(&mutex);
 }
 
-void fy_object_visit(struct fy_object *object,
-		     void (*visit)(struct fy_object *object, void *context), void *context)
+void fy_object_visit(const void *tag, void (*visit)(void *context), void *context)
 {
 	(void)pthread_mutex_lock(&mutex);
-	for (const struct fy_object *o = all; o; o = o->next) {
-		if (o != object)
-			continue;
-		visit(object, context);
-		break;
-	}
+	const struct fy_object *o = all;
+	while (o && o->tag != tag)
+		o = o->next;
+	if (o)
+		visit(context);
 	(void)pthread_mutex_unlock(&mutex);
 }
 

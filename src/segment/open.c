@@ -86,6 +86,7 @@ static void set_up_sync(struct ferry_segment *segment)
 	struct fy_object *o = &segment->object;
 
 	segment->sync.object = o;
+	o->tag = &segment->sync;
 	segment->sync.shm = (struct fy_sync_shm *)(void *)(o->base + o->body + segment->layout.sync);
 	segment->sync.end = end_of_memory;
 	fy_spin_init(&segment->sync.spin, fy_spin_wish(0));

@@ -101,13 +101,14 @@ int fy_barrier_join(struct fy_sync *sync, struct fy_thread *thread,
 {
 	if (fy_thread_find(thread, barrier))
 		return 0;
-	uint32_t seat = fy_seat_take(sync, fy_thread_who(thread, sync->object));
+	uint64_t who = fy_thread_who(thread, sync->object);
+	uint32_t seat = fy_seat_take(sync, who);
 	if (seat == FY_NO_SEAT)
 		return -ENOLCK;
 	begin_anew(sync, barrier, seat);
 	fy_seat_begin(sync, seat, fy_now());
 	fy_seat_set(sync, seat, fy_sync_offset(sync, barrier), FY_ROLE_BARRIER_AWAY);
-	fy_thread_hold(thread, sync, barrier, FY_PRIMITIVE_BARRIER, seat);
+	fy_thread_hold(thread, sync, barrier, who, FY_PRIMITIVE_BARRIER, seat);
 	return 0;
 }
 

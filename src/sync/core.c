@@ -10,10 +10,10 @@
 #include "../os/pause.h"
 #include "seat.h"
 
-#define BARGES       64u            /* turns that newcomers take before one who was called */
+#define BARGES       1024u          /* turns that newcomers take before one who was called */
 #define LOSSES       4u             /* rounds that a waiter loses before it shuts the door ... */
 #define PATIENCE     FY_MS          /* ... or this long, whichever is first */
-#define LOOKS_A_TIME 16u            /* attempts between two looks at the clock */
+#define PAUSES_MOST  64u            /* between two looks at the lock while spinning */
 #define SECOND_SPIN  (2 * FY_MS / 1000) /* ns to spin after being called, before sleeping again */
 
 enum phase { NEW, SPINNING, WAITING };
@@ -290,7 +290,8 @@ static int sleep_on(struct fy_core_call *call, uint64_t w, int64_t now)
 	switch (r) {
 	case 0:
 		call->summoned = 1;
-		start_spinning(call, now);
+		call->phase = SPINNING;
+		call->pauses = 0;
 		call->spin_until = fy_now() + SECOND_SPIN;
 		return 0;
 	case -EAGAIN:
@@ -305,6 +306,16 @@ static int sleep_on(struct fy_core_call *call, uint64_t w, int64_t now)
 	}
 }
 
+/* Longer and longer: while we look, the owner's next step is slow, and with several who want it
+ * short turns are cheapest many at a time. */
+static void back_off(struct fy_core_call *call)
+{
+	for (uint32_t i = 0; i <= call->pauses; i++)
+		fy_pause();
+	if (call->pauses < PAUSES_MOST)
+		call->pauses = call->pauses * 2 + 1;
+}
+
 static int wait_a_little(struct fy_core_call *call, uint64_t w)
 {
 	int r = fy_object_state(call->sync->object);
@@ -313,8 +324,8 @@ static int wait_a_little(struct fy_core_call *call, uint64_t w)
 		return r;
 	if (call->deadline == FERRY_NOW)
 		return last_look(call);
-	if (call->phase == SPINNING && ++call->spins % LOOKS_A_TIME != 0) {
-		fy_pause();
+	if (call->phase == SPINNING && call->pauses < PAUSES_MOST) {
+		back_off(call);
 		return 0;
 	}
 	int64_t now = fy_now();
@@ -325,8 +336,10 @@ static int wait_a_little(struct fy_core_call *call, uint64_t w)
 		return 0;
 	}
 	if (call->phase == SPINNING) {
-		if (now < call->spin_until)
+		if (now < call->spin_until) {
+			back_off(call);
 			return 0;
+		}
 		if (!call->began)
 			fy_spin_failed(&call->sync->spin);
 		start_waiting(call, now);

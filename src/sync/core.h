@@ -24,7 +24,7 @@ struct fy_core_call {
 	int64_t began;  /* when we first had to wait */
 	int64_t spin_until;
 	uint32_t phase;
-	uint32_t spins;
+	uint32_t pauses;
 	uint32_t ticket;
 	uint32_t seat;
 	uint32_t lost;   /* how often we were called and came too late */

@@ -106,11 +106,11 @@ int fy_sync_recover(struct fy_sync *sync, uint32_t slot, uint64_t dead)
 	return 0;
 }
 
-void fy_hold_dies(struct fy_hold *hold, uint32_t thread_id)
+void fy_hold_dies(const struct fy_hold *hold)
 {
 	struct fy_sync *sync = hold->sync;
 	uint64_t offset = fy_sync_offset(sync, hold->primitive);
-	uint64_t who = fy_who(sync->object->slot, sync->object->incarnation, thread_id);
+	uint64_t who = hold->who;
 
 	if (fy_sync_kind_at(sync, offset) != hold->magic)
 		return;

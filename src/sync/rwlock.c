@@ -116,15 +116,17 @@ static int repair_as_writer(struct fy_sync *sync, struct fy_thread *thread,
 int fy_rwlock_read(struct fy_sync *sync, struct fy_thread *thread, struct fy_rwlock_shm *lock,
 		   ferry_deadline deadline)
 {
+	uint64_t who = fy_thread_who(thread, sync->object);
+
 	if (fy_thread_find(thread, lock))
 		return -EDEADLK;
 	for (;;) {
-		uint32_t seat = fy_seat_take(sync, fy_thread_who(thread, sync->object));
+		uint32_t seat = fy_seat_take(sync, who);
 		if (seat == FY_NO_SEAT)
 			return -ENOLCK;
 		int r = read_in_seat(sync, lock, seat, deadline);
 		if (r == 0) {
-			fy_thread_hold(thread, sync, lock, FY_PRIMITIVE_RWLOCK, seat);
+			fy_thread_hold(thread, sync, lock, who, FY_PRIMITIVE_RWLOCK, seat);
 			return 0;
 		}
 		fy_rwlock_leave_reading(sync, lock, seat);
@@ -218,7 +220,7 @@ int fy_rwlock_write(struct fy_sync *sync, struct fy_thread *thread, struct fy_rw
 		(void)fy_rwlock_leave_writing(sync, lock, who, r > 0);
 		return drained;
 	}
-	fy_thread_hold(thread, sync, lock, FY_PRIMITIVE_RWLOCK, FY_NO_SEAT);
+	fy_thread_hold(thread, sync, lock, who, FY_PRIMITIVE_RWLOCK, FY_NO_SEAT);
 	return r;
 }
 

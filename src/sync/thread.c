@@ -16,17 +16,9 @@ static pthread_key_t key;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static int have_key;
 
-struct dying {
-	struct fy_hold *hold;
-	uint32_t thread;
-};
-
-static void die_in(struct fy_object *object, void *context)
+static void die_in(void *context)
 {
-	const struct dying *dying = context;
-
-	(void)object;
-	fy_hold_dies(dying->hold, dying->thread);
+	fy_hold_dies(context);
 }
 
 /* Destructors of other keys may use locks after this; then this is called again. */
@@ -36,12 +28,9 @@ static void thread_ends(void *argument)
 	int cancel = fy_cancel_off();
 
 	if (!fy_fork_is_child(thread->generation)) {
-		for (uint32_t i = 0; i < thread->n; i++) {
-			struct fy_hold hold = thread->holds[i];
-			struct dying dying = { &hold, thread->id };
-			/* Only where the handle is open still: closing it said the same. */
-			fy_object_visit(hold.object, die_in, &dying);
-		}
+		/* Only where the handle is open still: closing it said the same. */
+		for (uint32_t i = 0; i < thread->n; i++)
+			fy_object_visit(thread->holds[i].sync, die_in, &thread->holds[i]);
 	}
 	if (thread->holds != thread->first)
 		free(thread->holds);

@@ -16,9 +16,9 @@
 
 /* A lock, a share of one, or part in a barrier. */
 struct fy_hold {
-	struct fy_object *object; /* may have been closed since, and sync with it */
-	struct fy_sync *sync;
+	struct fy_sync *sync; /* may have been closed since */
 	void *primitive;
+	uint64_t who;
 	uint32_t magic;
 	uint32_t seat; /* FY_NO_SEAT: the owner is named in its word */
 };
@@ -58,10 +58,27 @@ static inline uint64_t fy_thread_who(const struct fy_thread *thread, const struc
 }
 
 static inline void fy_thread_hold(struct fy_thread *thread, struct fy_sync *sync, void *primitive,
-				  uint32_t magic, uint32_t seat)
+				  uint64_t who, uint32_t magic, uint32_t seat)
 {
-	thread->holds[thread->n++] = 
-	    (struct fy_hold){ sync->object, sync, primitive, magic, seat };
+	struct fy_hold *hold = &thread->holds[thread->n++];
+
+	hold->sync = sync;
+	hold->primitive = primitive;
+	hold->who = who;
+	hold->magic = magic;
+	hold->seat = seat;
+}
+
+/* The hold that was taken last, if it is this one: what was checked then is still so. */
+static inline const struct fy_hold *fy_thread_last(const struct fy_thread *thread,
+						   const struct fy_sync *sync,
+						   const void *primitive, uint32_t magic)
+{
+	if (__builtin_expect(fy_fork_is_child(thread->generation) || thread->n == 0, 0))
+		return NULL;
+	const struct fy_hold *hold = &thread->holds[thread->n - 1];
+	return hold->primitive == primitive && hold->sync == sync && hold->magic == magic ? hold
+											  : NULL;
 }
 
 /* The hold of a primitive, or NULL. */
@@ -79,6 +96,6 @@ static inline void fy_thread_drop(struct fy_thread *thread, struct fy_hold *hold
 }
 
 /* What is to be done for a hold of a thread that ends; set by those who know (recover.c). */
-void fy_hold_dies(struct fy_hold *hold, uint32_t thread_id);
+void fy_hold_dies(const struct fy_hold *hold);
 
 #endif
