@@ -130,7 +130,9 @@ static void add_seat(struct list *list, uint32_t i)
 			return;
 	}
 	name(list, seat.who, &entry);
-	add(list, &entry);
+	/* The dead do not wait. */
+	if (entry.alive || entry.role != FERRY_SYNC_WAITS)
+		add(list, &entry);
 }
 
 int ferry_sync_list(ferry_segment *segment, struct ferry_sync_entry *ret_entries, size_t n)

@@ -251,11 +251,11 @@ static uint64_t word_to_sleep_on(struct fy_core_call *call, uint64_t w, int64_t 
 		call->lost++;
 		set_hint(&call->core->called, call->ticket - 1);
 		want &= ~FY_CORE_CALLED;
-		if (call->lost >= LOSSES || now - call->began >= PATIENCE)
-			want |= FY_CORE_DOOR;
 	} else if ((w & FY_CORE_CALLED) && call_is_stale(call->core)) {
 		want &= ~FY_CORE_CALLED;
 	}
+	if (call->lost >= LOSSES || (call->lost > 0 && now - call->began >= PATIENCE))
+		want |= FY_CORE_DOOR;
 	return want;
 }
 
@@ -295,6 +295,7 @@ static int sleep_on(struct fy_core_call *call, uint64_t w, int64_t now)
 		call->spin_until = fy_now() + SECOND_SPIN;
 		return 0;
 	case -EAGAIN:
+		call->lost++; /* it may have been free, and we were not asleep to be called */
 		return 0;
 	case -ETIMEDOUT:
 		call->ask = 1;
