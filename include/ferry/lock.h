@@ -7,10 +7,10 @@
  * says so with ferry_lock_repaired(). If it releases the lock without, nobody gets it any more
  * (-ENOTRECOVERABLE), until it is initialized anew.
  *
- * Who waits is served in the order of coming, with this exception: who comes while the one whose
- * turn it is wakes up may go first, at most 64 times in a row; and after 4 lost turns, or 1 ms of
- * waiting, that one's next turn is kept for it. (If it does not take it within 20 ms, since it was
- * stopped or killed, anybody may.) More than 32 waiting threads are served in about that order.
+ * Who waits is called in the order of coming. While the one who was called wakes up, others may go
+ * first, at most 1024 times; then the lock is kept for it. The same after it was called in vain 4
+ * times, or once and has waited 1 ms. (If it does not take the lock within 20 ms, since it was
+ * stopped or killed, anybody may.) More than 32 waiting threads are called in about that order.
  *
  * What ferry/sync.h says about threads, fork and errors holds here.
  */
