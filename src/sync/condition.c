@@ -113,7 +113,7 @@ static void look_after(struct fy_sync *sync, uint64_t offset, const struct fy_lo
 		    (seat.role != FY_ROLE_CONDITION_SIGNALLED &&
 		     seat.role != FY_ROLE_CONDITION_ARRIVED))
 			continue;
-		int late = fy_now() - fy_seat_since(sync, i) >= FY_STALE &&
+		int late = fy_is_stale(fy_seat_since(sync, i), fy_now()) &&
 			   (seat.role == FY_ROLE_CONDITION_SIGNALLED ||
 			    fy_core_owner(fy_core_load(&lock->core)) == 0);
 		if (fy_who_is_dead(sync, seat.who))

@@ -14,7 +14,6 @@
 #define LOSSES       4u             /* rounds that a waiter loses before it shuts the door ... */
 #define PATIENCE     FY_MS          /* ... or this long, whichever is first */
 #define PAUSES_MOST  64u            /* between two looks at the lock while spinning */
-#define SECOND_SPIN  (2 * FY_MS / 1000) /* ns to spin after being called, before sleeping again */
 
 enum phase { NEW, SPINNING, WAITING };
 
@@ -63,12 +62,10 @@ static void set_time(_Atomic uint64_t *time, int64_t to)
 	atomic_store_explicit(time, (uint64_t)to, memory_order_relaxed);
 }
 
-/* Who was called has had time enough. (A time ahead of ours is from before a reboot.) */
+/* Who was called has had time enough. */
 static int call_is_stale(const struct fy_core_shm *core)
 {
-	int64_t ago = fy_now_coarse() - time_of(&core->called_at);
-
-	return ago >= FY_STALE || ago < 0;
+	return fy_is_stale(time_of(&core->called_at), fy_now_coarse());
 }
 
 /* ---- calling ---- */
@@ -215,13 +212,17 @@ static int last_look(struct fy_core_call *call)
 	return 0;
 }
 
-static void start_spinning(struct fy_core_call *call, int64_t now)
+/* 0: it would not pay. */
+static int start_spinning(struct fy_core_call *call, int64_t now)
 {
 	int64_t budget =
 	    fy_spin_budget(&call->sync->spin, hint(&call->core->cpu) == fy_cpu() + 1);
 
+	if (budget == 0)
+		return 0;
 	call->phase = SPINNING;
 	call->spin_until = budget < call->deadline - now ? now + budget : call->deadline;
+	return 1;
 }
 
 static void start_waiting(struct fy_core_call *call, int64_t now)
@@ -290,9 +291,10 @@ static int sleep_on(struct fy_core_call *call, uint64_t w, int64_t now)
 	switch (r) {
 	case 0:
 		call->summoned = 1;
+		/* Some 2 us of looking before sleeping again. */
 		call->phase = SPINNING;
 		call->pauses = 0;
-		call->spin_until = fy_now() + SECOND_SPIN;
+		call->spin_until = 0;
 		return 0;
 	case -EAGAIN:
 		call->lost++; /* it may have been free, and we were not asleep to be called */
@@ -332,16 +334,14 @@ static int wait_a_little(struct fy_core_call *call, uint64_t w)
 	int64_t now = fy_now();
 	if (now >= call->deadline)
 		return -ETIMEDOUT;
-	if (call->phase == NEW) {
-		start_spinning(call, now);
+	if (call->phase == NEW && start_spinning(call, now))
 		return 0;
-	}
-	if (call->phase == SPINNING) {
+	if (call->phase != WAITING) {
 		if (now < call->spin_until) {
 			back_off(call);
 			return 0;
 		}
-		if (!call->began)
+		if (!call->began && call->phase == SPINNING)
 			fy_spin_failed(&call->sync->spin);
 		start_waiting(call, now);
 	}

@@ -61,6 +61,8 @@ int fy_rest(struct fy_rest *rest)
 		return nap(rest, now);
 	if (rest->phase == NEW) {
 		int64_t budget = fy_spin_budget(&rest->sync->spin, 0);
+		if (budget == 0)
+			return prepare(rest);
 		rest->phase = SPINNING;
 		rest->spin_until = budget < rest->deadline - now ? now + budget : rest->deadline;
 		return 0;

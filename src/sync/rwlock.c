@@ -166,7 +166,7 @@ static int is_inside(struct fy_sync *sync, const struct fy_seat *seat, int look)
 	if (look && fy_who_is_dead(sync, seat->who))
 		return 0;
 	if (look && seat->role == FY_ROLE_READER_GRANTED &&
-	    fy_now_coarse() - fy_seat_since(sync, seat->i) >= FY_STALE)
+	    fy_is_stale(fy_seat_since(sync, seat->i), fy_now_coarse()))
 		return !fy_seat_move(sync, seat, FY_ROLE_READER_WAITS);
 	return 1;
 }
