@@ -171,12 +171,13 @@ static int is_inside(struct fy_sync *sync, const struct fy_seat *seat, int look)
 	return 1;
 }
 
-static int drain(struct fy_sync *sync, struct fy_rwlock_shm *lock, uint32_t seat,
+static int drain(struct fy_sync *sync, struct fy_rwlock_shm *lock, uint32_t seat, int look,
 		 ferry_deadline deadline)
 {
 	struct fy_rest rest = fy_rest_on(sync, &lock->departed, deadline);
 	int r = 0;
 
+	rest.look = look;
 	while (each_seat(sync, lock, is_inside, rest.look) != 0) {
 		if (seat != FY_NO_SEAT && !rest.slept) {
 			fy_seat_begin(sync, seat, fy_now());
@@ -190,15 +191,16 @@ static int drain(struct fy_sync *sync, struct fy_rwlock_shm *lock, uint32_t seat
 	return 0;
 }
 
-/* The lock among writers is ours: get the readers out. */
-static int shut_gate(struct fy_sync *sync, struct fy_rwlock_shm *lock, uint64_t who,
+/* The lock among writers is ours: get the readers out. look: somebody died just now, so ask at once
+ * whether others did. */
+static int shut_gate(struct fy_sync *sync, struct fy_rwlock_shm *lock, uint64_t who, int look,
 		     ferry_deadline deadline)
 {
 	set_gate(lock, who);
 	if (each_seat(sync, lock, is_inside, 0) == 0)
 		return 0;
 	uint32_t seat = fy_seat_take(sync, who);
-	int r = drain(sync, lock, seat, deadline);
+	int r = drain(sync, lock, seat, look, deadline);
 	if (seat != FY_NO_SEAT)
 		fy_seat_leave(sync, seat);
 	return r;
@@ -214,7 +216,7 @@ int fy_rwlock_write(struct fy_sync *sync, struct fy_thread *thread, struct fy_rw
 	int r = fy_core_acquire(sync, &lock->core, who, fy_sync_offset(sync, lock), deadline);
 	if (r < 0)
 		return r;
-	int drained = shut_gate(sync, lock, who, deadline);
+	int drained = shut_gate(sync, lock, who, r > 0, deadline);
 	if (drained < 0) {
 		/* If somebody died, the next one is told instead of us. */
 		(void)fy_rwlock_leave_writing(sync, lock, who, r > 0);
