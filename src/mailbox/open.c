@@ -18,7 +18,6 @@
 #define DEFAULT_MAX_SIZE 65536u
 #define DEFAULT_MESSAGES 256u
 #define DEFAULT_MEMBERS  1024u
-#define DEFAULT_SPIN     INT64_C(50000) /* ns */
 
 const struct fy_kind fy_mailbox_kind = {
 	.kind = FERRY_KIND_MAILBOX,
@@ -200,20 +199,6 @@ static int check_wishes(const struct ferry_mailbox *box, const struct ferry_mail
 	return 0;
 }
 
-static int64_t spin_limit(int64_t wish)
-{
-	const char *set = getenv("FERRY_SPIN_NS");
-	char *end;
-
-	if (wish != 0)
-		return wish > 0 ? wish : 0;
-	if (!set || *set == '\0')
-		return DEFAULT_SPIN;
-	errno = 0;
-	long long ns = strtoll(set, &end, 10);
-	return errno == 0 && *end == '\0' && ns >= 0 ? ns : DEFAULT_SPIN;
-}
-
 static int open_object(struct ferry_mailbox *box, const char *location,
 		       const struct ferry_mailbox_options *o)
 {
@@ -269,7 +254,7 @@ static int set_up(struct ferry_mailbox *box, const struct ferry_mailbox_options 
 		return r;
 	box->flags = o->flags;
 	want_roles(box);
-	fy_spin_init(&box->receive_spin, spin_limit(o->spin));
+	fy_spin_init(&box->receive_spin, fy_spin_wish(o->spin));
 	fy_spin_init(&box->send_spin, box->receive_spin.limit);
 	return o->flags & FERRY_OBSERVE ? 0 : take_role(box, o);
 }

@@ -133,6 +133,17 @@ static void delist(struct fy_object *object)
 	(void)pthread_mutex_unlock(&mutex);
 }
 
+void fy_object_visit(const void *tag, void (*visit)(void *context), void *context)
+{
+	(void)pthread_mutex_lock(&mutex);
+	const struct fy_object *o = all;
+	while (o && o->tag != tag)
+		o = o->next;
+	if (o)
+		visit(context);
+	(void)pthread_mutex_unlock(&mutex);
+}
+
 /* ---- opening ---- */
 
 static int map(struct fy_object *object, const struct fy_found *found, int writable,

@@ -53,6 +53,7 @@ struct fy_object {
 	_Atomic uint32_t asked;  /* how often we asked whether a member lives */
 	_Atomic uint32_t broken; /* 1: the file was cut short under us */
 	const struct fy_kind *kind;
+	const void *tag;        /* of the kind, for fy_object_visit() */
 	struct fy_object *next; /* all objects of this process, for fork */
 	struct fy_object *previous;
 };
@@ -93,6 +94,10 @@ int fy_object_join(struct fy_object *object, struct ferry_why *why);
 /* In a forked child: leave the parent's membership behind and become a member ourselves. Several
  * threads may come here at once. */
 int fy_object_rejoin(struct fy_object *object);
+
+/* Call visit for the object that has this tag (not NULL), if this process has it open; it stays so
+ * meanwhile. */
+void fy_object_visit(const void *tag, void (*visit)(void *context), void *context);
 
 /* Leave (what we hold is given back) and unmap. */
 void fy_object_close(struct fy_object *object);

@@ -11,6 +11,13 @@
  * memory is not there any more. */
 int fy_futex_wait(_Atomic uint32_t *word, uint32_t value, int64_t until);
 
+/* The same for one of 32 kinds of sleeper, or several: bits. Woken only by a wake that has one of
+ * them. */
+int fy_futex_wait_bits(_Atomic uint32_t *word, uint32_t value, int64_t until, uint32_t bits);
+int fy_futex_wake_bits(_Atomic uint32_t *word, int n, uint32_t bits);
+
+#define FY_FUTEX_ANY UINT32_MAX
+
 /* Wake at most n sleepers; returns how many were woken. */
 int fy_futex_wake(_Atomic uint32_t *word, int n);
 

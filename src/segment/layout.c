@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "../base/why.h"
+#include "../sync/sync_format.h"
 #include "segment_format.h"
 
 #define PAGE_LOG2  12u
@@ -35,8 +36,9 @@ int fy_segment_layout_compute(struct fy_segment_layout *ret_layout, uint64_t max
 	while (arena && max_bytes >> l->page_log2 > UINT64_C(1) << PAGES_LOG2)
 		l->page_log2++;
 	l->max_bytes = fy_segment_whole_pages(l, max_bytes);
+	l->sync = align(sizeof(struct fy_segment_shm), FY_LINE);
 	l->n_pages = arena ? (uint32_t)(l->max_bytes >> l->page_log2) : 0;
-	l->pages = align(sizeof(struct fy_segment_shm), FY_LINE);
+	l->pages = align(l->sync + sizeof(struct fy_sync_shm), FY_LINE);
 	l->runs = l->pages + align(l->n_pages * sizeof(uint64_t), FY_LINE);
 	l->rooms = l->runs + align(l->n_pages * sizeof(uint64_t), FY_LINE);
 	l->memory = align(l->rooms + l->n_pages, UINT64_C(1) << PAGE_LOG2);

@@ -13,6 +13,7 @@ struct fy_segment_layout {
 	uint64_t max_bytes;
 	uint32_t arena;
 	uint32_t page_log2; /* of the unit in which the memory is counted */
+	uint64_t sync;      /* tables of locks and the like */
 	uint32_t n_pages;   /* of an arena, when it is as large as it can be; otherwise 0 */
 	uint64_t pages;     /* a word for each */
 	uint64_t runs;      /* length and generation of the run that begins there */

@@ -48,6 +48,7 @@ struct filling {
 	struct fy_segment_layout layout;
 	uint64_t bytes;
 	uint64_t memory; /* from the beginning of the file */
+	const struct fy_segment_filling *more;
 };
 
 static void fill(void *body, void *context)
@@ -65,6 +66,30 @@ static void fill(void *body, void *context)
 		shm->key = key;
 	/* RELAXED(published with the file's name) */
 	atomic_store_explicit(&shm->bytes, filling->bytes, memory_order_relaxed);
+	if (filling->more) {
+		uint8_t *bytes = body;
+		struct fy_sync_shm *sync = (void *)(bytes + filling->layout.sync);
+		filling->more->fill(bytes + filling->layout.memory, filling->memory, sync,
+				    filling->more->context);
+	}
+}
+
+static uint64_t end_of_memory(struct fy_object *object)
+{
+	struct ferry_segment *segment = (struct ferry_segment *)object;
+
+	return segment->memory + fy_segment_bytes(segment);
+}
+
+static void set_up_sync(struct ferry_segment *segment)
+{
+	struct fy_object *o = &segment->object;
+
+	segment->sync.object = o;
+	o->tag = &segment->sync;
+	segment->sync.shm = (struct fy_sync_shm *)(void *)(o->base + o->body + segment->layout.sync);
+	segment->sync.end = end_of_memory;
+	fy_spin_init(&segment->sync.spin, fy_spin_wish(0));
 }
 
 /* Check the body of what was found, and set up the handle from it. */
@@ -86,6 +111,7 @@ static int inspect(struct ferry_segment *segment, struct ferry_why *why)
 			      "the sizes in the segment's header make no sense");
 	segment->memory = seen.memory;
 	segment->key = seen.key;
+	set_up_sync(segment);
 	if (fy_segment_bytes(segment) == 0)
 		return fy_why(why, -FERRY_ETRUNCATED,
 			      "the segment's file is shorter than the size it has grown to");
@@ -117,9 +143,10 @@ static int check_wishes(struct ferry_segment *segment, const struct ferry_segmen
 
 /* Nothing is made of 0 bytes: then it must be there. */
 static int open_object(struct ferry_segment *segment, const char *location,
-		       const struct ferry_segment_options *o)
+		       const struct ferry_segment_options *o,
+		       const struct fy_segment_filling *more)
 {
-	struct filling filling;
+	struct filling filling = { .more = more };
 	uint32_t members = o->members ? o->members : DEFAULT_MEMBERS;
 	uint64_t most = o->max_bytes ? o->max_bytes : o->bytes;
 
@@ -160,11 +187,13 @@ static int set_up(struct ferry_segment *segment, const struct ferry_segment_opti
 	if (r < 0)
 		return r;
 	segment->flags = o->flags;
+	segment->sync.interruptible = (o->flags & FERRY_INTERRUPTIBLE) != 0;
 	return fy_memory_as_wished(segment, 0, o->why);
 }
 
 static int open_checked(ferry_segment **ret_segment, const char *location,
-			const struct ferry_segment_options *o)
+			const struct ferry_segment_options *o,
+			const struct fy_segment_filling *more)
 {
 	int r = check_flags(o);
 
@@ -173,7 +202,7 @@ static int open_checked(ferry_segment **ret_segment, const char *location,
 	struct ferry_segment *segment = calloc(1, sizeof(*segment));
 	if (!segment)
 		return -ENOMEM;
-	r = open_object(segment, location, o);
+	r = open_object(segment, location, o, more);
 	if (r < 0) {
 		free(segment);
 		return r;
@@ -188,7 +217,8 @@ static int open_checked(ferry_segment **ret_segment, const char *location,
 }
 
 static int open_segment(ferry_segment **ret_segment, const char *location,
-			const struct ferry_segment_options *options)
+			const struct ferry_segment_options *options,
+			const struct fy_segment_filling *more)
 {
 	struct ferry_segment_options o = { 0 };
 	int r = fy_options_copy(&o, sizeof(o), options);
@@ -198,20 +228,27 @@ static int open_segment(ferry_segment **ret_segment, const char *location,
 	/* Some of what can fail below has no sentence of its own. */
 	if (o.why)
 		*o.why = (struct ferry_why){ 0 };
-	r = open_checked(ret_segment, location, &o);
+	r = open_checked(ret_segment, location, &o, more);
 	if (r < 0 && o.why && o.why->error != r)
 		(void)fy_why(o.why, r, "cannot open the segment: %s", ferry_strerror(r));
+	return r;
+}
+
+int fy_segment_open_filled(ferry_segment **ret_segment, const char *location,
+			   const struct ferry_segment_options *options,
+			   const struct fy_segment_filling *filling)
+{
+	int cancel = fy_cancel_off();
+	int r = open_segment(ret_segment, location, options, filling);
+
+	fy_cancel_restore(cancel);
 	return r;
 }
 
 int ferry_segment_open(ferry_segment **ret_segment, const char *location,
 		       const struct ferry_segment_options *options)
 {
-	int cancel = fy_cancel_off();
-	int r = open_segment(ret_segment, location, options);
-
-	fy_cancel_restore(cancel);
-	return r;
+	return fy_segment_open_filled(ret_segment, location, options, NULL);
 }
 
 static int open_unjoined(ferry_segment **ret_segment, const char *location, int only_look,

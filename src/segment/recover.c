@@ -7,6 +7,7 @@
  * one's turn (docs/formats/object.md).
  */
 #include "../os/clock.h"
+#include "../sync/recover.h"
 #include "arena.h"
 
 #define CARE_EVERY (10 * FY_MS)
@@ -115,7 +116,7 @@ int fy_segment_recover(struct fy_object *object, uint32_t slot, uint64_t dead)
 
 	if (segment->layout.arena)
 		recover_arena(&burial);
-	return 0;
+	return fy_sync_recover(&segment->sync, slot, dead);
 }
 
 int fy_arena_care(struct ferry_segment *segment)

@@ -15,6 +15,7 @@
 #include "../base/why.h"
 #include "../object/member.h"
 #include "../object/object.h"
+#include "../sync/sync.h"
 #include "layout.h"
 #include "segment_format.h"
 
@@ -37,6 +38,7 @@ struct ferry_segment {
 	struct fy_segment_shm *shm;
 	uint32_t flags;
 	struct fy_segment_layout layout;
+	struct fy_sync sync;    /* locks and the like */
 	uint64_t memory;        /* where it begins in the mapping */
 	_Atomic uint64_t bytes; /* of it that are known to be there */
 
@@ -102,6 +104,16 @@ static inline int fy_segment_holds(struct ferry_segment *segment, uint64_t offse
 	return offset >= segment->memory && offset - segment->memory <= bytes &&
 	       size <= bytes - (offset - segment->memory);
 }
+
+/* As ferry_segment_open(). A segment made here gets its memory from fill (NULL: stays zero), before
+ * anybody can see it; at is where it lies in the file. */
+struct fy_segment_filling {
+	void (*fill)(void *memory, uint64_t at, struct fy_sync_shm *sync, const void *context);
+	const void *context;
+};
+int fy_segment_open_filled(ferry_segment **ret_segment, const char *location,
+			   const struct ferry_segment_options *options,
+			   const struct fy_segment_filling *filling);
 
 /* A handle that is no member, to repair with (writable) or to look. */
 int fy_segment_open_unjoined(ferry_segment **ret_segment, const char *location, int only_look,

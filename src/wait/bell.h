@@ -22,18 +22,30 @@ struct fy_bell_shm {
 FY_AT(fy_bell_shm, word, 0, 4);
 static_assert(sizeof(struct fy_bell_shm) == FY_LINE, "a bell is one line");
 
+/* A bell may also be a word among others: the functions below that say "word". */
+
 /* Ring although bit 0 was seen: clear it, count on, wake at most n. */
-__attribute__((cold, noinline)) void fy_bell_ring_slow(struct fy_bell_shm *bell, int n);
+__attribute__((cold, noinline)) void fy_bell_word_ring_slow(_Atomic uint32_t *word, int n);
+
+static inline void fy_bell_ring_slow(struct fy_bell_shm *bell, int n)
+{
+	fy_bell_word_ring_slow(&bell->word, n);
+}
 
 /* Wake sleepers, if there are any. The news must have been published before by a sequentially
  * consistent read-modify-write. */
-static inline void fy_bell_ring(struct fy_bell_shm *bell, int n)
+static inline void fy_bell_word_ring(_Atomic uint32_t *word, int n)
 {
-	/* SYNC(bell.word) acquire: pairs with the release side in fy_bell_prepare(). Sequentially
+	/* SYNC(bell.word) acquire: pairs with the release side in fy_bell_word_prepare(). Sequentially
 	 * consistent: we publish news and then look for sleepers; a sleeper sets bit 0 and then
 	 * looks for news; one of the two must see the other. */
-	if (__builtin_expect(atomic_load_explicit(&bell->word, memory_order_seq_cst) & 1, 0))
-		fy_bell_ring_slow(bell, n);
+	if (__builtin_expect(atomic_load_explicit(word, memory_order_seq_cst) & 1, 0))
+		fy_bell_word_ring_slow(word, n);
+}
+
+static inline void fy_bell_ring(struct fy_bell_shm *bell, int n)
+{
+	fy_bell_word_ring(&bell->word, n);
 }
 
 /*
@@ -58,10 +70,20 @@ static inline void fy_bell_ring_after_store(struct fy_bell_shm *bell, int n, int
 }
 
 /* Announce a sleeper; the result goes to fy_bell_sleep(). Look for news between the two. */
-uint32_t fy_bell_prepare(struct fy_bell_shm *bell);
+uint32_t fy_bell_word_prepare(_Atomic uint32_t *word);
+
+static inline uint32_t fy_bell_prepare(struct fy_bell_shm *bell)
+{
+	return fy_bell_word_prepare(&bell->word);
+}
 
 /* Sleep until rung (after the fy_bell_prepare() that gave seen) or until the absolute time. 0,
  * -ETIMEDOUT, -EINTR. May return 0 for nothing. */
-int fy_bell_sleep(struct fy_bell_shm *bell, uint32_t seen, int64_t until);
+int fy_bell_word_sleep(_Atomic uint32_t *word, uint32_t seen, int64_t until);
+
+static inline int fy_bell_sleep(struct fy_bell_shm *bell, uint32_t seen, int64_t until)
+{
+	return fy_bell_word_sleep(&bell->word, seen, until);
+}
 
 #endif

@@ -2,6 +2,9 @@
 /* nap.c - see nap.h. */
 #include "nap.h"
 
+#include <errno.h>
+#include <stdlib.h>
+
 int64_t fy_nap_end(int64_t now, uint32_t turn, uint32_t sleepers)
 {
 	int64_t groups = sleepers == 0 ? 1 : (sleepers - 1) / FY_NAP_AWAKE + 1;
@@ -16,6 +19,22 @@ int64_t fy_nap_end(int64_t now, uint32_t turn, uint32_t sleepers)
 
 #define SPIN_LEAST (2 * INT64_C(1000)) /* ns */
 #define SPIN_RETRY 32                  /* after so many waits without spinning, try again */
+
+#define DEFAULT_SPIN INT64_C(50000) /* ns */
+
+int64_t fy_spin_wish(int64_t wish)
+{
+	const char *set = getenv("FERRY_SPIN_NS");
+	char *end;
+
+	if (wish != 0)
+		return wish > 0 ? wish : 0;
+	if (!set || *set == '\0')
+		return DEFAULT_SPIN;
+	errno = 0;
+	long long ns = strtoll(set, &end, 10);
+	return errno == 0 && *end == '\0' && ns >= 0 ? ns : DEFAULT_SPIN;
+}
 
 void fy_spin_init(struct fy_spin *spin, int64_t limit)
 {

@@ -28,6 +28,9 @@ struct fy_spin {
 	_Atomic uint32_t skipped;
 };
 
+/* ns to spin as a handle's option says: 0 = $FERRY_SPIN_NS or the default; negative = never. */
+int64_t fy_spin_wish(int64_t wish);
+
 void fy_spin_init(struct fy_spin *spin, int64_t limit);
 
 /* ns to spin this time. same_core: the other side was last seen on the core we run on. */

@@ -9,6 +9,7 @@
 const struct family *const families[] = {
 	&family_mailbox,
 	&family_pipe,
+	&family_sync,
 	NULL,
 };
 

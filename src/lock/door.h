@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT */
+/* door.h - the checks at the door of every call on a lock or the like, and the opening of one that is
+ * alone at a location. */
+#ifndef FY_LOCK_DOOR_H
+#define FY_LOCK_DOOR_H
+
+#include "../segment/segment.h"
+#include "../sync/core.h"
+#include "../sync/thread.h"
+
+/* Is a line at this offset of the mapping within the memory? */
+static inline int fy_door_holds(struct ferry_segment *segment, uint64_t offset)
+{
+	/* RELAXED(what is known stays true) */
+	uint64_t known = atomic_load_explicit(&segment->bytes, memory_order_relaxed);
+
+	if (FY_UNLIKELY(offset % FY_LINE != 0))
+		return 0;
+	/* A page at least is known: no underflow on the right. */
+	if (FY_LIKELY(offset - segment->memory <= known - FY_LINE))
+		return 1;
+	return fy_segment_holds(segment, offset, FY_LINE);
+}
+
+/* May this handle use what is to be initialized at primitive? 0 or an error. */
+static inline int fy_door_place(struct ferry_segment *segment, const void *primitive,
+				uint32_t forbidden)
+{
+	if (FY_UNLIKELY(!segment || !primitive))
+		return -EINVAL;
+	int r = fy_segment_enter(segment, forbidden);
+	if (FY_UNLIKELY(r < 0))
+		return r;
+	return fy_door_holds(segment, fy_sync_offset(&segment->sync, primitive)) ? 0 : -EINVAL;
+}
+
+/* And there is one of that kind? */
+static inline int fy_door(struct ferry_segment *segment, const void *primitive,
+			  enum fy_primitive magic, uint32_t forbidden)
+{
+	int r = fy_door_place(segment, primitive, forbidden);
+
+	if (FY_UNLIKELY(r < 0))
+		return r;
+	const struct fy_lock_shm *any = primitive;
+	/* RELAXED(whoever made it told us where it is) */
+	uint32_t there = atomic_load_explicit(&any->magic, memory_order_relaxed);
+	return FY_LIKELY(there == (uint32_t)magic) ? 0 : -EINVAL;
+}
+
+/* The same for giving back, which a removed segment does not keep anybody from. */
+static inline int fy_door_back(struct ferry_segment *segment, const void *primitive,
+			       enum fy_primitive magic)
+{
+	int r = fy_door(segment, primitive, magic, FERRY_READ_ONLY);
+
+	if (FY_UNLIKELY(r == -EIDRM))
+		return fy_door_holds(segment, fy_sync_offset(&segment->sync, primitive)) ? 0
+											 : -EINVAL;
+	return r;
+}
+
+/* What was written before goes with it; and those who look shall know of it. */
+FY_COLD void fy_door_made(struct ferry_segment *segment, void *primitive, enum fy_primitive magic);
+
+/* What is to be made in a segment of its own: 64 bytes, whose first are the magic number. */
+FY_COLD int fy_door_open(ferry_segment **ret_segment, void **ret_primitive, const char *location,
+			 const struct ferry_segment_options *options,
+			 const struct fy_lock_shm *image);
+
+#endif

@@ -1,0 +1,402 @@
+/* SPDX-License-Identifier: MIT */
+/* core.c - see core.h, and docs/formats/lock.md, which has the reasons. */
+#include "core.h"
+
+#include <errno.h>
+#include <ferry/error.h>
+
+#include "../os/clock.h"
+#include "../os/futex.h"
+#include "../os/pause.h"
+#include "seat.h"
+
+#define BARGES       1024u          /* turns that newcomers take before one who was called */
+#define LOSSES       4u             /* rounds that a waiter loses before it shuts the door ... */
+#define PATIENCE     FY_MS          /* ... or this long, whichever is first */
+#define PAUSES_MOST  64u            /* between two looks at the lock while spinning */
+
+enum phase { NEW, SPINNING, WAITING };
+
+/* The half of the word that has the marks; a futex is 32 bits. */
+static _Atomic uint32_t *futex_of(struct fy_core_shm *core)
+{
+	uint8_t *word = (uint8_t *)core + offsetof(struct fy_core_shm, word);
+
+	return (_Atomic uint32_t *)(void *)(word + (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__) * 4);
+}
+
+static uint32_t bit_of(uint32_t ticket)
+{
+	return UINT32_C(1) << ticket % 32;
+}
+
+static int swap(struct fy_core_shm *core, uint64_t from, uint64_t to)
+{
+	/* SYNC(core.word) acq_rel: pairs with fy_core_load(), fy_core_acquire() and itself: the
+	 * data behind the lock go with it. */
+	return atomic_compare_exchange_strong_explicit(&core->word, &from, to, memory_order_acq_rel,
+						       memory_order_relaxed);
+}
+
+static uint32_t hint(const _Atomic uint32_t *value)
+{
+	/* RELAXED(nothing but order and haste hangs on it) */
+	return atomic_load_explicit(value, memory_order_relaxed);
+}
+
+static void set_hint(_Atomic uint32_t *value, uint32_t to)
+{
+	/* RELAXED(nothing but order and haste hangs on it) */
+	atomic_store_explicit(value, to, memory_order_relaxed);
+}
+
+static int64_t time_of(const _Atomic uint64_t *time)
+{
+	/* RELAXED(a time) */
+	return (int64_t)atomic_load_explicit(time, memory_order_relaxed);
+}
+
+static void set_time(_Atomic uint64_t *time, int64_t to)
+{
+	/* RELAXED(a time) */
+	atomic_store_explicit(time, (uint64_t)to, memory_order_relaxed);
+}
+
+/* Who was called has had time enough. */
+static int call_is_stale(const struct fy_core_shm *core)
+{
+	return fy_is_stale(time_of(&core->called_at), fy_now_coarse());
+}
+
+/* ---- calling ---- */
+
+/* Nobody is asleep: then nobody was called. Those who are awake look by themselves. */
+static void uncall(struct fy_core_shm *core)
+{
+	for (;;) {
+		uint64_t w = fy_core_load(core);
+		if (w == FY_CORE_LOST || !(w & FY_CORE_CALLED))
+			return;
+		if (swap(core, w, w & ~(FY_CORE_CALLED | FY_CORE_DOOR)))
+			return;
+	}
+}
+
+/* The word says that somebody is called; do it: the next ticket, or, if tickets 32 apart got mixed
+ * up, anybody. */
+static void call_next(struct fy_core_shm *core)
+{
+	for (int i = 0; i < 32; i++) {
+		uint32_t next = hint(&core->called) + 1;
+		if ((int32_t)(hint(&core->tickets) - next) <= 0)
+			break;
+		set_hint(&core->called, next);
+		if (fy_futex_wake_bits(futex_of(core), 1, bit_of(next)) > 0)
+			return;
+	}
+	if (fy_futex_wake_bits(futex_of(core), 1, FY_FUTEX_ANY) == 0)
+		uncall(core);
+}
+
+/* ---- releasing ---- */
+
+static uint64_t word_after(struct fy_core_shm *core, uint64_t w, uint64_t died)
+{
+	if (w & FY_CORE_CALLED) {
+		uint32_t barged = hint(&core->barged) + 1;
+		uint64_t door = w & FY_CORE_DOOR;
+		set_hint(&core->barged, barged);
+		if (barged >= BARGES && !door) {
+			set_time(&core->called_at, fy_now_coarse());
+			door = FY_CORE_DOOR;
+		}
+		return (w & (FY_CORE_WAITERS | FY_CORE_CALLED)) | door | died;
+	}
+	if (w & FY_CORE_WAITERS) {
+		set_time(&core->called_at, fy_now_coarse());
+		return FY_CORE_CALLED | (w & FY_CORE_DOOR) | died;
+	}
+	return died;
+}
+
+int fy_core_release_slow(struct fy_core_shm *core, uint64_t who, int died)
+{
+	for (;;) {
+		uint64_t w = fy_core_load(core);
+		if (fy_core_owner(w) != who)
+			return -EPERM;
+		if ((w & FY_CORE_DIED) && !died) {
+			if (!swap(core, w, FY_CORE_LOST))
+				continue;
+			(void)fy_futex_wake(futex_of(core), INT32_MAX);
+			return 0;
+		}
+		set_time(&core->since, 0);
+		if (!swap(core, w, word_after(core, w, died ? FY_CORE_DIED : 0)))
+			continue;
+		if ((w & FY_CORE_WAITERS) && !(w & FY_CORE_CALLED))
+			call_next(core);
+		return 0;
+	}
+}
+
+int fy_core_repaired(struct fy_core_shm *core, uint64_t who)
+{
+	for (;;) {
+		uint64_t w = fy_core_load(core);
+		if (fy_core_owner(w) != who)
+			return -EPERM;
+		if (!(w & FY_CORE_DIED))
+			return -EINVAL;
+		if (swap(core, w, w & ~FY_CORE_DIED))
+			return 0;
+	}
+}
+
+/* ---- acquiring ---- */
+
+static int may_enter(const struct fy_core_call *call, uint64_t w)
+{
+	return !(w & FY_CORE_DOOR) || call->summoned || call_is_stale(call->core);
+}
+
+/* The word as it is once it is ours. */
+static uint64_t word_of_ours(const struct fy_core_call *call, uint64_t w, uint64_t died)
+{
+	uint64_t word = call->who | (w & FY_CORE_WAITERS) | died;
+
+	if (call->slept)
+		return word | FY_CORE_WAITERS;
+	return word | (w & FY_CORE_CALLED) |
+	       (call_is_stale(call->core) ? 0 : w & FY_CORE_DOOR);
+}
+
+static void note_ours(const struct fy_core_call *call)
+{
+	set_hint(&call->core->cpu, fy_cpu() + 1);
+	set_time(&call->core->since, fy_now_coarse());
+	if (call->slept)
+		set_hint(&call->core->barged, 0);
+}
+
+/* 1: ours. 0: the word has changed, look again. -EAGAIN: wait. Or an error. */
+static int try_to_take(struct fy_core_call *call, uint64_t w)
+{
+	uint64_t owner = fy_core_owner(w);
+	uint64_t died = w & FY_CORE_DIED;
+
+	if (w == FY_CORE_LOST)
+		return -ENOTRECOVERABLE;
+	if (owner == call->who)
+		return -EDEADLK;
+	if (owner != 0) {
+		if (fy_who_owner(owner) == 0 || !fy_who_makes_sense(call->sync, owner))
+			return -FERRY_ECORRUPT;
+		if (!call->ask || !fy_who_is_dead(call->sync, owner))
+			return -EAGAIN;
+		died = FY_CORE_DIED;
+	} else if (!may_enter(call, w)) {
+		return -EAGAIN;
+	}
+	if (!swap(call->core, w, word_of_ours(call, w, died)))
+		return 0;
+	note_ours(call);
+	return 1;
+}
+
+static int last_look(struct fy_core_call *call)
+{
+	if (call->ask || !fy_sync_may_look(call->sync))
+		return -EAGAIN;
+	call->ask = 1;
+	return 0;
+}
+
+/* 0: it would not pay. */
+static int start_spinning(struct fy_core_call *call, int64_t now)
+{
+	int64_t budget =
+	    fy_spin_budget(&call->sync->spin, hint(&call->core->cpu) == fy_cpu() + 1);
+
+	if (budget == 0)
+		return 0;
+	call->phase = SPINNING;
+	call->spin_until = budget < call->deadline - now ? now + budget : call->deadline;
+	return 1;
+}
+
+static void start_waiting(struct fy_core_call *call, int64_t now)
+{
+	call->phase = WAITING;
+	if (call->began)
+		return;
+	call->began = now;
+	/* RELAXED(only their order matters) */
+	call->ticket = atomic_fetch_add_explicit(&call->core->tickets, 1, memory_order_relaxed);
+	call->seat = fy_seat_take(call->sync, call->who);
+	if (call->seat == FY_NO_SEAT)
+		return;
+	fy_seat_begin(call->sync, call->seat, now);
+	fy_seat_set(call->sync, call->seat, call->offset, FY_ROLE_LOCK_WAITS);
+}
+
+/* The word to sleep on. Who was called and came too late answers the call by shutting the door, if
+ * that happened too often, and is called again before the others. */
+static uint64_t word_to_sleep_on(struct fy_core_call *call, uint64_t w, int64_t now)
+{
+	uint64_t want = w | FY_CORE_WAITERS;
+
+	if (fy_core_owner(w) == 0)
+		return want;
+	if (call->summoned) {
+		call->lost++;
+		set_hint(&call->core->called, call->ticket - 1);
+		want &= ~FY_CORE_CALLED;
+	} else if ((w & FY_CORE_CALLED) && call_is_stale(call->core)) {
+		want &= ~FY_CORE_CALLED;
+	}
+	if (call->lost >= LOSSES || (call->lost > 0 && now - call->began >= PATIENCE))
+		want |= FY_CORE_DOOR;
+	return want;
+}
+
+static int64_t nap_end(const struct fy_core_call *call, uint64_t want, int64_t now)
+{
+	uint32_t before = call->ticket - hint(&call->core->called);
+	uint32_t all = hint(&call->core->tickets) - hint(&call->core->called);
+	/* A broken counter shall not make the naps long. */
+	int64_t until = all > FY_SEATS || before > all ? fy_nap_end(now, 0, 1)
+						       : fy_nap_end(now, before, all);
+
+	/* A call that nobody answers is soon stale; a free lock is not left to lie. */
+	if (((want & FY_CORE_CALLED) || fy_core_owner(want) == 0) && until > now + FY_STALE)
+		until = now + FY_STALE;
+	return until < call->deadline ? until : call->deadline;
+}
+
+static int sleep_on(struct fy_core_call *call, uint64_t w, int64_t now)
+{
+	uint64_t want = word_to_sleep_on(call, w, now);
+
+	call->ask = 0;
+	if (want != w && !swap(call->core, w, want))
+		return 0;
+	/* RELAXED(a time) */
+	if (time_of(&call->core->since) == 0 && fy_core_owner(want) != 0)
+		set_time(&call->core->since, fy_now_coarse());
+	call->summoned = 0;
+	call->slept = 1;
+	int r = fy_futex_wait_bits(futex_of(call->core), (uint32_t)want, nap_end(call, want, now),
+				   bit_of(call->ticket));
+	switch (r) {
+	case 0:
+		call->summoned = 1;
+		/* Some 2 us of looking before sleeping again. */
+		call->phase = SPINNING;
+		call->pauses = 0;
+		call->spin_until = 0;
+		return 0;
+	case -EAGAIN:
+		call->lost++; /* it may have been free, and we were not asleep to be called */
+		return 0;
+	case -ETIMEDOUT:
+		call->ask = 1;
+		return 0;
+	case -EINTR:
+		return call->sync->interruptible ? -EINTR : 0;
+	default:
+		return -FERRY_ECORRUPT; /* the page is gone */
+	}
+}
+
+/* Longer and longer: while we look, the owner's next step is slow, and with several who want it
+ * short turns are cheapest many at a time. */
+static void back_off(struct fy_core_call *call)
+{
+	for (uint32_t i = 0; i <= call->pauses; i++)
+		fy_pause();
+	if (call->pauses < PAUSES_MOST)
+		call->pauses = call->pauses * 2 + 1;
+}
+
+static int wait_a_little(struct fy_core_call *call, uint64_t w)
+{
+	int r = fy_object_state(call->sync->object);
+
+	if (r < 0)
+		return r;
+	if (call->deadline == FERRY_NOW)
+		return last_look(call);
+	if (call->phase == SPINNING && call->pauses < PAUSES_MOST) {
+		back_off(call);
+		return 0;
+	}
+	int64_t now = fy_now();
+	if (now >= call->deadline)
+		return -ETIMEDOUT;
+	if (call->phase == NEW && start_spinning(call, now))
+		return 0;
+	if (call->phase != WAITING) {
+		if (now < call->spin_until) {
+			back_off(call);
+			return 0;
+		}
+		if (!call->began && call->phase == SPINNING)
+			fy_spin_failed(&call->sync->spin);
+		start_waiting(call, now);
+	}
+	return sleep_on(call, w, now);
+}
+
+/* We go without it. If we were called, the call is for somebody else. */
+static void give_up(struct fy_core_call *call)
+{
+	for (;;) {
+		uint64_t w = fy_core_load(call->core);
+		if (w == FY_CORE_LOST || !(w & FY_CORE_CALLED))
+			return;
+		if (fy_core_owner(w) != 0) {
+			if (swap(call->core, w, (w & ~FY_CORE_CALLED) | FY_CORE_WAITERS))
+				return;
+			continue;
+		}
+		if (!swap(call->core, w, w & ~FY_CORE_WAITERS))
+			continue;
+		set_time(&call->core->called_at, fy_now_coarse());
+		call_next(call->core);
+		return;
+	}
+}
+
+int fy_core_acquire_slow(struct fy_sync *sync, struct fy_core_shm *core, uint64_t who,
+			 uint64_t offset, ferry_deadline deadline)
+{
+	struct fy_core_call call = {
+		.sync = sync,
+		.core = core,
+		.who = who,
+		.offset = offset,
+		.deadline = deadline,
+		.seat = FY_NO_SEAT,
+	};
+	uint64_t w;
+	int r;
+
+	do {
+		w = fy_core_load(core);
+		call.summoned |= call.slept && (int32_t)(hint(&core->called) - call.ticket) >= 0;
+		r = try_to_take(&call, w);
+		if (r == -EAGAIN)
+			r = wait_a_little(&call, w);
+	} while (r == 0);
+	if (call.seat != FY_NO_SEAT)
+		fy_seat_leave(sync, call.seat);
+	if (r < 0) {
+		if (call.summoned)
+			give_up(&call);
+		return r;
+	}
+	if (call.phase == SPINNING && !call.began)
+		fy_spin_paid(&sync->spin);
+	return fy_core_load(core) & FY_CORE_DIED ? 1 : 0;
+}
