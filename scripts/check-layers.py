@@ -23,6 +23,7 @@ LAYERS = {
     'src/mailbox': ['src/base', 'src/os', 'src/object', 'src/wait'],
     'src/segment': ['src/base', 'src/os', 'src/object', 'src/wait'],
     'src/kinds': ['src/base', 'src/os', 'src/object', 'src/wait', 'src/mailbox', 'src/segment'],
+    'src/pipe': ['src/base', 'src/os', 'src/object', 'src/wait'],
     'cli': [],
     'examples': [],
 }

@@ -108,8 +108,8 @@ void fy_read_ring_slow(struct ferry_pipe *pipe)
 	uint64_t head = fy_head_load(pipe);
 	uint64_t fill = fy_position_after(head, fy_turn_position(fy_turn_load(pipe))) - head;
 	uint64_t room = fill < pipe->capacity ? pipe->capacity - fill : 0;
-	/* RELAXED(ordered by the bell, whose bit was seen) */
-	uint64_t wanted = atomic_load_explicit(&pipe->shm->room_wanted, memory_order_relaxed);
+	/* SYNC(pipe.room_wanted) acquire: pairs with say_what_we_need(). */
+	uint64_t wanted = atomic_load_explicit(&pipe->shm->room_wanted, memory_order_acquire);
 
 	if (room < wanted && wanted != UINT64_MAX && !fy_holes_exist(pipe))
 		return;

@@ -51,7 +51,7 @@ static void say_what_we_need(struct ferry_pipe *pipe, uint64_t least)
 	/* RELAXED(ordered by the bell, which was prepared before) */
 	uint64_t seen = atomic_load_explicit(wanted, memory_order_relaxed);
 
-	/* RELAXED(as above; the look for room that follows comes after it) */
+	/* SYNC(pipe.room_wanted) seq_cst: before the look for room that follows. */
 	while (least < seen &&
 	       !atomic_compare_exchange_weak_explicit(wanted, &seen, least, memory_order_seq_cst,
 						      memory_order_relaxed))
@@ -198,10 +198,10 @@ FY_COLD static ssize_t write_waiting(struct ferry_pipe *pipe, struct fy_cursor *
 ssize_t fy_pipe_write(struct ferry_pipe *pipe, struct fy_cursor *cursor, uint64_t size,
 		      ferry_deadline deadline)
 {
-	if (FY_UNLIKELY(!fy_presence_readers(pipe, fy_now_coarse())))
-		return fy_pipe_broken(pipe, -EPIPE);
 	if (FY_UNLIKELY(size == 0))
 		return 0;
+	if (FY_UNLIKELY(!fy_presence_readers(pipe, fy_now_coarse())))
+		return fy_pipe_broken(pipe, -EPIPE);
 	if (size <= FERRY_PIPE_BUF) {
 		ssize_t r = put(pipe, cursor, size, size);
 		if (FY_LIKELY(r > 0))
