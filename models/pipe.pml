@@ -37,6 +37,9 @@
 #ifndef FREEZES
 #define FREEZES 0
 #endif
+#ifndef JANITORS
+#define JANITORS 0
+#endif
 #ifndef VICTIMS
 #define VICTIMS 254 /* bit i: writer i; readers hold nothing, so a dead one is one that is not there */
 #endif
@@ -524,6 +527,21 @@ died:
 	skip
 }
 
+/* Looks after the dead, once, and is slow. */
+proctype Janitor()
+{
+	byte wp, wo, ws, h, g, kp, ks, kt, ko, n, i, left, l, dead, me;
+	bool wx;
+
+	if
+	:: atomic { towner != 0 && !locked[towner] -> wp = tpos; wo = towner; wx = tpassed; ws = tsub };
+	   recover()
+	:: writing == 0
+	fi;
+died:
+	skip
+}
+
 init
 {
 	byte k;
@@ -533,6 +551,11 @@ init
 		k = 1;
 		do
 		:: k <= WRITERS -> status[k] = LIVES; locked[k] = true; run Writer(k); k++
+		:: else -> break
+		od;
+		k = 0;
+		do
+		:: k < JANITORS -> run Janitor(); k++
 		:: else -> break
 		od;
 		k = 0;
