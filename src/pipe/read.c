@@ -193,7 +193,8 @@ static uint64_t bite_on(struct ferry_pipe *pipe, struct fy_cursor *cursor, uint6
 	uint64_t done = 0;
 	struct fy_stretch stretch;
 
-	while (done < size && fy_read_look(pipe, &stretch) == 0 && stretch.from == from + done) {
+	while (done < size && fy_read_look(pipe, size - done, &stretch) == 0 &&
+	       stretch.from == from + done) {
 		ssize_t n = bite(pipe, cursor, size - done, &stretch);
 		if (n < 0)
 			break;
@@ -208,7 +209,7 @@ static inline ssize_t get(struct ferry_pipe *pipe, struct fy_cursor *cursor, uin
 	struct fy_stretch stretch;
 
 	for (uint32_t i = 0; i < LOST_MAX; i++) {
-		int r = fy_read_look(pipe, &stretch);
+		int r = fy_read_look(pipe, size, &stretch);
 		if (FY_UNLIKELY(r < 0))
 			return r;
 		ssize_t n = bite(pipe, cursor, size, &stretch);
@@ -225,7 +226,7 @@ static int something_is_left(struct ferry_pipe *pipe)
 {
 	struct fy_stretch stretch;
 
-	return fy_read_look(pipe, &stretch) == 0;
+	return fy_read_look(pipe, 1, &stretch) == 0;
 }
 
 FY_COLD static ssize_t read_waiting(struct ferry_pipe *pipe, struct fy_cursor *cursor,

@@ -14,15 +14,17 @@ struct fy_stretch {
 /* Look again at the writers' position. 0, -EAGAIN: nothing there; -FERRY_ECORRUPT. */
 FY_COLD int fy_read_look_slow(struct ferry_pipe *pipe, struct fy_stretch *ret_stretch);
 
-/* What there is to read. As fy_read_look_slow(). */
-static inline int fy_read_look(struct ferry_pipe *pipe, struct fy_stretch *ret_stretch)
+/* What there is to read; if we know of less than wanted, what there is now. As
+ * fy_read_look_slow(). */
+static inline int fy_read_look(struct ferry_pipe *pipe, uint64_t wanted,
+			       struct fy_stretch *ret_stretch)
 {
 	uint64_t head = fy_head_load(pipe);
 	/* SYNC(pipe.seen_tail) acquire: pairs with the release in fy_read_look_slow(): the bytes
 	 * are there for every thread of this process. */
 	uint64_t tail = atomic_load_explicit(&pipe->seen_tail, memory_order_acquire);
 
-	if (FY_UNLIKELY(tail - head - 1 >= pipe->ring_bytes))
+	if (FY_UNLIKELY(tail - head > pipe->ring_bytes || tail - head < wanted))
 		return fy_read_look_slow(pipe, ret_stretch);
 	*ret_stretch = (struct fy_stretch){ head, tail };
 	return 0;

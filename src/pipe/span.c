@@ -11,7 +11,7 @@
 static int look(struct ferry_pipe *pipe, struct ferry_span *span)
 {
 	struct fy_stretch stretch;
-	int r = fy_read_look(pipe, &stretch);
+	int r = fy_read_look(pipe, UINT64_MAX, &stretch);
 
 	if (r < 0)
 		return r;
