@@ -37,10 +37,11 @@ enum fy_reserved { FY_NOT_RESERVED = 0, FY_RESERVED = 1, FY_RESERVED_OUTSIDE = 2
 
 /* What the one who has the handle's turn knows; guarded by busy. */
 struct fy_writing {
-	uint64_t word;          /* turn as we left it ... */
-	uint64_t tail;          /* ... its position ... */
-	uint64_t head;          /* ... and where readers were at least, then */
-	uint64_t stuck;         /* somebody else's turn that does not move ... */
+	uint64_t word;  /* turn as we left it ... */
+	uint64_t tail;  /* ... its position ... */
+	uint64_t head;  /* ... and where readers were at least, then */
+	uint64_t stuck; /* somebody else's turn that does not move ... */
+	uint32_t stuck_looks;
 	int64_t stuck_at;       /* ... since */
 	uint64_t serial;        /* of reservations */
 	struct fy_claim *claim; /* the one that is reserved */

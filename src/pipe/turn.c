@@ -19,6 +19,7 @@
 #define YIELDS      8u           /* ... and before sleeping ... */
 #define DOZE        (2 * FY_MS)  /* ... so long at most */
 
+#define ASK_LOOKS      (PAUSES + YIELDS - 1)
 #define HEAD_START     30 /* pauses */
 #define FY_ATTEMPT_MAX (FY_HOLES - 1)
 
@@ -111,9 +112,11 @@ static int look_at_owner(struct ferry_pipe *pipe, uint64_t word)
 	if (word != w->stuck) {
 		w->stuck = word;
 		w->stuck_at = now;
+		w->stuck_looks = 0;
 		return -EBUSY;
 	}
-	if (now - w->stuck_at < ASK_AFTER)
+	/* Before the first sleep, and from then on. */
+	if (++w->stuck_looks != ASK_LOOKS && now - w->stuck_at < ASK_AFTER)
 		return -EBUSY;
 	if (fy_member_dead(&pipe->object, owner - 1)) {
 		int r = fy_member_recover(&pipe->object, owner - 1);

@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: MIT */
+/* How a pipe's actors play their parts, and what survivors do after a strike; see family.h. */
+#include "pipe.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static_assert(sizeof(struct pipe_ledger) <= SCENE_RECORD, "the ledger does not fit");
+
+static struct pipe_actor *survivor_of(struct scene *scene)
+{
+	return scene->survivor;
+}
+
+static const struct pipe_setup *setup_of(struct scene *scene)
+{
+	return pipe_setup(scene->operation);
+}
+
+/* ---- actors ---- */
+
+static void *hire(struct scene *scene, uint32_t index)
+{
+	struct pipe_actor *actor = calloc(1, sizeof(*actor));
+
+	if (!actor)
+		abort();
+	*actor = (struct pipe_actor){
+		.ledger = scene->record,
+		.setup = setup_of(scene),
+		.index = index,
+	};
+	return actor;
+}
+
+/* The victim has one end; sleepers open theirs when they are told which. */
+static void enter(void *it)
+{
+	struct pipe_actor *actor = it;
+
+	if (actor->index < ACTOR_SLEEPER)
+		pipe_actor_open(actor, actor->setup->end, FERRY_EXISTING);
+}
+
+static void leave(void *it)
+{
+	struct pipe_actor *actor = it;
+
+	ferry_pipe_close(actor->reader);
+	ferry_pipe_close(actor->writer);
+	actor->reader = actor->writer = NULL;
+}
+
+static void sleep_in_it(void *it, const struct operation *operation, uint32_t kind,
+			ferry_deadline deadline)
+{
+	(void)operation;
+	if (pipe_actor_open(it, kind == PIPE_READERS ? FERRY_READ : FERRY_WRITE, FERRY_EXISTING) <
+	    0)
+		return;
+	if (kind == PIPE_READERS)
+		pipe_actor_read(it, SMALL, deadline);
+	else
+		pipe_actor_write(it, SMALL, deadline);
+}
+
+static void forked(void *it)
+{
+	struct pipe_actor *actor = it;
+
+	actor->index = ACTOR_VICTIM;
+}
+
+/* ---- the scene's own ---- */
+
+static struct ferry_pipe_stat look(struct scene *scene)
+{
+	struct pipe_actor *survivor = survivor_of(scene);
+	struct ferry_pipe_stat stat = { 0 };
+	int r = ferry_pipe_stat(survivor->reader ? survivor->reader : survivor->writer, &stat);
+
+	if (r < 0)
+		fault(scene->faults, "C5: stat returned %s", ferry_error_name(r));
+	return stat;
+}
+
+static void open_both(struct scene *scene, uint32_t flags)
+{
+	struct pipe_actor *survivor = survivor_of(scene);
+
+	if (!survivor->reader)
+		pipe_actor_open(survivor, FERRY_READ, flags);
+	if (!survivor->writer)
+		pipe_actor_open(survivor, FERRY_WRITE, 0);
+	if (!survivor->reader || !survivor->writer)
+		_exit(1);
+}
+
+static void set_stage(struct scene *scene)
+{
+	struct pipe_actor *survivor = survivor_of(scene);
+	struct pipe_ledger *ledger = scene->record;
+
+	ledger->faults = scene->faults;
+	if (setup_of(scene)->absent)
+		return;
+	open_both(scene, FERRY_EXCLUSIVE);
+	for (uint32_t n = 0; n < setup_of(scene)->prefill; n += SMALL)
+		pipe_actor_write(survivor, SMALL, FERRY_NOW);
+	if (!setup_of(scene)->lonely)
+		return;
+	if (setup_of(scene)->end == FERRY_READ) {
+		ferry_pipe_close(survivor->reader);
+		survivor->reader = NULL;
+	} else {
+		ferry_pipe_close(survivor->writer);
+		survivor->writer = NULL;
+	}
+}
+
+static uint64_t visible(struct scene *scene)
+{
+	struct ferry_pipe_stat stat = look(scene);
+
+	return stat.written << 20 | stat.bytes;
+}
+
+static bool asleep(struct scene *scene)
+{
+	struct ferry_pipe_stat stat = look(scene);
+
+	return stat.waiting_readers >= scene->operation->sleepers[PIPE_READERS] &&
+	       stat.waiting_writers >= scene->operation->sleepers[PIPE_WRITERS];
+}
+
+static void died(struct scene *scene, uint32_t actor, bool dead)
+{
+	(void)scene;
+	(void)actor;
+	(void)dead;
+}
+
+static void feed(struct scene *scene)
+{
+	if (scene->operation->rouse)
+		scene->operation->rouse(scene->survivor, scene->operation);
+}
+
+/* ---- after the strike ---- */
+
+static const char *owed(struct scene *scene)
+{
+	struct ferry_pipe_stat stat;
+
+	if (!scene_all_unfinished(scene))
+		return NULL;
+	stat = look(scene);
+	if (stat.removed)
+		return "somebody sleeps in a pipe that was removed";
+	if (scene_unfinished(scene, PIPE_READERS) && (stat.bytes > 0 || !stat.has_writer))
+		return "a reader sleeps, though there are bytes or no writers";
+	if (scene_unfinished(scene, PIPE_WRITERS) &&
+	    (stat.bytes + SMALL <= PIPE_CAPACITY || !stat.has_reader))
+		return "a writer sleeps, though there is room or no reader";
+	return NULL;
+}
+
+/* Nobody does anything: those who sleep must learn by themselves of what there is for them. */
+static void settle(struct scene *scene)
+{
+	int64_t since = now_ns();
+	const char *what = owed(scene);
+
+	scene_phase(scene, "waking the sleepers");
+	if (!what)
+		return;
+	for (; what; what = owed(scene)) {
+		if (scene_out_of_patience(since)) {
+			fault(scene->faults, "C6: %s", what);
+			break;
+		}
+		scene_pause();
+	}
+	scene_recovered(scene);
+}
+
+/* As long as it takes, which must not be long. */
+static ssize_t timed_write(struct scene *scene, uint32_t size)
+{
+	int64_t since = now_ns();
+	ssize_t r = pipe_actor_write(scene->survivor, size, ferry_in_ms(SCENE_PATIENCE));
+
+	scene_took(scene, since);
+	return r;
+}
+
+static void fill_up(struct scene *scene)
+{
+	scene_phase(scene, "filling");
+	while (!scene_unfinished(scene, PIPE_READERS) && look(scene).bytes + SMALL <= PIPE_CAPACITY)
+		if (timed_write(scene, SMALL) != SMALL) {
+			fault(scene->faults, "C5: no write, with %u bytes of %u",
+			      (unsigned)look(scene).bytes, PIPE_CAPACITY);
+			return;
+		}
+}
+
+static void drain(struct scene *scene)
+{
+	int64_t since = now_ns();
+
+	scene_phase(scene, "draining");
+	while (look(scene).bytes > 0) {
+		int64_t began = now_ns();
+		if (pipe_actor_read(scene->survivor, ATOMIC, FERRY_NOW) < 0 &&
+		    scene_out_of_patience(since)) {
+			fault(scene->faults, "C5: bytes that are there cannot be read");
+			return;
+		}
+		scene_took(scene, began);
+	}
+}
+
+static void survive(struct scene *scene)
+{
+	const struct pipe_setup *setup = setup_of(scene);
+
+	if (setup->absent)
+		open_both(scene, 0);
+	settle(scene);
+	if (look(scene).removed)
+		return;
+	if (setup->lonely) {
+		if (!scene_victim_is_over(scene))
+			return;
+		open_both(scene, 0);
+	}
+	scene_phase(scene, "reading and writing");
+	if (!scene_unfinished(scene, PIPE_READERS))
+		pipe_actor_read(scene->survivor, SMALL, FERRY_NOW);
+	if (look(scene).bytes + SMALL <= PIPE_CAPACITY && timed_write(scene, SMALL) != SMALL)
+		fault(scene->faults, "C5: no write into a pipe with room");
+	fill_up(scene);
+	if (!scene_unfinished(scene, PIPE_READERS))
+		drain(scene);
+}
+
+/* ---- the end ---- */
+
+/* Give those who still sleep what they sleep for. */
+static void dismiss_sleepers(struct scene *scene)
+{
+	int64_t since = now_ns();
+
+	scene_phase(scene, "dismissing the sleepers");
+	while (scene_all_unfinished(scene) && !scene_out_of_patience(since)) {
+		if (scene_unfinished(scene, PIPE_READERS) && look(scene).bytes == 0)
+			timed_write(scene, SMALL);
+		if (scene_unfinished(scene, PIPE_WRITERS))
+			pipe_actor_read(scene->survivor, ATOMIC, FERRY_NOW);
+		scene_pause();
+	}
+	if (scene_all_unfinished(scene))
+		fault(scene->faults, "C6: a sleeper does not wake");
+}
+
+/* With everybody else gone, all of it can be used, and nothing is out of use. */
+static void expect_as_new(struct scene *scene)
+{
+	struct ferry_pipe_stat stat;
+
+	scene_phase(scene, "as good as new");
+	drain(scene);
+	fill_up(scene);
+	drain(scene);
+	timed_write(scene, SMALL);
+	drain(scene);
+	stat = look(scene);
+	if (stat.bytes != 0 || stat.quarantined != 0 || stat.readers != 1 || stat.writers != 1)
+		fault(scene->faults, "C5: left: %u bytes, %u quarantined, %u readers, %u writers",
+		      (unsigned)stat.bytes, (unsigned)stat.quarantined, stat.readers, stat.writers);
+}
+
+static void end(struct scene *scene)
+{
+	struct pipe_actor *survivor = survivor_of(scene);
+	bool removed = look(scene).removed;
+
+	if (!removed) {
+		if (setup_of(scene)->lonely)
+			open_both(scene, 0);
+		dismiss_sleepers(scene);
+		expect_as_new(scene);
+	}
+	leave(survivor);
+	int r = ferry_remove(PIPE_NAME, NULL);
+	if (r < 0 && !(removed && r == -ENOENT))
+		fault(scene->faults, "C5: the pipe cannot be removed: %s", ferry_error_name(r));
+	if (!removed)
+		pipe_ledger_judge(scene->record, scene_victim_is_over(scene));
+	scene_expect_no_litter(scene);
+}
+
+const struct family family_pipe = {
+	.name = "pipe",
+	.operations = pipe_operations,
+	.hire = hire,
+	.enter = enter,
+	.leave = leave,
+	.sleep = sleep_in_it,
+	.forked = forked,
+	.set_stage = set_stage,
+	.visible = visible,
+	.asleep = asleep,
+	.died = died,
+	.feed = feed,
+	.survive = survive,
+	.end = end,
+};

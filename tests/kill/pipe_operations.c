@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: MIT */
+/* The table of a pipe's operations; see docs/testing-kill.md. */
+#include <stddef.h>
+
+#include "pipe.h"
+
+typedef const struct operation op;
+
+#define UNUSED __attribute__((unused))
+#define FULL   PIPE_CAPACITY
+#define HALF   (PIPE_CAPACITY / 2)
+
+static ferry_deadline patience(op *o)
+{
+	return o->wait_ms ? ferry_in_ms(o->wait_ms) : FERRY_NOW;
+}
+
+static void do_write(void *a, op *o)
+{
+	pipe_actor_write(a, pipe_setup(o)->size, patience(o));
+}
+
+static void do_read(void *a, op *o)
+{
+	pipe_actor_read(a, pipe_setup(o)->size, patience(o));
+}
+
+static void do_peek(void *a, op *o)
+{
+	pipe_actor_peek(a, pipe_setup(o)->size, patience(o));
+}
+
+static void do_reserve_commit(void *a, op *o)
+{
+	if (pipe_actor_reserve(a, pipe_setup(o)->size, patience(o)) == 0)
+		pipe_actor_commit(a, ferry_in_ms(SCENE_PATIENCE));
+}
+
+static void do_reserve(void *a, op *o)
+{
+	pipe_actor_reserve(a, pipe_setup(o)->size, patience(o));
+}
+
+static void do_commit(void *a, op *o UNUSED)
+{
+	pipe_actor_commit(a, ferry_in_ms(SCENE_PATIENCE));
+}
+
+static void do_open(void *a, op *o)
+{
+	pipe_actor_open(a, pipe_setup(o)->end, 0);
+}
+
+static void do_close(void *a, op *o)
+{
+	struct pipe_actor *actor = a;
+
+	if (pipe_setup(o)->end == FERRY_READ) {
+		ATTACKED(ferry_pipe_close(actor->reader));
+		actor->reader = NULL;
+	} else {
+		ATTACKED(ferry_pipe_close(actor->writer));
+		actor->writer = NULL;
+	}
+}
+
+static void do_remove(void *a UNUSED, op *o UNUSED)
+{
+	ATTACKED(ferry_remove(PIPE_NAME, NULL));
+}
+
+static void rouse_with_write(void *survivor, op *o UNUSED)
+{
+	pipe_actor_write(survivor, SMALL, FERRY_NOW);
+}
+
+static void rouse_with_read(void *survivor, op *o UNUSED)
+{
+	pipe_actor_read(survivor, ATOMIC, FERRY_NOW);
+}
+
+#define WITH(...) (&(const struct pipe_setup){ __VA_ARGS__ })
+#define W         .end = FERRY_WRITE
+#define R         .end = FERRY_READ
+
+const struct operation pipe_operations[] = {
+	{ .name = "pipe-write-small-empty",
+	  .what = "64 bytes into an empty pipe",
+	  .with = WITH(W, .size = SMALL),
+	  .act = do_write },
+	{ .name = "pipe-write-small-half",
+	  .what = "64 bytes into a half-full pipe",
+	  .with = WITH(W, .size = SMALL, .prefill = HALF),
+	  .act = do_write },
+	{ .name = "pipe-write-small-full",
+	  .what = "64 bytes into a full pipe, without waiting",
+	  .with = WITH(W, .size = SMALL, .prefill = FULL),
+	  .act = do_write },
+	{ .name = "pipe-write-wakes",
+	  .what = "64 bytes, while a reader sleeps",
+	  .with = WITH(W, .size = SMALL),
+	  .act = do_write,
+	  .sleepers = { 1, 0 } },
+	{ .name = "pipe-write-sleeps",
+	  .what = "64 bytes into a full pipe, until there is room",
+	  .with = WITH(W, .size = SMALL, .prefill = FULL),
+	  .act = do_write,
+	  .wait_ms = 2000,
+	  .rouse = rouse_with_read },
+	{ .name = "pipe-write-atomic",
+	  .what = "4096 bytes",
+	  .with = WITH(W, .size = ATOMIC, .prefill = 640),
+	  .act = do_write },
+	{ .name = "pipe-write-long",
+	  .what = "20000 bytes, of which a part fits",
+	  .with = WITH(W, .size = LONG),
+	  .act = do_write },
+	{ .name = "pipe-write-long-wakes",
+	  .what = "20000 bytes, while two readers sleep",
+	  .with = WITH(W, .size = LONG),
+	  .act = do_write,
+	  .sleepers = { 2, 0 } },
+	{ .name = "pipe-write-again",
+	  .what = "64 bytes, after a writer was killed in its turn",
+	  .with = WITH(W, .size = SMALL, .prefill = 640),
+	  .first_act = do_write,
+	  .act = do_write,
+	  .wait_ms = 200 },
+	{ .name = "pipe-write-forked",
+	  .what = "64 bytes, first call of a forked child",
+	  .with = WITH(W, .size = SMALL, .prefill = 640),
+	  .act = do_write,
+	  .forks = true },
+	{ .name = "pipe-reserve-commit",
+	  .what = "64 bytes in place",
+	  .with = WITH(W, .size = SMALL, .prefill = 640),
+	  .act = do_reserve_commit },
+	{ .name = "pipe-commit",
+	  .what = "commit of 4096 bytes reserved before",
+	  .with = WITH(W, .size = ATOMIC, .prefill = 640),
+	  .prepare = do_reserve,
+	  .act = do_commit },
+	{ .name = "pipe-read-small",
+	  .what = "64 bytes of a half-full pipe",
+	  .with = WITH(R, .size = SMALL, .prefill = HALF),
+	  .act = do_read },
+	{ .name = "pipe-read-all",
+	  .what = "all of a full pipe",
+	  .with = WITH(R, .size = FULL, .prefill = FULL),
+	  .act = do_read },
+	{ .name = "pipe-read-empty",
+	  .what = "an empty pipe, without waiting",
+	  .with = WITH(R, .size = SMALL),
+	  .act = do_read },
+	{ .name = "pipe-read-wakes",
+	  .what = "4096 bytes, while a writer sleeps",
+	  .with = WITH(R, .size = ATOMIC, .prefill = FULL),
+	  .act = do_read,
+	  .sleepers = { 0, 1 } },
+	{ .name = "pipe-read-sleeps",
+	  .what = "an empty pipe, until there are bytes",
+	  .with = WITH(R, .size = SMALL),
+	  .act = do_read,
+	  .wait_ms = 2000,
+	  .rouse = rouse_with_write },
+	{ .name = "pipe-read-forked",
+	  .what = "64 bytes, first call of a forked child",
+	  .with = WITH(R, .size = SMALL, .prefill = HALF),
+	  .act = do_read,
+	  .forks = true },
+	{ .name = "pipe-peek-consume",
+	  .what = "64 bytes in place",
+	  .with = WITH(R, .size = SMALL, .prefill = HALF),
+	  .act = do_peek },
+	{ .name = "pipe-open-read",
+	  .what = "open to read",
+	  .with = WITH(R, .prefill = 640),
+	  .act = do_open,
+	  .unopened = true,
+	  .rarely = 4 },
+	{ .name = "pipe-open-write",
+	  .what = "open to write",
+	  .with = WITH(W, .prefill = 640),
+	  .act = do_open,
+	  .unopened = true,
+	  .rarely = 4 },
+	{ .name = "pipe-create",
+	  .what = "open to read, where nothing is",
+	  .with = WITH(R, .absent = true),
+	  .act = do_open,
+	  .unopened = true,
+	  .rarely = 4 },
+	{ .name = "pipe-close-read",
+	  .what = "close the reading end",
+	  .with = WITH(R, .prefill = 640),
+	  .act = do_close,
+	  .rarely = 2 },
+	{ .name = "pipe-close-write",
+	  .what = "close the writing end",
+	  .with = WITH(W, .prefill = 640),
+	  .act = do_close,
+	  .rarely = 2 },
+	{ .name = "pipe-close-last-write",
+	  .what = "close the last writing end, while a reader sleeps",
+	  .with = WITH(W, .lonely = true),
+	  .act = do_close,
+	  .sleepers = { 1, 0 },
+	  .rarely = 4 },
+	{ .name = "pipe-close-last-read",
+	  .what = "close the last reading end, while a writer sleeps",
+	  .with = WITH(R, .lonely = true, .prefill = FULL),
+	  .act = do_close,
+	  .sleepers = { 0, 1 },
+	  .rarely = 4 },
+	{ .name = "pipe-remove",
+	  .what = "remove it, while a reader sleeps",
+	  .with = WITH(R, .removes = true),
+	  .act = do_remove,
+	  .sleepers = { 1, 0 } },
+	{ .name = NULL },
+};
