@@ -166,7 +166,7 @@ int fy_pipe_wait_for_bytes_again(struct ferry_pipe *pipe, struct fy_waiter *wait
 /* ---- reading ---- */
 
 /* Copy out, then take: whoever was faster has them, and our copy counts for nothing. So many
- * bytes, or -EAGAIN. */
+ * bytes, -EAGAIN or -FERRY_ECORRUPT. */
 static inline ssize_t bite(struct ferry_pipe *pipe, struct fy_cursor *cursor, uint64_t size,
 			   const struct fy_stretch *stretch)
 {
@@ -178,6 +178,9 @@ static inline ssize_t bite(struct ferry_pipe *pipe, struct fy_cursor *cursor, ui
 	if (n > BITE)
 		n = BITE;
 	fy_cursor_put(cursor, fy_pipe_at(pipe, stretch->from), n);
+	/* Was the file cut short just now? Then what we copied is nothing. */
+	if (FY_UNLIKELY(fy_object_is_broken(&pipe->object)))
+		return -FERRY_ECORRUPT;
 	if (FY_LIKELY(fy_read_take(pipe, stretch->from, stretch->from + n))) {
 		fy_read_ring_writers(pipe);
 		return (ssize_t)n;
@@ -213,8 +216,10 @@ static inline ssize_t get(struct ferry_pipe *pipe, struct fy_cursor *cursor, uin
 		if (FY_UNLIKELY(r < 0))
 			return r;
 		ssize_t n = bite(pipe, cursor, size, &stretch);
-		if (FY_UNLIKELY(n < 0))
+		if (FY_UNLIKELY(n == -EAGAIN))
 			continue;
+		if (FY_UNLIKELY(n < 0))
+			return n;
 		if (FY_UNLIKELY(n == BITE))
 			n += (ssize_t)bite_on(pipe, cursor, size - BITE, stretch.from + BITE);
 		return n;

@@ -120,6 +120,11 @@ static inline ssize_t put(struct ferry_pipe *pipe, struct fy_cursor *cursor, uin
 		fy_pipe_lay_down(pipe, cursor, &claim);
 	if (claim.size <= 4 * FY_LINE)
 		fetch_ahead(pipe, &claim);
+	/* Was the file cut short just now? Then the bytes went nowhere. */
+	if (FY_UNLIKELY(fy_object_is_broken(&pipe->object))) {
+		fy_turn_yield(pipe, &claim);
+		return -FERRY_ECORRUPT;
+	}
 	if (FY_UNLIKELY(!fy_turn_publish(pipe, &claim, claim.end))) {
 		fy_turn_let_go(pipe);
 		*cursor = before;

@@ -73,7 +73,8 @@ static void came_out(struct pipe_actor *actor, const struct unit *unit, const st
 		return;
 	}
 	uint32_t first = __atomic_fetch_add(&record->got, 1, __ATOMIC_SEQ_CST);
-	if (first == 0)
+	/* Others may be stopped between reading and this: of the order they say nothing. */
+	if (first == 0 && actor->index == ACTOR_SURVIVOR)
 		record->first_out = tick(ledger);
 	if (first >= record->units)
 		fault(ledger->faults, "C3: record %u came out more than once", unit->record);
