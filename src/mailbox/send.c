@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* send.c - sending: copy, many, and in place (loan, commit, cancel). */
+#include "../base/copy.h"
 #include "../base/options.h"
 #include "../os/cpu.h"
-#include "../base/copy.h"
 #include "held.h"
 #include "message.h"
 #include "recover.h"
