@@ -5,6 +5,7 @@
 
 #include "../base/why.h"
 #include "../mailbox/mailbox.h"
+#include "../pipe/repair.h"
 #include "../segment/segment.h"
 
 static const struct {
@@ -14,6 +15,7 @@ static const struct {
 } kinds[] = {
 	{ FERRY_KIND_MAILBOX, fy_mailbox_repair },
 	{ FERRY_KIND_SEGMENT, fy_segment_repair },
+	{ FERRY_KIND_PIPE, fy_pipe_repair },
 };
 
 static int repair_kind(enum ferry_kind kind, const char *location, int dry_run,
