@@ -5,8 +5,8 @@
 
 #include "../base/why.h"
 #include "../mailbox/mailbox.h"
-#include "../segment/segment.h"
 #include "../pipe/pipe.h"
+#include "../segment/segment.h"
 
 static const struct {
 	enum ferry_kind kind;

@@ -215,19 +215,37 @@ static int check_presence(const struct ferry_pipe *pipe, int fd)
 		   : -FERRY_EFOREIGN;
 }
 
+/* The memory through an open file description of our own: that of the text may have been inherited
+ * by several programs, and what is locked through it would be locked for all of them. */
+static int describe_anew(int memory)
+{
+	char path[40];
+
+	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", memory);
+	int fd = open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK);
+	return fd < 0 ? -errno : fd;
+}
+
+/* On failure the descriptors of the text stay as they are. */
 static int import_end(struct ferry_pipe *pipe, const struct described *d,
 		      const struct ferry_pipe_options *o)
 {
-	int r = open_end(pipe, d->memory, o);
+	struct stat memory;
 
+	/* Opening a device or a FIFO anew could do things. */
+	if (fstat(d->memory, &memory) != 0 || !S_ISREG(memory.st_mode))
+		return -FERRY_EFOREIGN;
+	int fd = describe_anew(d->memory);
+	if (fd < 0)
+		return fd;
+	int r = open_end(pipe, fd, o);
 	if (r == 0)
 		r = check_presence(pipe, d->presence);
-	if (r == 0)
-		r = keep_across_exec(d->memory, 0);
 	if (r == 0)
 		r = keep_across_exec(d->presence, 0);
 	if (r < 0)
 		return r;
+	(void)close(d->memory);
 	pipe->presence.fd = d->presence;
 	fy_pipe_arrive(pipe);
 	return 0;

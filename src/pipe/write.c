@@ -123,6 +123,7 @@ static inline ssize_t put(struct ferry_pipe *pipe, struct fy_cursor *cursor, uin
 	/* Was the file cut short just now? Then the bytes went nowhere. */
 	if (FY_UNLIKELY(fy_object_is_broken(&pipe->object))) {
 		fy_turn_yield(pipe, &claim);
+		*cursor = before;
 		return -FERRY_ECORRUPT;
 	}
 	if (FY_UNLIKELY(!fy_turn_publish(pipe, &claim, claim.end))) {
@@ -211,6 +212,8 @@ ssize_t fy_pipe_write(struct ferry_pipe *pipe, struct fy_cursor *cursor, uint64_
 		ssize_t r = put(pipe, cursor, size, size);
 		if (FY_LIKELY(r > 0))
 			return r;
+		if (r == -FERRY_ECORRUPT)
+			return fy_pipe_judge(pipe, (int)r);
 	}
 	ssize_t r = write_waiting(pipe, cursor, size, deadline);
 	return r < 0 ? fy_pipe_judge(pipe, (int)r) : r;
