@@ -261,6 +261,7 @@ struct ferry_mailbox_stat {
 	uint64_t memory; /**< payload bytes in all */
 	uint64_t memory_free;
 	int drop_oldest;
+	int one_to_one;
 	uint64_t messages; /**< that wait to be received */
 	uint64_t bytes;    /**< in those */
 	uint64_t taken;    /**< that receivers hold just now */

@@ -128,6 +128,7 @@ int ferry_mailbox_stat(ferry_mailbox *box, struct ferry_mailbox_stat *ret_stat)
 		.memory = memory_in_all(box),
 		.memory_free = fy_memory_free_bytes(box),
 		.drop_oldest = box->drop_oldest,
+		.one_to_one = box->one_to_one,
 		.recovered = counter(&box->object.header->recovered),
 		.oldest_age = -1,
 	};

@@ -169,6 +169,7 @@ static void commit_into_a_full_mailbox_keeps_the_loan(void)
 
 static void close_cancels_loans_and_returns_what_was_taken(void)
 {
+	box_needs_many();
 	ferry_mailbox *box = box_open("orders", NULL);
 	ferry_mailbox *other = box_open("orders", NULL);
 	struct ferry_message taken;
@@ -190,6 +191,7 @@ static void close_cancels_loans_and_returns_what_was_taken(void)
 
 static void taken_message_is_nobody_elses_until_done(void)
 {
+	box_needs_many();
 	ferry_mailbox *box = box_open("orders", NULL);
 	ferry_mailbox *other = box_open("orders", NULL);
 	struct ferry_message taken;
@@ -489,6 +491,7 @@ static void wait_to_send(struct stage *stage, const void *argument)
 
 static void stat_shows_who_waits_also_while_all_are_stopped(void)
 {
+	box_needs_many();
 	struct ferry_mailbox_stat stat;
 	struct ferry_member members[4];
 	struct peer peers[2];

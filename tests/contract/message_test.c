@@ -169,6 +169,7 @@ static void send_when_told(struct stage *stage, const void *argument)
 
 static void c4_order_holds_over_all_senders(void)
 {
+	box_needs_many();
 	struct peer peers[3];
 	ferry_mailbox *box = box_open("orders", NULL);
 
