@@ -48,7 +48,7 @@ static int create(struct bench_channel *c, const struct bench_channel *there)
 
 	(void)there;
 	snprintf(c->name, sizeof(c->name), "%s/%u", bench_directory(), made++);
-	e = open_box(c, FERRY_EXCLUSIVE, &box);
+	e = open_box(c, FERRY_EXCLUSIVE | c->peer->flags, &box);
 	if (e < 0)
 		return e;
 	if (ferry_mailbox_stat(box, &stat) == 0)
@@ -263,6 +263,35 @@ const struct bench_peer bench_ferry_sleep = {
 	.waits = "sleeps at once",
 	.abilities = BENCH_ROUNDTRIP,
 	.spin = -1,
+	BOX,
+	COPIES,
+};
+
+const struct bench_peer bench_ferry_pair = {
+	.name = "ferry one-to-one",
+	.waits = "spins, then sleeps",
+	.abilities = BENCH_ROUNDTRIP | BENCH_STREAM,
+	.flags = FERRY_ONE_TO_ONE,
+	BOX,
+	COPIES,
+};
+
+const struct bench_peer bench_ferry_pair_spin = {
+	.name = "ferry one-to-one spin",
+	.waits = "spins",
+	.abilities = BENCH_ROUNDTRIP | BENCH_SPINS,
+	.spin = SPIN_ON,
+	.flags = FERRY_ONE_TO_ONE,
+	BOX,
+	COPIES,
+};
+
+const struct bench_peer bench_ferry_pair_sleep = {
+	.name = "ferry one-to-one sleep",
+	.waits = "sleeps at once",
+	.abilities = BENCH_ROUNDTRIP,
+	.spin = -1,
+	.flags = FERRY_ONE_TO_ONE,
 	BOX,
 	COPIES,
 };

@@ -67,6 +67,7 @@ struct bench_peer {
 	size_t least, most; /* message sizes worth measuring; 0 = no limit */
 	uint64_t capacity; /* pipes: bytes in flight at most; 0 = the default */
 	int64_t spin; /* ferry: the option of that name; others: not 0 = ask again, never block */
+	uint32_t flags; /* ferry: at creation */
 
 	/* In the parent. The way back of a round trip finds its counterpart in there. */
 	int (*create)(struct bench_channel *c, const struct bench_channel *there);
@@ -87,6 +88,7 @@ struct bench_peer {
 /*
  * The mailbox's peer of that name, or NULL:
  *  - "ferry" (default waiting), "ferry spin", "ferry sleep", "ferry many" (32 messages a call);
+ *  - "ferry one-to-one", "ferry one-to-one spin", "ferry one-to-one sleep": declared at creation;
  *  - "ferry take" (copied in, read in place), "ferry in place" (no copy, only its number is
  * written), "ferry produce" (all of it written, then copied in), "ferry loan" (all of it written in
  * place);

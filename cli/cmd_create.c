@@ -11,6 +11,7 @@ enum {
 	OPTION_DROP_OLDEST = 256,
 	OPTION_MEMBERS,
 	OPTION_MEMORY,
+	OPTION_ONE_TO_ONE,
 	OPTION_PRIORITIES,
 };
 
@@ -33,6 +34,8 @@ static const struct argp_option options[] = {
 	{ "exclusive", 'x', NULL, 0, "Fail if it exists already", 0 },
 	{ "drop-oldest", OPTION_DROP_OLDEST, NULL, 0,
 	  "When full, a message that is sent pushes out the oldest one of its priority", 0 },
+	{ "one-to-one", OPTION_ONE_TO_ONE, NULL, 0,
+	  "At most one sender and one receiver at a time, which are faster for it", 0 },
 	{ 0 },
 };
 
@@ -111,6 +114,9 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 		return 0;
 	case OPTION_DROP_OLDEST:
 		box->flags |= FERRY_DROP_OLDEST;
+		return 0;
+	case OPTION_ONE_TO_ONE:
+		box->flags |= FERRY_ONE_TO_ONE;
 		return 0;
 	case ARGP_KEY_ARG:
 		return parse_argument(create, argument, state);

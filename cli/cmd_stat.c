@@ -146,9 +146,10 @@ static void add_content(struct table *table, const struct description *d)
 		  cli_human_size(b, m->memory));
 	table_add(table, "limits");
 	table_add(table,
-		  "%s a message, %" PRIu32 " priorit%s of %" PRIu32 " messages, %s when full",
+		  "%s a message, %" PRIu32 " priorit%s of %" PRIu32 " messages, %s when full%s",
 		  cli_human_size(a, m->max_size), m->priorities, m->priorities == 1 ? "y" : "ies",
-		  m->capacity, m->drop_oldest ? "drops the oldest" : "senders wait");
+		  m->capacity, m->drop_oldest ? "drops the oldest" : "senders wait",
+		  m->one_to_one ? "; one sender and one receiver" : "");
 }
 
 static void add_history(struct table *table, const struct ferry_mailbox_stat *m)

@@ -83,6 +83,7 @@ static void mailbox_json(json_t *object, const struct ferry_mailbox_stat *stat)
 	PUT(memory);
 	PUT(memory_free);
 	json_put(object, "drop_oldest", json_boolean(stat->drop_oldest));
+	json_put(object, "one_to_one", json_boolean(stat->one_to_one));
 	PUT(messages);
 	PUT(bytes);
 	PUT(taken);

@@ -20,12 +20,15 @@
 #ifndef KILLS
 #define KILLS 0
 #endif
-/* -DNAPS: a sleeper also wakes by itself. -DGIVES_UP: a sleeper's deadline may pass. */
+/* -DSTORES: work is published by plain stores, which the look at the bell may overtake; the sleeper makes
+ * a barrier in all ringers after setting the flag. -DSTORES -DFENCE: the ringer fences instead.
+ * -DNAPS: a sleeper also wakes by itself. -DGIVES_UP: a sleeper's deadline may pass. */
 
 #define BIT(m) (1 << (m))
 
 byte word;              /* count << 1 | somebody may be asleep */
 byte work;              /* pieces that wait */
+byte buffered;          /* pieces that are stored, but not yet for others to see */
 byte asleep;            /* in the futex queue */
 byte dead;
 byte calling;           /* sleepers inside a call that has not ended */
@@ -40,6 +43,20 @@ byte kills = KILLS;
 #else
 #define STEP(x) atomic { x }
 #endif
+
+#define DRAIN work = work + buffered; buffered = 0
+#if defined(STORES) && !defined(FENCE)
+#define BARRIER STEP(DRAIN)
+#else
+#define BARRIER
+#endif
+
+/* A store buffer drains some time, also when its process has died. */
+proctype drain() {
+	do
+	:: atomic { buffered > 0 -> buffered--; work++ }
+	od
+}
 
 /* Ring: look at bit 0; one compare-and-swap clears it and counts on; wake one. */
 inline ring() {
@@ -71,7 +88,14 @@ proctype ringer() {
 		ring();
 		STEP(work++);
 #else
+#ifdef STORES
+		STEP(buffered++);
+#else
 		STEP(work++);
+#endif
+#ifdef FENCE
+		STEP(DRAIN);
+#endif
 		ring();
 #endif
 		n++
@@ -103,7 +127,13 @@ prepare:
 		     fi);
 		STEP(word = word | 1; until = word);
 #else
+#ifdef MUTANT_BARRIER_BEFORE_FLAG
+		BARRIER;
+#endif
 		STEP(word = word | 1; until = word);
+#if !defined(MUTANT_NO_BARRIER) && !defined(MUTANT_BARRIER_BEFORE_FLAG)
+		BARRIER;
+#endif
 		STEP(if
 		     :: work > 0 -> work--; got = 1; until = 0; goto over
 		     :: else
@@ -168,6 +198,9 @@ init {
 		:: m < RINGERS -> run ringer(); m++
 		:: else -> break
 		od;
+#ifdef STORES
+		run drain();
+#endif
 		run monitor()
 	}
 }

@@ -126,6 +126,9 @@ byte kills = KILLS, freezes = FREEZES, hand_returns = RETURNS;
 #define STEP(x) atomic { x }
 #endif
 
+#define ID (me * EACH + n)
+#include "one_to_one.pml"
+
 #define MESSAGE_IN(c) half_a[c]
 
 /* C1, C3, C4: what must hold when message m comes out, at this attempt. */
@@ -252,6 +255,7 @@ care_cell:
 		     fi;
 		     goto care_cell);
 care_free:
+		STEP(free_roles(d, s));
 		STEP(if
 		     :: slot[d] == s -> slot[d] = s - DEAD + FREE; unburied--; RING(255)
 		     :: else
@@ -300,8 +304,6 @@ inline join() {
 #else
 #define PASS_HELD pass
 #endif
-#define ID (me * EACH + n)
-
 #if CAPACITY < CELLS
 #define FORGET p = 0; w = 0; goal = 0; q = 0; filled = 0
 #else
@@ -319,9 +321,16 @@ proctype sender(byte me) {
 	short w;
 life:
 	join();
+#ifdef ONE_TO_ONE
+	take_role(0);
+#endif
 call:
 	if
+#ifdef ONE_TO_ONE
+	:: n == EACH -> atomic { free_roles(me, slot[me]); sending--; RING(255); false }
+#else
 	:: n == EACH -> sending--; false
+#endif
 	:: else
 	fi;
 	STEP(BEGIN; n++; before[ID - 1] = sent; p = tail; goto look);
@@ -334,7 +343,11 @@ look:
 	     :: LAP(w) == LAP_OF(p) && STATE(w) == EMPTY -> goto claim
 	     :: LAP(w) == LAP_OF(p) && STATE(w) != EMPTY -> p++; goto look
 	     :: LAP(w) > LAP_OF(p) -> p++; goto look
+#ifdef ONE_TO_ONE
+	     :: LAP(w) + 1 == LAP_OF(p) && STATE(w) == FULL -> goto behind
+#else
 	     :: LAP(w) + 1 == LAP_OF(p) && STATE(w) == FULL -> goto no_room
+#endif
 	     :: LAP(w) + 1 == LAP_OF(p) && STATE(w) == CLAIMED -> goto PASS_CLAIMED
 	     :: LAP(w) + 1 == LAP_OF(p) && STATE(w) >= TAKEN -> goto PASS_HELD
 	     :: else -> assert(false)
@@ -366,7 +379,11 @@ search:
 	STEP(if
 	     :: goal == p + CELLS -> goto no_room
 	     :: goal < p + CELLS && cell[CELL(goal)] == WORD(LAP_OF(goal), 0, 0, EMPTY) -> skip
-	     :: goal < p + CELLS && cell[CELL(goal)] == WORD(LAP_OF(goal) - 1, 0, 0, FULL) -> goto no_room
+	     :: goal < p + CELLS && cell[CELL(goal)] == WORD(LAP_OF(goal) - 1, 0, 0, FULL) ->
+		if
+		:: RECEIVED(goal - CELLS) -> skip
+		:: else -> goto no_room
+		fi
 	     :: else -> goal++; goto search
 	     fi);
 pass_it:
@@ -384,6 +401,11 @@ pass_it:
 skip_it:
 	p++;
 	goto look;
+#endif
+#ifdef ONE_TO_ONE
+behind:
+	see_that_it_was_received();
+	goto claim;
 #endif
 no_room:
 	p = 0; w = 0; goal = 0;
@@ -411,6 +433,10 @@ claim:
 	:: filled >= CAPACITY -> filled = 0; goto no_room
 	:: else -> filled = 0
 	fi;
+#endif
+#ifdef ONE_TO_ONE
+	put_plainly();
+	goto publish;
 #endif
 	STEP(if
 	     :: cell[CELL(p)] == w -> w = w | WORD(0, 0, me + 1, CLAIMED); cell[CELL(p)] = w; RING(BIT(me))
@@ -462,6 +488,9 @@ proctype receiver(byte me) {
 	bit keep, caring;
 life:
 	join();
+#ifdef ONE_TO_ONE
+	take_role(1);
+#endif
 receive:
 	STEP(BEGIN; note_what_came_back(); word = returned;
 	     if
@@ -531,7 +560,11 @@ other:
 	fi;
 	word = 0; keep = 0;
 ring:
+#ifdef MUTANT_OLD_HEAD
+	p = 0;
+#else
 	STEP(p = head);
+#endif
 look:
 	STEP(w = cell[CELL(p)];
 	     if
@@ -541,6 +574,9 @@ look:
 	     :: LAP(w) == LAP_OF(p) && STATE(w) >= TAKEN -> p++; goto look
 	     :: LAP(w) > LAP_OF(p) -> p++; goto look
 	     :: LAP(w) + 1 == LAP_OF(p) && STATE(w) >= TAKEN -> goto nothing
+#ifdef ONE_TO_ONE
+	     :: LAP(w) + 1 == LAP_OF(p) && STATE(w) == FULL -> assert(RECEIVED(p - CELLS)); goto nothing
+#endif
 	     :: else -> assert(false)
 	     fi);
 ahead:
@@ -567,6 +603,15 @@ ahead:
 	     fi;
 	     goto look);
 take:
+#ifdef ONE_TO_ONE
+	if
+	:: goto take_in_place
+	:: STATE(w) == FULL
+	fi;
+	receive_plainly();
+	goto receive;
+take_in_place:
+#endif
 #ifdef ONE_SWAP
 	/* Either copy first and then empty the cell in one swap, or take it and copy at leisure. */
 	if
@@ -712,7 +757,8 @@ proctype monitor() {
 		m = sent & ~consumed;
 		do
 		:: c < CELLS ->
-			assert(STATE(cell[c]) == EMPTY || (OWNER(cell[c]) && (out & BIT(OWNER(cell[c]) - 1))));
+			assert(STATE(cell[c]) == EMPTY ||
+			       (STATE(cell[c]) == FULL && RECEIVED(LAP(cell[c]) * CELLS + c)) || (OWNER(cell[c]) && (out & BIT(OWNER(cell[c]) - 1))));
 			if
 			:: STATE(cell[c]) == TAKEN -> m = m & ~BIT(MESSAGE_IN(c) - 1)
 			:: else

@@ -90,7 +90,8 @@ static uint64_t count_used(struct ferry_mailbox *box, struct fy_ring *ring)
 	return used;
 }
 
-/* Is the cell free for position p? */
+/* Is the cell free for position p? One to one, head may have moved past it because it was taken in
+ * place after we read the word: so look at the word again. */
 static int is_free(const struct ferry_mailbox *box, const struct fy_ring *ring, uint64_t p,
 		   uint64_t word)
 {
@@ -98,7 +99,8 @@ static int is_free(const struct ferry_mailbox *box, const struct fy_ring *ring, 
 
 	return word == fy_word(lap, 0, 0, FY_EMPTY) ||
 	       (box->one_to_one && fy_word_is_free(word, lap) &&
-		!fy_ring_is_message(box, ring, fy_ring_cell(box, ring, p), word));
+		!fy_ring_is_message(box, ring, fy_ring_cell(box, ring, p), word) &&
+		fy_word_load(fy_ring_cell(box, ring, p)) == word);
 }
 
 /* The first position after p, within a lap, whose cell is free for it; 0 if there is none, or if a

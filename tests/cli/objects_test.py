@@ -44,6 +44,7 @@ def create_gives_what_was_asked_for(tool):
     check(figures['capacity'] >= 10, figures)
     check(figures['memory'] >= 4 << 20, figures)
     check_equal((figures['priorities'], figures['drop_oldest']), (3, True))
+    check_equal(figures['one_to_one'], False)
 
 
 @case

@@ -36,6 +36,7 @@ struct operation {
 
 	bool unopened; /* the victim has not opened it before */
 	bool due;      /* it is time for the victim to look after the others */
+	bool kills;    /* a stopped victim keeps what the others would need to go on: kill only */
 	bool forks;    /* the act runs in a child of the victim, which lives on */
 
 	/* Of a first victim, which is killed in its act where it holds the most. */

@@ -94,6 +94,11 @@ static void set_stage(struct scene *scene)
 	prefill(scene, setup->prefill_expiring, 0, 1);
 	prefill(scene, setup->prefill, 0, 0);
 	prefill(scene, setup->prefill_priority, 1, 0);
+	/* The roles shall be the victim's. */
+	if (setup->flags & FERRY_ONE_TO_ONE) {
+		actor_close(box_survivor(scene));
+		actor_open(box_survivor(scene), FERRY_EXISTING);
+	}
 }
 
 static void complete_stage(struct scene *scene)

@@ -30,7 +30,9 @@ int actor_open(struct actor *actor, uint32_t flags)
 {
 	const struct ferry_mailbox_options *options =
 	    FERRY_MAILBOX_OPTIONS(.flags = flags | actor->box_flags, .max_size = BOX_MAX_SIZE,
-				  .messages = BOX_CAPACITY, .priorities = BOX_PRIORITIES,
+				  .messages = BOX_CAPACITY,
+				  .priorities =
+				      actor->box_flags & FERRY_ONE_TO_ONE ? 1 : BOX_PRIORITIES,
 				  .memory = BOX_MEMORY, .members = BOX_MEMBERS,
 				  .spin = actor->spin);
 	int result;

@@ -168,6 +168,9 @@ static void rouse_by_receive(void *survivor, op *o UNUSED)
 		__VA_ARGS__                                                                        \
 	}
 
+/* One to one. Who is stopped keeps its role. */
+#define PAIR(...) BOX(.flags = FERRY_ONE_TO_ONE, __VA_ARGS__), .kills = true
+
 const struct operation mailbox_operations[] = {
 	{ "send-small-empty", "send 16 B into an empty mailbox", BOX(SMALL), .act = do_send },
 	{ "send-small-half", "send 16 B into a half-full mailbox", BOX(SMALL, .prefill = 2),
@@ -199,6 +202,26 @@ const struct operation mailbox_operations[] = {
 	{ "send-cares", "send when it is time to look after the others", BOX(SMALL, .prefill = 2),
 	  .due = true, .act = do_send },
 
+	{ "pair-send-empty", "one to one: send 16 B into an empty mailbox", PAIR(SMALL),
+	  .act = do_send },
+	{ "pair-send-half", "one to one: send 16 B into a half-full mailbox",
+	  PAIR(SMALL, .prefill = 2), .act = do_send },
+	{ "pair-send-full", "one to one: send 16 B into a full mailbox", PAIR(SMALL, .prefill = 4),
+	  .act = do_send },
+	{ "pair-send-large", "one to one: send 20000 B", PAIR(LARGE, .prefill = 1),
+	  .act = do_send },
+	{ "pair-receive-small", "one to one: receive 16 B", PAIR(SMALL, .prefill = 2),
+	  .act = do_receive },
+	{ "pair-receive-large", "one to one: receive 20000 B", PAIR(LARGE, .prefill = 2),
+	  .act = do_receive },
+	{ "pair-take-done", "one to one: take 16 B and finish", PAIR(SMALL, .prefill = 2),
+	  .act = do_take_done },
+	{ "pair-take-return", "one to one: take 16 B and return it", PAIR(SMALL, .prefill = 2),
+	  .act = do_take_return },
+	{ "pair-commit", "one to one: borrow 20000 B and send them", PAIR(LARGE, .prefill = 1),
+	  .act = do_loan_commit },
+	{ "pair-close", "one to one: close with both roles, a message and a loan",
+	  PAIR(LARGE, .prefill = 2), .prepare = take_and_loan, .act = do_close },
 	{ "receive-empty", "receive from an empty mailbox, without waiting", BOX(SMALL),
 	  .act = do_receive },
 	{ "receive-small", "receive 16 B", BOX(SMALL, .prefill = 2), .act = do_receive },
