@@ -65,8 +65,8 @@ struct bench_peer {
 	const char *waits; /* for people: "spins", "sleeps", ... */
 	unsigned abilities;
 	size_t least, most; /* message sizes worth measuring; 0 = no limit */
-	uint64_t capacity; /* pipes: bytes in flight at most; 0 = the default */
-	int64_t spin; /* ferry: the option of that name; others: not 0 = ask again, never block */
+	uint64_t capacity;  /* pipes: bytes in flight at most; 0 = the default */
+	int64_t spin;   /* ferry: the option of that name; others: not 0 = ask again, never block */
 	uint32_t flags; /* ferry: at creation */
 
 	/* In the parent. The way back of a round trip finds its counterpart in there. */

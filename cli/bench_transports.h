@@ -29,8 +29,8 @@ void bench_unshare(struct bench_channel *c);
 
 extern const struct bench_peer bench_line, bench_line_pause, bench_futex, bench_buffers;
 extern const struct bench_peer bench_ferry, bench_ferry_spin, bench_ferry_sleep, bench_ferry_many,
-    bench_ferry_take, bench_ferry_produce, bench_ferry_loan, bench_ferry_in_place, bench_ferry_pair, bench_ferry_pair_spin,
-    bench_ferry_pair_sleep;
+    bench_ferry_take, bench_ferry_produce, bench_ferry_loan, bench_ferry_in_place, bench_ferry_pair,
+    bench_ferry_pair_spin, bench_ferry_pair_sleep;
 extern const struct bench_peer bench_mq, bench_mq_poll, bench_sysv, bench_sysv_poll, bench_pipe,
     bench_pipe_poll, bench_socket, bench_socket_poll;
 

@@ -268,8 +268,8 @@ static int mark_all(struct ferry_mailbox *box, struct marks *marks)
 {
 	for (uint32_t level = 0; level < box->levels; level++)
 		for (uint64_t i = 0; i < fy_cells(box); i++) {
-			int r = mark_cell(box, marks, &box->rings[level],
-					  &box->rings[level].cells[i]);
+			int r =
+			    mark_cell(box, marks, &box->rings[level], &box->rings[level].cells[i]);
 			if (r < 0)
 				return r;
 		}

@@ -46,9 +46,10 @@ static int check_flags(const struct ferry_mailbox_options *o)
 	if ((o->flags & directions) == directions)
 		return fy_why(o->why, -EINVAL, "a handle is send-only or receive-only, not both");
 	if ((o->flags & FERRY_ONE_TO_ONE) && (o->flags & FERRY_DROP_OLDEST))
-		return fy_why(o->why, -EINVAL,
-			      "in a one to one mailbox the sender cannot drop the oldest message: it "
-			      "is the receiver's");
+		return fy_why(
+		    o->why, -EINVAL,
+		    "in a one to one mailbox the sender cannot drop the oldest message: it "
+		    "is the receiver's");
 	if ((o->flags & FERRY_ONE_TO_ONE) && o->priorities > 1)
 		return fy_why(o->why, -EINVAL, "a one to one mailbox has one priority, not %u",
 			      o->priorities);

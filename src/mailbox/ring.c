@@ -84,8 +84,7 @@ static uint64_t count_used(struct ferry_mailbox *box, struct fy_ring *ring)
 		uint64_t word = fy_word_load(&ring->cells[i]);
 		uint32_t state = fy_word_state(word);
 		used += state == FY_CLAIMED ||
-			(state == FY_FULL &&
-			 fy_ring_is_message(box, ring, &ring->cells[i], word));
+			(state == FY_FULL && fy_ring_is_message(box, ring, &ring->cells[i], word));
 	}
 	return used;
 }
@@ -268,9 +267,10 @@ static int look_along(struct ferry_mailbox *box, struct fy_ring *ring, uint64_t 
 			h = ahead > 2 ? skip(box, h, ahead, &ring->shm->head) : h + 1;
 			if (!claimed)
 				fy_hint_raise(&ring->head, h);
-		} else if (ahead == 0 || (box->one_to_one && fy_word_is_free(word, h >> box->cells_log2)) ||
+		} else if (ahead == 0 ||
+			   (box->one_to_one && fy_word_is_free(word, h >> box->cells_log2)) ||
 			   (ahead == -1 && state != FY_EMPTY && state != FY_FULL &&
-					  state != FY_CLAIMED)) {
+			    state != FY_CLAIMED)) {
 			ret_spot->cell = NULL;
 			return claimed ? FY_FRONT_CLAIMED : FY_FRONT_NONE;
 		} else {

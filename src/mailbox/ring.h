@@ -146,7 +146,8 @@ static inline int fy_ring_claim(struct ferry_mailbox *box, struct fy_ring *ring,
 
 	if (box->one_to_one) {
 		uint64_t word = fy_word_load(fy_ring_cell(box, ring, p));
-		/* Less than the capacity ahead of head, so what is FULL a lap behind was received. */
+		/* Less than the capacity ahead of head, so what is FULL a lap behind was received.
+		 */
 		if (FY_UNLIKELY(p - fy_hint(&ring->seen_head) >= box->capacity ||
 				!fy_word_is_free(word, lap)))
 			return fy_ring_claim_slow(box, ring, ret_spot);

@@ -17,8 +17,8 @@ static uint64_t role_load(const struct ferry_mailbox *box, enum fy_role role)
 static int role_move(struct ferry_mailbox *box, enum fy_role role, uint64_t from, uint64_t to)
 {
 	/* SYNC(mailbox.roles) acq_rel: pairs with role_load() and itself. */
-	return atomic_compare_exchange_strong_explicit(
-	    &box->shm->roles[role], &from, to, memory_order_seq_cst, memory_order_seq_cst);
+	return atomic_compare_exchange_strong_explicit(&box->shm->roles[role], &from, to,
+						       memory_order_seq_cst, memory_order_seq_cst);
 }
 
 /* Does the member that the tag names still have its slot, in that incarnation? */

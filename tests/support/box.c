@@ -36,9 +36,10 @@ void box_needs_many(void)
 
 ferry_mailbox *box_open(const char *location, const struct ferry_mailbox_options *options)
 {
-	struct ferry_mailbox_options chosen = options ? *options : (struct ferry_mailbox_options){
-		.size = sizeof(chosen),
-	};
+	struct ferry_mailbox_options chosen = options ? *options
+						      : (struct ferry_mailbox_options){
+								.size = sizeof(chosen),
+							};
 	ferry_mailbox *box = NULL;
 
 	/* The same tests once more over one to one mailboxes, where there can be one. */
