@@ -8,11 +8,9 @@
 #include "role.h"
 #include "wait.h"
 
-#define EAGER_WATCHES 8 /* without pauses: docs/performance.md says what pausing is worth to whom  \
-			 */
-#define WATCH_LOOKS 16  /* at a cell, between two looks at the clock and at everything else */
-
-#define ROUNDS_MAX 4096 /* lost races with other receivers before we call it "empty" */
+#define WATCH_LOOKS   16   /* at a cell, between two looks at the clock and at everything else */
+#define EAGER_WATCHES 8    /* of which the looks have no pause between them */
+#define ROUNDS_MAX    4096 /* lost races with other receivers before we call it "empty" */
 
 /* ---- finding the next message ---- */
 
