@@ -68,8 +68,9 @@ enum {
 				      no later access has to wait for a page */
 	FERRY_LOCK_MEMORY = 1 << 9, /**< segments: as FERRY_PREFAULT, and keep it from being swapped
 					 out while this handle is open (mlock(2)) */
-	FERRY_ONE_TO_ONE = 1 << 13,   /**< at creation: at most one sender and one receiver at a
-					   time, which then need fewer steps; a second one gets -EBUSY */
+	FERRY_ONE_TO_ONE =
+	    1 << 13, /**< at creation: at most one sender and one receiver at a
+			  time, which then need fewer steps; a second one gets -EBUSY */
 };
 
 /** Why a cold call (open, remove, list) failed: the code again and a sentence with the names and

@@ -14,6 +14,15 @@
  * raised. Others are delayed by at most 50 ms. What a stopped member holds (its loans, what it
  * took) is out of use until it goes on or dies.
  *
+ * FERRY_ONE_TO_ONE at creation: at most one live handle sends and one receives (one may do both). A
+ * handle takes a role at open if it is FERRY_SEND_ONLY or FERRY_RECEIVE_ONLY, else at its first
+ * call that sends (send, loan) or receives (receive, take, peek), and keeps it until it closes or
+ * its process dies. Who comes second gets -EBUSY until then, from that call or from open. In each
+ * role one thread at a time may act: two that send through one handle at once mix up their
+ * messages. Such a mailbox has one priority and cannot drop its oldest (-EINVAL); expired messages
+ * keep their room until the receiver passes them. A forked child begins without roles, the parent
+ * keeps its own.
+ *
  * fork: the child may use the handle: it becomes a member of its own at its first call. Messages
  * and loans that the parent held remain the parent's (-FERRY_ESTALE in the child). exec closes the
  * handle. A child of vfork() must not call ferry (POSIX allows it only exec and _exit).
@@ -71,6 +80,8 @@ struct ferry_mailbox_options {
  * @retval -EEXIST, -ENOENT  As FERRY_EXCLUSIVE and FERRY_EXISTING say.
  * @retval -ENOSPC   The file system has no room for it; nothing is left behind.
  * @retval -EACCES   The file's mode forbids it. Members need read and write permission.
+ * @retval -EBUSY    FERRY_SEND_ONLY or FERRY_RECEIVE_ONLY, and a live process has that role in a
+ *                   one to one mailbox; why names it.
  * @retval -ELOOP    The last part of the location is a symbolic link.
  * @retval -ENOTDIR  Something on the way is no directory.
  * @retval -ENOMEM, -EMFILE, -ENFILE
@@ -117,6 +128,7 @@ struct ferry_send_options {
  * @retval -ETIMEDOUT  Still full at the deadline.
  * @retval -EMSGSIZE   size is more than the mailbox's max_size.
  * @retval -EBADF      The handle is FERRY_RECEIVE_ONLY or FERRY_OBSERVE.
+ * @retval -EBUSY      One to one, and another live handle is the sender.
  * @retval -EIDRM      The mailbox was removed.
  * @retval -EINTR      Only with FERRY_INTERRUPTIBLE.
  * @retval -ENOBUFS    Only with FERRY_DROP_OLDEST: no payload memory even after dropping.
@@ -158,6 +170,7 @@ struct ferry_message {
  * @retval -EMSGSIZE   The next message is larger than room. It stays where it is;
  *                     ferry_mailbox_receive_with() tells its size.
  * @retval -EBADF      The handle is FERRY_SEND_ONLY or FERRY_OBSERVE.
+ * @retval -EBUSY      One to one, and another live handle is the receiver.
  * @retval -EIDRM, -EINTR, -FERRY_ECORRUPT  As for ferry_mailbox_send().
  *
  * Cost: as ferry_mailbox_send(). Crash: if the caller dies inside, the message either was received
@@ -322,7 +335,7 @@ struct ferry_mailbox_stat {
 	uint64_t memory; /**< payload bytes in all */
 	uint64_t memory_free;
 	int drop_oldest;
-	int one_to_one;
+	int one_to_one;    /**< made with FERRY_ONE_TO_ONE */
 	uint64_t messages; /**< that wait to be received */
 	uint64_t bytes;    /**< in those */
 	uint64_t taken;    /**< that receivers hold just now */

@@ -8,9 +8,9 @@
 #include "role.h"
 #include "wait.h"
 
-#define WATCH_LOOKS 16 /* at a cell, between two looks at the clock and at everything else */
-
-#define ROUNDS_MAX 4096 /* lost races with other receivers before we call it "empty" */
+#define WATCH_LOOKS   16   /* at a cell, between two looks at the clock and at everything else */
+#define EAGER_WATCHES 8    /* of which the looks have no pause between them */
+#define ROUNDS_MAX    4096 /* lost races with other receivers before we call it "empty" */
 
 /* ---- finding the next message ---- */
 
@@ -176,10 +176,11 @@ static inline int get_quickly(struct ferry_mailbox *box, const struct wish *wish
 }
 
 /*
- * Look at the cell that the next message comes into, and at nothing else, until it comes. Pauses
- * between the looks: each look takes the line from its sender, who may be about to write it.
+ * Look at the cell that the next message comes into, and at nothing else, until it comes. 1 or 0.
+ * patient: pause between the looks, each of which takes the line from its sender, who may be about
+ * to write it.
  */
-static int watch(const struct ferry_mailbox *box)
+static int watch(const struct ferry_mailbox *box, int patient)
 {
 	const struct fy_ring *ring = &box->rings[0];
 	uint64_t h = fy_hint(box->one_to_one ? &ring->shm->head : &ring->head);
@@ -187,7 +188,8 @@ static int watch(const struct ferry_mailbox *box)
 	const struct fy_cell_shm *cell = fy_ring_cell(box, ring, h);
 
 	for (int i = 0; i < WATCH_LOOKS; i++) {
-		fy_pause();
+		if (patient)
+			fy_pause();
 		uint64_t word = fy_word_load(cell);
 		if (!fy_word_is_free(word, lap) && fy_word_state(word) != FY_CLAIMED)
 			return 1;
@@ -210,7 +212,7 @@ FY_COLD static int get_waiting(struct ferry_mailbox *box, const struct wish *wis
 		if (r < 0)
 			break;
 		if (wait.phase == FY_WAIT_SPINNING)
-			(void)watch(box);
+			(void)watch(box, box->one_to_one || wait.spins > EAGER_WATCHES);
 	}
 	/* Whatever else a receive would find now, at whatever priority. */
 	int more = wait.slept && find(box, &level, &next) == FY_FRONT_FOUND;
@@ -225,7 +227,8 @@ static inline int get(struct ferry_mailbox *box, const struct wish *wish, ferry_
 	fy_care_sometimes(box, fy_now_coarse());
 	int r = get_quickly(box, wish, ret_got);
 	/* An answer often is on its way already: look out for it before reading clocks. */
-	if (r == -EAGAIN && deadline != FERRY_NOW && box->receive_spin.limit > 0 && watch(box))
+	if (r == -EAGAIN && deadline != FERRY_NOW && box->receive_spin.limit > 0 &&
+	    watch(box, box->one_to_one))
 		r = get_quickly(box, wish, ret_got);
 	if (FY_UNLIKELY(r == -EAGAIN))
 		r = get_waiting(box, wish, deadline, ret_got);

@@ -67,12 +67,14 @@ static void second_sender_and_second_receiver_are_ebusy(void)
 
 static void role_is_taken_at_open_by_who_says_so(void)
 {
-	ferry_mailbox *box = box_open("orders", OPTIONS(.flags = FERRY_ONE_TO_ONE | FERRY_SEND_ONLY));
+	ferry_mailbox *box =
+	    box_open("orders", OPTIONS(.flags = FERRY_ONE_TO_ONE | FERRY_SEND_ONLY));
 	ferry_mailbox *other;
 	struct ferry_why why = { 0 };
 
-	check_eq(ferry_mailbox_open(&other, "orders", OPTIONS(.flags = FERRY_SEND_ONLY, .why = &why)),
-		 -EBUSY);
+	check_eq(
+	    ferry_mailbox_open(&other, "orders", OPTIONS(.flags = FERRY_SEND_ONLY, .why = &why)),
+	    -EBUSY);
 	check_eq(why.error, -EBUSY);
 	check(strstr(why.text, "sender"));
 	other = box_open("orders", OPTIONS(.flags = FERRY_RECEIVE_ONLY));
@@ -128,15 +130,15 @@ static void what_would_need_the_other_side_is_einval(void)
 	ferry_mailbox *box;
 	struct ferry_why why = { 0 };
 
-	check_eq(ferry_mailbox_open(&box, "orders",
-				    OPTIONS(.flags = FERRY_ONE_TO_ONE | FERRY_DROP_OLDEST,
-					    .why = &why)),
-		 -EINVAL);
+	check_eq(
+	    ferry_mailbox_open(&box, "orders",
+			       OPTIONS(.flags = FERRY_ONE_TO_ONE | FERRY_DROP_OLDEST, .why = &why)),
+	    -EINVAL);
 	check(strstr(why.text, "oldest"));
-	check_eq(ferry_mailbox_open(
-		     &box, "orders",
-		     OPTIONS(.flags = FERRY_ONE_TO_ONE, .priorities = 2, .why = &why)),
-		 -EINVAL);
+	check_eq(
+	    ferry_mailbox_open(&box, "orders",
+			       OPTIONS(.flags = FERRY_ONE_TO_ONE, .priorities = 2, .why = &why)),
+	    -EINVAL);
 	check(strstr(why.text, "priority"));
 	check_eq(scratch_count(), 0);
 }
@@ -253,9 +255,9 @@ static void flood(struct stage *stage, const void *argument)
 
 static void c1_a_full_small_mailbox_carries_all_in_order(void)
 {
-	ferry_mailbox *box = box_open(
-	    "orders", OPTIONS(.flags = FERRY_ONE_TO_ONE | FERRY_RECEIVE_ONLY, .messages = 2,
-			      .max_size = 200, .spin = -1));
+	ferry_mailbox *box =
+	    box_open("orders", OPTIONS(.flags = FERRY_ONE_TO_ONE | FERRY_RECEIVE_ONLY,
+				       .messages = 2, .max_size = 200, .spin = -1));
 	struct peer peer;
 	char data[200];
 

@@ -320,7 +320,7 @@ static void plan_operation(struct crew *crew, uint32_t i)
 	for (enum strike strike = STRIKE_KILL; strike <= STRIKE_STOP; strike++) {
 		if (strike == STRIKE_KILL ? !crew->kills : !crew->stops)
 			continue;
-		if (strike == STRIKE_STOP && crew->entries[i].operation->only_kill)
+		if (strike == STRIKE_STOP && operation->kills)
 			continue;
 		task.strike = strike;
 		if (crew->at < 0) {

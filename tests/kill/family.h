@@ -34,10 +34,10 @@ struct operation {
 	uint32_t
 	    sleepers[SLEEPER_KINDS]; /* so many are asleep; the family says what each kind does */
 
-	bool unopened;  /* the victim has not opened it before */
-	bool due;       /* it is time for the victim to look after the others */
-	bool only_kill; /* what a stopped victim holds, nobody else may have */
-	bool forks;     /* the act runs in a child of the victim, which lives on */
+	bool unopened; /* the victim has not opened it before */
+	bool due;      /* it is time for the victim to look after the others */
+	bool kills;    /* a stopped victim keeps what the others would need to go on: kill only */
+	bool forks;    /* the act runs in a child of the victim, which lives on */
 
 	/* Of a first victim, which is killed in its act where it holds the most. */
 	void (*first)(void *actor, const struct operation *operation);

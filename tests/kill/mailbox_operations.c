@@ -167,8 +167,8 @@ static void rouse_by_receive(void *survivor, op *o UNUSED)
 	{                                                                                          \
 		__VA_ARGS__                                                                        \
 	}
-/* One to one. A stopped member keeps its role, so nobody else could go on. */
-#define PAIR(...) .only_kill = true, BOX(__VA_ARGS__, .flags = FERRY_ONE_TO_ONE)
+/* One to one. Who is stopped keeps its role. */
+#define PAIR(...) BOX(.flags = FERRY_ONE_TO_ONE, __VA_ARGS__), .kills = true
 
 const struct operation mailbox_operations[] = {
 	{ "send-small-empty", "send 16 B into an empty mailbox", BOX(SMALL), .act = do_send },
@@ -221,7 +221,6 @@ const struct operation mailbox_operations[] = {
 	  .act = do_loan_commit },
 	{ "pair-close", "one to one: close with both roles, a message and a loan",
 	  PAIR(LARGE, .prefill = 2), .prepare = take_and_loan, .act = do_close },
-
 	{ "receive-empty", "receive from an empty mailbox, without waiting", BOX(SMALL),
 	  .act = do_receive },
 	{ "receive-small", "receive 16 B", BOX(SMALL, .prefill = 2), .act = do_receive },

@@ -34,22 +34,27 @@ void box_needs_many(void)
 		check_skip("several senders or receivers");
 }
 
+/* The same tests once more over one to one mailboxes, where there can be one. */
+static int open_one_to_one(ferry_mailbox **ret_box, const char *location,
+			   const struct ferry_mailbox_options *options)
+{
+	struct ferry_mailbox_options chosen = { .size = sizeof(chosen) };
+
+	if (options && options->size == sizeof(chosen))
+		chosen = *options;
+	if (chosen.priorities > 1 || access(location, F_OK) == 0 ||
+	    chosen.flags & (FERRY_DROP_OLDEST | FERRY_EXISTING | FERRY_OBSERVE))
+		return -EINVAL;
+	chosen.flags |= FERRY_ONE_TO_ONE;
+	return ferry_mailbox_open(ret_box, location, &chosen);
+}
+
 ferry_mailbox *box_open(const char *location, const struct ferry_mailbox_options *options)
 {
-	struct ferry_mailbox_options chosen = options ? *options : (struct ferry_mailbox_options){
-		.size = sizeof(chosen),
-	};
 	ferry_mailbox *box = NULL;
 
-	/* The same tests once more over one to one mailboxes, where there can be one. */
-	if (one_to_one_wanted() && chosen.priorities <= 1 &&
-	    !(chosen.flags & (FERRY_DROP_OLDEST | FERRY_EXISTING | FERRY_OBSERVE)) &&
-	    access(location, F_OK) != 0)
-		chosen.flags |= FERRY_ONE_TO_ONE;
-	if (ferry_mailbox_open(&box, location, &chosen) != 0) {
-		chosen.flags &= ~(uint32_t)FERRY_ONE_TO_ONE;
-		check_eq(ferry_mailbox_open(&box, location, &chosen), 0);
-	}
+	if (!one_to_one_wanted() || open_one_to_one(&box, location, options) < 0)
+		check_eq(ferry_mailbox_open(&box, location, options), 0);
 	check(box);
 	return box;
 }

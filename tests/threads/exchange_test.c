@@ -21,6 +21,7 @@ struct exchange {
 	uint64_t each; /* messages a sender sends */
 	uint32_t messages;
 	uint32_t priorities;
+	uint32_t flags;
 	int64_t spin;
 	size_t size;     /* of every message; 0 = mixed */
 	int many;        /* messages a call; 0 = the single calls */
@@ -156,9 +157,9 @@ static void run(struct exchange exchange)
 	const uint64_t all = (uint64_t)exchange.senders * exchange.each;
 
 	exchange.priorities = exchange.priorities ? exchange.priorities : 1;
-	exchange.out = box_open("orders", OPTIONS(.max_size = LARGEST, .spin = exchange.spin,
-						  .messages = exchange.messages,
-						  .priorities = exchange.priorities));
+	exchange.out = box_open(
+	    "orders", OPTIONS(.max_size = LARGEST, .spin = exchange.spin, .flags = exchange.flags,
+			      .messages = exchange.messages, .priorities = exchange.priorities));
 	exchange.in = exchange.out;
 	if (exchange.two_handles)
 		exchange.in = box_open("orders", OPTIONS(.spin = exchange.spin));
@@ -191,6 +192,34 @@ static void one_to_one_through_one_place(void)
 {
 	run((struct exchange){
 	    .senders = 1, .receivers = 1, .each = 2000, .spin = SLEEP, .messages = 1 });
+}
+
+static void declared_pair_spinning(void)
+{
+	run((struct exchange){
+	    .senders = 1, .receivers = 1, .each = 4000, .spin = SPIN, .flags = FERRY_ONE_TO_ONE });
+}
+
+static void declared_pair_sleeping_in_a_small_ring(void)
+{
+	run((struct exchange){ .senders = 1,
+			       .receivers = 1,
+			       .each = 4000,
+			       .spin = SLEEP,
+			       .messages = 2,
+			       .two_handles = 1,
+			       .flags = FERRY_ONE_TO_ONE });
+}
+
+static void declared_pair_with_small_messages(void)
+{
+	run((struct exchange){ .senders = 1,
+			       .receivers = 1,
+			       .each = 8000,
+			       .spin = SPIN,
+			       .size = 48,
+			       .messages = 16,
+			       .flags = FERRY_ONE_TO_ONE });
 }
 
 static void four_to_one(void)
@@ -277,6 +306,9 @@ int main(void)
 		claim(one_to_one_spinning),
 		claim(one_to_one_sleeping),
 		claim(one_to_one_through_one_place),
+		claim(declared_pair_spinning),
+		claim(declared_pair_sleeping_in_a_small_ring),
+		claim(declared_pair_with_small_messages),
 		claim(four_to_one),
 		claim(one_to_four),
 		claim(four_to_four_spinning),
