@@ -55,6 +55,7 @@ int describe(const char *location, struct description *ret, struct ferry_why *wh
 		return look_into_mailbox(location, &ret->mailbox, why);
 	case FERRY_KIND_SEGMENT:
 		return look_into_segment(location, &ret->segment, why);
+	case FERRY_KIND_PIPE:
 	default:
 		return 0;
 	}
