@@ -8,6 +8,7 @@
 
 const struct family *const families[] = {
 	&family_mailbox,
+	&family_segment,
 	NULL,
 };
 

@@ -84,6 +84,7 @@ struct family {
 };
 
 extern const struct family family_mailbox;
+extern const struct family family_segment;
 
 /* NULL at the end. */
 extern const struct family *const families[];
