@@ -84,7 +84,7 @@ struct ferry_segment_options {
  *
  * Blocking: never, but for the time that touching pages takes. Crash: a creator killed half-way
  * leaves nothing; nobody ever sees half a segment. Side effects: one descriptor (close-on-exec) and
- * one mapping, of max_bytes; a SIGBUS handler as ferry_mailbox_open() installs it. Since: 0.2
+ * one mapping, of max_bytes; a SIGBUS handler as ferry_mailbox_open() installs it. Since: 0.1
  */
 FERRY_API int ferry_segment_open(ferry_segment **ret_segment, const char *location,
 				 const struct ferry_segment_options *options);
@@ -97,14 +97,14 @@ FERRY_API void ferry_segment_close(ferry_segment *segment);
 
 /**
  * Where the memory begins in this process; page-aligned, and the same for as long as the handle is
- * open. A mapping that is FERRY_READ_ONLY must not be written to. MT-Safe, AS-Safe. Since: 0.2
+ * open. A mapping that is FERRY_READ_ONLY must not be written to. MT-Safe, AS-Safe. Since: 0.1
  */
 FERRY_API void *ferry_segment_address(const ferry_segment *segment);
 
 /**
  * How many bytes there are at ferry_segment_address() just now: at least as many as at the last
  * call, more once anybody has made it grow. Bytes beyond are not there: touching them is a mistake
- * that makes the handle unusable (-FERRY_ECORRUPT). MT-Safe. Since: 0.2
+ * that makes the handle unusable (-FERRY_ECORRUPT). MT-Safe. Since: 0.1
  */
 FERRY_API size_t ferry_segment_size(ferry_segment *segment);
 
@@ -121,7 +121,7 @@ FERRY_API size_t ferry_segment_size(ferry_segment *segment);
  * @retval -EIDRM, -FERRY_ECORRUPT, -ENOMEM, -EPERM (as for open, with FERRY_LOCK_MEMORY; it has
  *         grown nevertheless)
  *
- * Crash: killed half-way, the size is the old one or the new one. Since: 0.2
+ * Crash: killed half-way, the size is the old one or the new one. Since: 0.1
  */
 FERRY_API int ferry_segment_grow(ferry_segment *segment, uint64_t bytes);
 
@@ -156,7 +156,7 @@ FERRY_API int ferry_segment_stat(ferry_segment *segment, struct ferry_segment_st
  * @retval 0
  * @retval -EFAULT  They are not within the memory; ret_reference is left alone.
  *
- * MT-Safe. Since: 0.2
+ * MT-Safe. Since: 0.1
  */
 FERRY_API int ferry_segment_reference(ferry_segment *segment, const void *pointer, size_t size,
 				      ferry_reference *ret_reference);
@@ -164,7 +164,7 @@ FERRY_API int ferry_segment_reference(ferry_segment *segment, const void *pointe
 /**
  * The address of size bytes at a reference; NULL if they are not within the memory as it is now, if
  * the reference is not a multiple of alignment (a power of two), or is 0. So one can follow
- * references that a broken peer wrote, and at worst read nonsense. MT-Safe. Since: 0.2
+ * references that a broken peer wrote, and at worst read nonsense. MT-Safe. Since: 0.1
  */
 FERRY_API void *ferry_segment_pointer(ferry_segment *segment, ferry_reference reference,
 				      size_t size, size_t alignment);
@@ -193,7 +193,7 @@ FERRY_API void *ferry_segment_pointer(ferry_segment *segment, ferry_reference re
  *
  * Cost: one compare-and-swap as long as blocks of that size come and go; a search where memory runs
  * short. Safety: MT-Safe. AS-Unsafe. Crash: a block that was not published is reclaimed, by whoever
- * joins, or runs out of room, or by ferry_object_repair(). Since: 0.2
+ * joins, or runs out of room, or by ferry_object_repair(). Since: 0.1
  */
 FERRY_API int ferry_segment_allocate(ferry_segment *segment, size_t size,
 				     ferry_reference *ret_reference);
@@ -207,7 +207,7 @@ FERRY_API int ferry_segment_allocate(ferry_segment *segment, size_t size,
  * @retval -EPERM         It is another member's, and not published; or somebody is just taking it.
  * @retval others as for ferry_segment_allocate()
  *
- * Crash: the block is in use or free, never in between. Since: 0.2
+ * Crash: the block is in use or free, never in between. Since: 0.1
  */
 FERRY_API int ferry_segment_free(ferry_segment *segment, ferry_reference reference);
 
@@ -271,7 +271,7 @@ FERRY_API int ferry_segment_block_size(ferry_segment *segment, ferry_reference r
  * @retval -ENOSPC, -EOPNOTSUPP, -EIDRM, -FERRY_ECORRUPT  As for ferry_segment_allocate().
  *
  * Crash: the name is there with its place, or not at all; the same name is never there twice.
- * Since: 0.2
+ * Since: 0.1
  */
 FERRY_API int ferry_segment_root(ferry_segment *segment, const char *name,
 				 ferry_reference **ret_place);

@@ -21,6 +21,13 @@
 #define OPTIONS FERRY_SEGMENT_OPTIONS
 #define PAGE    4096u
 
+/* Sanitizers make mlock(2) do nothing, and touch memory of their own. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+enum { SANITIZED = 1 };
+#else
+enum { SANITIZED = 0 };
+#endif
+
 static ferry_segment *open_segment(const char *location,
 				   const struct ferry_segment_options *options)
 {
@@ -365,6 +372,8 @@ static long status_kib(const char *field)
 
 static void locked_memory_stays_and_grows_locked(void)
 {
+	if (SANITIZED)
+		check_skip("a sanitizer is in the way");
 	ferry_segment *segment = open_segment(
 	    "s", OPTIONS(.bytes = 64 << 10, .max_bytes = 128 << 10, .flags = FERRY_LOCK_MEMORY));
 
@@ -397,6 +406,8 @@ static void lock_too_much(struct stage *stage, const void *argument)
 
 static void too_much_to_lock_is_an_error_that_names_the_limit(void)
 {
+	if (SANITIZED)
+		check_skip("a sanitizer is in the way");
 	struct peer peer;
 
 	peer_start(&peer, lock_too_much, NULL);
@@ -405,6 +416,8 @@ static void too_much_to_lock_is_an_error_that_names_the_limit(void)
 
 static void prefaulted_memory_causes_no_fault(void)
 {
+	if (SANITIZED)
+		check_skip("a sanitizer is in the way");
 	struct rusage before;
 	struct rusage after;
 	const size_t bytes = 4 << 20;

@@ -10,6 +10,7 @@ const struct family *const families[] = {
 	&family_mailbox,
 	&family_pipe,
 	&family_sync,
+	&family_segment,
 	NULL,
 };
 

@@ -87,6 +87,7 @@ struct family {
 extern const struct family family_mailbox;
 extern const struct family family_pipe;
 extern const struct family family_sync;
+extern const struct family family_segment;
 
 /* NULL at the end. */
 extern const struct family *const families[];
