@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "cli.h"
 
@@ -58,21 +57,6 @@ static const struct argp_option options[] = {
 	{ NULL, 0, NULL, 0, "Help:", -1 },
 	{ 0 },
 };
-
-/* The mode that was asked for is what the file gets, as with mkdir -m. */
-static uint32_t parse_mode(struct argp_state *state, const char *text)
-{
-	if (strspn(text, "01234567") != strlen(text) || strlen(text) > 4)
-		argp_error(state, "--mode: '%s' is not a mode; write it in octal, such as 0660",
-			   text);
-	uint64_t mode = 0;
-	for (; *text; text++)
-		mode = 8 * mode + (uint64_t)(*text - '0');
-	if (mode < 1 || mode > 0777)
-		argp_error(state, "--mode: only 0001 to 0777 make sense");
-	umask(0);
-	return (uint32_t)mode;
-}
 
 static uint64_t positive_size(struct argp_state *state, const char *option, const char *text)
 {
@@ -195,7 +179,7 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 		create->members = positive_count(state, "--members", argument);
 		return 0;
 	case 'm':
-		create->mode = parse_mode(state, argument);
+		create->mode = cli_mode_option(state, argument);
 		return 0;
 	case 'x':
 		create->flags |= FERRY_EXCLUSIVE;
