@@ -73,7 +73,7 @@ static struct census count(struct fy_sync *sync, uint64_t offset, uint32_t excep
 	for (uint32_t i = 0; i < n; i++) {
 		struct fy_seat seat;
 		if (i == except || !fy_seat_read(sync, i, &seat) || seat.offset != offset ||
-		    (seat.role != FY_ROLE_BARRIER_AWAY && seat.role != FY_ROLE_BARRIER_WAITS))
+		    (seat.role != FY_SEAT_BARRIER_AWAY && seat.role != FY_SEAT_BARRIER_WAITS))
 			continue;
 		int dead = fy_who_is_dead(sync, seat.who);
 		census.alive += (uint32_t)!dead;
@@ -107,7 +107,7 @@ int fy_barrier_join(struct fy_sync *sync, struct fy_thread *thread,
 		return -ENOLCK;
 	begin_anew(sync, barrier, seat);
 	fy_seat_begin(sync, seat, fy_now());
-	fy_seat_set(sync, seat, fy_sync_offset(sync, barrier), FY_ROLE_BARRIER_AWAY);
+	fy_seat_set(sync, seat, fy_sync_offset(sync, barrier), FY_SEAT_BARRIER_AWAY);
 	fy_thread_hold(thread, sync, barrier, who, FY_PRIMITIVE_BARRIER, seat);
 	return 0;
 }
@@ -200,13 +200,13 @@ int fy_barrier_wait(struct fy_sync *sync, struct fy_thread *thread,
 		return -FERRY_ECORRUPT;
 	uint32_t seat = hold->seat;
 	fy_seat_begin(sync, seat, fy_now());
-	fy_seat_set(sync, seat, fy_sync_offset(sync, barrier), FY_ROLE_BARRIER_WAITS);
+	fy_seat_set(sync, seat, fy_sync_offset(sync, barrier), FY_SEAT_BARRIER_WAITS);
 	r = arrive(barrier, &before);
 	if (r == 1)
 		ring(barrier);
 	else if (r == 0)
 		r = await_others(sync, barrier, before, seat, deadline);
-	fy_seat_set(sync, seat, fy_sync_offset(sync, barrier), FY_ROLE_BARRIER_AWAY);
+	fy_seat_set(sync, seat, fy_sync_offset(sync, barrier), FY_SEAT_BARRIER_AWAY);
 	return r;
 }
 

@@ -237,7 +237,7 @@ static void start_waiting(struct fy_core_call *call, int64_t now)
 	if (call->seat == FY_NO_SEAT)
 		return;
 	fy_seat_begin(call->sync, call->seat, now);
-	fy_seat_set(call->sync, call->seat, call->offset, FY_ROLE_LOCK_WAITS);
+	fy_seat_set(call->sync, call->seat, call->offset, FY_SEAT_LOCK_WAITS);
 }
 
 /* The word to sleep on. Who was called and came too late answers the call by shutting the door, if

@@ -140,21 +140,21 @@ static_assert(sizeof(struct fy_lock_shm) == FY_LINE && sizeof(struct fy_rwlock_s
 
 /* ---- seats: who waits for, or shares, what ---- */
 
-enum fy_role {
-	FY_ROLE_NONE = 0,
-	FY_ROLE_LOCK_WAITS = 1,
-	FY_ROLE_READER_WAITS = 2,
-	FY_ROLE_READER_GRANTED = 3, /* may come in, and has not said yet that it did */
-	FY_ROLE_READER_HOLDS = 4,
-	FY_ROLE_WRITER_WAITS = 5, /* for the readers to leave */
-	FY_ROLE_UNITS_WAITS = 6,
-	FY_ROLE_UNITS_HELD = 7, /* by a member, to be given back */
-	FY_ROLE_CONDITION_WAITS = 8,
-	FY_ROLE_CONDITION_SIGNALLED = 9,
-	FY_ROLE_CONDITION_ARRIVED = 10, /* woke up, and is on its way to the lock */
-	FY_ROLE_BARRIER_AWAY = 11,      /* takes part, and is not waiting */
-	FY_ROLE_BARRIER_WAITS = 12,
-	FY_ROLE_LAST = 12,
+enum fy_seat_role {
+	FY_SEAT_NONE = 0,
+	FY_SEAT_LOCK_WAITS = 1,
+	FY_SEAT_READER_WAITS = 2,
+	FY_SEAT_READER_GRANTED = 3, /* may come in, and has not said yet that it did */
+	FY_SEAT_READER_HOLDS = 4,
+	FY_SEAT_WRITER_WAITS = 5, /* for the readers to leave */
+	FY_SEAT_UNITS_WAITS = 6,
+	FY_SEAT_UNITS_HELD = 7, /* by a member, to be given back */
+	FY_SEAT_CONDITION_WAITS = 8,
+	FY_SEAT_CONDITION_SIGNALLED = 9,
+	FY_SEAT_CONDITION_ARRIVED = 10, /* woke up, and is on its way to the lock */
+	FY_SEAT_BARRIER_AWAY = 11,      /* takes part, and is not waiting */
+	FY_SEAT_BARRIER_WAITS = 12,
+	FY_SEAT_LAST = 12,
 };
 
 struct fy_seat_shm {

@@ -139,7 +139,7 @@ static uint32_t find_seat(struct fy_sync *sync, uint64_t offset, int held)
 
 	for (uint32_t i = 0; i < n; i++) {
 		struct fy_seat seat;
-		if (fy_seat_read(sync, i, &seat) && seat.role == FY_ROLE_UNITS_HELD &&
+		if (fy_seat_read(sync, i, &seat) && seat.role == FY_SEAT_UNITS_HELD &&
 		    seat.offset == offset && seat.who == member(sync) &&
 		    (!held || (uint32_t)load_units(sync, i) != 0))
 			return i;
@@ -158,7 +158,7 @@ static uint32_t get_seat(struct fy_sync *sync, uint64_t offset)
 	if (i == FY_NO_SEAT)
 		return i;
 	fy_seat_begin(sync, i, fy_now());
-	fy_seat_set(sync, i, offset, FY_ROLE_UNITS_HELD);
+	fy_seat_set(sync, i, offset, FY_SEAT_UNITS_HELD);
 	return i;
 }
 
@@ -172,7 +172,7 @@ static void look_for_the_dead(struct fy_sync *sync, const struct fy_semaphore_sh
 
 	for (uint32_t i = 0; i < n; i++) {
 		struct fy_seat seat;
-		if (fy_seat_read(sync, i, &seat) && seat.role == FY_ROLE_UNITS_HELD &&
+		if (fy_seat_read(sync, i, &seat) && seat.role == FY_SEAT_UNITS_HELD &&
 		    seat.offset == offset && fy_who_is_dead(sync, seat.who))
 			fy_units_recover(sync, &seat);
 	}
@@ -205,7 +205,7 @@ static void wait_in(struct fy_sync *sync, uint64_t offset, uint64_t who, uint32_
 	if (*seat == FY_NO_SEAT)
 		return;
 	fy_seat_begin(sync, *seat, fy_now());
-	fy_seat_set(sync, *seat, offset, FY_ROLE_UNITS_WAITS);
+	fy_seat_set(sync, *seat, offset, FY_SEAT_UNITS_WAITS);
 }
 
 int fy_units_take(struct fy_sync *sync, struct fy_semaphore_shm *semaphore, uint64_t who,
