@@ -146,8 +146,8 @@ int ferry_sync_list(ferry_segment *segment, struct ferry_sync_entry *ret_entries
 		return r;
 	for (uint32_t i = 0; i < FY_KNOWN; i++)
 		/* RELAXED(what it leads to is checked) */
-		add_known(&list, atomic_load_explicit(&segment->sync.shm->known[i],
-						      memory_order_relaxed));
+		add_known(&list,
+			  atomic_load_explicit(&segment->sync.shm->known[i], memory_order_relaxed));
 	uint32_t seats = fy_seats_used(&segment->sync);
 	for (uint32_t i = 0; i < seats; i++)
 		add_seat(&list, i);

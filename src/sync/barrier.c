@@ -96,8 +96,7 @@ static void begin_anew(struct fy_sync *sync, struct fy_barrier_shm *barrier, uin
 	(void)fy_barrier_reset(sync, barrier);
 }
 
-int fy_barrier_join(struct fy_sync *sync, struct fy_thread *thread,
-		    struct fy_barrier_shm *barrier)
+int fy_barrier_join(struct fy_sync *sync, struct fy_thread *thread, struct fy_barrier_shm *barrier)
 {
 	if (fy_thread_find(thread, barrier))
 		return 0;
@@ -112,8 +111,7 @@ int fy_barrier_join(struct fy_sync *sync, struct fy_thread *thread,
 	return 0;
 }
 
-int fy_barrier_leave(struct fy_sync *sync, struct fy_thread *thread,
-		     struct fy_barrier_shm *barrier)
+int fy_barrier_leave(struct fy_sync *sync, struct fy_thread *thread, struct fy_barrier_shm *barrier)
 {
 	struct fy_hold *hold = fy_thread_find(thread, barrier);
 
@@ -136,7 +134,8 @@ static int arrive(struct fy_barrier_shm *barrier, uint64_t *ret_before)
 			return -FERRY_ECORRUPT;
 		uint64_t next = arrived < barrier->parties
 				    ? word + 1
-				    : (word & RESET_MASK) | ((word >> ROUND_SHIFT) + 1) << ROUND_SHIFT;
+				    : (word & RESET_MASK) | ((word >> ROUND_SHIFT) + 1)
+								<< ROUND_SHIFT;
 		if (!swap(barrier, word, next))
 			continue;
 		*ret_before = word;
@@ -176,8 +175,7 @@ static int await_others(struct fy_sync *sync, struct fy_barrier_shm *barrier, ui
 	int r;
 
 	while ((r = has_passed(before, load(barrier))) == -EAGAIN) {
-		if (rest.look &&
-		    count(sync, fy_sync_offset(sync, barrier), seat, 0).dead > 0)
+		if (rest.look && count(sync, fy_sync_offset(sync, barrier), seat, 0).dead > 0)
 			break_it(barrier);
 		else if ((r = fy_rest(&rest)) < 0)
 			return withdraw(barrier, before, r);
@@ -187,8 +185,8 @@ static int await_others(struct fy_sync *sync, struct fy_barrier_shm *barrier, ui
 	return r;
 }
 
-int fy_barrier_wait(struct fy_sync *sync, struct fy_thread *thread,
-		    struct fy_barrier_shm *barrier, ferry_deadline deadline)
+int fy_barrier_wait(struct fy_sync *sync, struct fy_thread *thread, struct fy_barrier_shm *barrier,
+		    ferry_deadline deadline)
 {
 	uint64_t before;
 	int r = fy_barrier_join(sync, thread, barrier);

@@ -87,10 +87,9 @@ int fy_condition_signal(struct fy_sync *sync, struct fy_condition_shm *condition
 	int woken = all ? signal_all(sync, offset) : signal_one(sync, offset);
 	if (woken == 0)
 		/* SYNC(condition.waiting) acq_rel: fails if anybody announced himself since. */
-		(void)atomic_compare_exchange_strong_explicit(&condition->waiting, &seen,
-							      seen & ~UINT64_C(1),
-							      memory_order_seq_cst,
-							      memory_order_seq_cst);
+		(void)atomic_compare_exchange_strong_explicit(
+		    &condition->waiting, &seen, seen & ~UINT64_C(1), memory_order_seq_cst,
+		    memory_order_seq_cst);
 	return woken;
 }
 

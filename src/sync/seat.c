@@ -95,9 +95,9 @@ int fy_seat_move(struct fy_sync *sync, const struct fy_seat *seat, enum fy_seat_
 	uint64_t from = seat->what;
 
 	/* SYNC(seat.what) acq_rel: pairs with fy_seat_read() and itself. */
-	return atomic_compare_exchange_strong_explicit(
-	    &fy_seat_at(sync, seat->i)->what, &from, fy_seat_what(seat->offset, to, seat->who),
-	    memory_order_seq_cst, memory_order_seq_cst);
+	return atomic_compare_exchange_strong_explicit(&fy_seat_at(sync, seat->i)->what, &from,
+						       fy_seat_what(seat->offset, to, seat->who),
+						       memory_order_seq_cst, memory_order_seq_cst);
 }
 
 int fy_seat_read(const struct fy_sync *sync, uint32_t i, struct fy_seat *ret_seat)

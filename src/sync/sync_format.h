@@ -12,7 +12,7 @@
 
 /* ---- who: a thread of one incarnation of a member ---- */
 
-#define FY_WHO_SLOT        4u /* slot + 1, 12 bits; 0 = nobody */
+#define FY_WHO_SLOT        4u  /* slot + 1, 12 bits; 0 = nobody */
 #define FY_WHO_THREAD      16u /* thread id, 22 bits; 0 = the member as a whole */
 #define FY_WHO_INCARNATION 38u /* the lowest 26 bits of it */
 #define FY_WHO_MARKS       UINT64_C(15)
@@ -85,8 +85,8 @@ struct fy_rwlock_shm {
 
 struct fy_semaphore_shm {
 	alignas(FY_LINE) _Atomic uint32_t magic;
-	uint32_t give_back;    /* 1: units of the dead come back */
-	_Atomic uint64_t word; /* value, and with give_back the step in progress */
+	uint32_t give_back;      /* 1: units of the dead come back */
+	_Atomic uint64_t word;   /* value, and with give_back the step in progress */
 	_Atomic uint32_t posted; /* bell */
 };
 
@@ -99,7 +99,7 @@ struct fy_condition_shm {
 struct fy_barrier_shm {
 	alignas(FY_LINE) _Atomic uint32_t magic;
 	uint32_t parties;
-	_Atomic uint64_t word; /* round, resets, broken, arrived */
+	_Atomic uint64_t word;   /* round, resets, broken, arrived */
 	_Atomic uint32_t passed; /* bell */
 };
 
@@ -159,9 +159,9 @@ enum fy_seat_role {
 
 struct fy_seat_shm {
 	alignas(FY_LINE) _Atomic uint64_t who; /* 0 = free */
-	_Atomic uint64_t what;                 /* line << 26 | fold of who << 6 | role; 0 = nothing */
-	_Atomic uint64_t since;                /* CLOCK_MONOTONIC ns */
-	_Atomic uint64_t units;                /* steps << 32 | units held (give_back) */
+	_Atomic uint64_t what;  /* line << 26 | fold of who << 6 | role; 0 = nothing */
+	_Atomic uint64_t since; /* CLOCK_MONOTONIC ns */
+	_Atomic uint64_t units; /* steps << 32 | units held (give_back) */
 	_Atomic uint32_t ticket;
 	_Atomic uint32_t bell;
 };

@@ -12,9 +12,9 @@
 
 #include "rest.h"
 
-/* The word: value (bits 0 to 30), and the step that is in progress: on which seat, what, and whether
- * the seat has seen an odd number of steps before. In a semaphore with give_back the rest counts
- * changes, so that no word comes back soon. */
+/* The word: value (bits 0 to 30), and the step that is in progress: on which seat, what, and
+ * whether the seat has seen an odd number of steps before. In a semaphore with give_back the rest
+ * counts changes, so that no word comes back soon. */
 #define SEAT_SHIFT  31u /* seat + 1, 11 bits; 0 = no step in progress */
 #define KIND_SHIFT  42u /* enum kind */
 #define ODD_SHIFT   44u
@@ -191,8 +191,9 @@ static int try_taking(struct fy_sync *sync, struct fy_semaphore_shm *semaphore, 
 			return r;
 		if (value_of(word) == 0)
 			return -EAGAIN;
-		if (seat == FY_NO_SEAT ? swap(semaphore, word, word - 1)
-				       : step(sync, semaphore, word, value_of(word) - 1, seat, TAKE))
+		if (seat == FY_NO_SEAT
+			? swap(semaphore, word, word - 1)
+			: step(sync, semaphore, word, value_of(word) - 1, seat, TAKE))
 			return 0;
 	}
 }

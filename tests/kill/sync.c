@@ -201,8 +201,7 @@ int dig_meet(struct digger *d, ferry_deadline deadline)
 	int r;
 
 	ATTACKED(r = ferry_barrier_wait(d->segment, &d->pit->barrier, deadline));
-	if (r == -EOWNERDEAD &&
-	    (atomic_load(&d->tale->dead) || atomic_load(&d->tale->may_reset)))
+	if (r == -EOWNERDEAD && (atomic_load(&d->tale->dead) || atomic_load(&d->tale->may_reset)))
 		return atomic_fetch_add(&d->tale->missed, 1), 0;
 	return expected(d, "barrier wait", r);
 }

@@ -54,7 +54,7 @@ struct digger {
 struct pit_setup {
 	void (*survivor)(struct digger *survivor); /* has done this before anybody sleeps */
 	void (*sleep[2])(struct digger *sleeper, ferry_deadline deadline); /* by kind */
-	bool resets; /* the barrier */
+	bool resets;                                                       /* the barrier */
 };
 
 static inline const struct pit_setup *pit_setup(const struct operation *operation)

@@ -18,7 +18,7 @@ static ferry_deadline patience(op *o)
 #define ACT(name, statement)                                                                       \
 	static void name(void *a, op *o UNUSED)                                                    \
 	{                                                                                          \
-		struct digger *d UNUSED = a;                                                      \
+		struct digger *d UNUSED = a;                                                       \
 		statement;                                                                         \
 	}
 
@@ -148,7 +148,10 @@ static setup meeting = { .sleep = { sleep_meet } };
 static setup resetting = { .sleep = { sleep_meet }, .resets = true };
 static setup onces = { .sleep = { sleep_once } };
 
-#define OP(n, w, ...) { .name = (n), .what = (w), __VA_ARGS__ }
+#define OP(n, w, ...)                                                                              \
+	{                                                                                          \
+		.name = (n), .what = (w), __VA_ARGS__                                              \
+	}
 
 const struct operation sync_operations[] = {
 	OP("lock-turn", "take a free lock and give it back", .act = lock_turn),
@@ -186,11 +189,10 @@ const struct operation sync_operations[] = {
 	OP("units-turn", "take a unit and give it back", .act = units_turn),
 	OP("units-post-wakes", "give back a unit that others wait for", .with = &units,
 	   .sleepers = { 2 }, .prepare = units_take_both, .act = units_give),
-	OP("units-wait-sleeps", "sleep until there is a unit", .with = &units_held,
-	   .wait_ms = 1000, .sleepers = { 1 }, .act = units_turn, .rouse = give_unit),
+	OP("units-wait-sleeps", "sleep until there is a unit", .with = &units_held, .wait_ms = 1000,
+	   .sleepers = { 1 }, .act = units_turn, .rouse = give_unit),
 	OP("units-after-death", "take a unit that a dead member had", .with = &units,
-	   .wait_ms = 1000, .first = units_take_both, .first_act = units_again,
-	   .act = units_turn),
+	   .wait_ms = 1000, .first = units_take_both, .first_act = units_again, .act = units_turn),
 	OP("units-close-held", "close the handle with units in hand", .with = &units,
 	   .sleepers = { 1 }, .prepare = units_take_both, .act = close_it),
 	OP("condition-signal", "signal one who waits", .with = &said, .sleepers = { 2 },
@@ -208,7 +210,7 @@ const struct operation sync_operations[] = {
 	OP("barrier-reset", "reset a barrier that another waits in", .with = &resetting,
 	   .sleepers = { 1 }, .act = meet_reset),
 	OP("once-turn", "do it once", .with = &onces, .act = once_turn),
-	OP("once-after-death", "do it after another died half-way", .with = &onces,
-	   .wait_ms = 1000, .first = once_half, .first_act = once_again, .act = once_turn),
+	OP("once-after-death", "do it after another died half-way", .with = &onces, .wait_ms = 1000,
+	   .first = once_half, .first_act = once_again, .act = once_turn),
 	{ .name = NULL },
 };

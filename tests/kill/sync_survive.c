@@ -110,8 +110,8 @@ static void settle(struct scene *scene)
 /* A barrier whose sleeper nobody can come to any more, since nobody who died had joined. */
 static void meet_the_lonely(struct scene *scene)
 {
-	if (scene->operation->act && scene_all_unfinished(scene) &&
-	    scene_victim_is_over(scene) && !scene->operation->prepare)
+	if (scene->operation->act && scene_all_unfinished(scene) && scene_victim_is_over(scene) &&
+	    !scene->operation->prepare)
 		ferry_barrier_reset(survivor(scene)->segment, &survivor(scene)->pit->barrier);
 }
 
