@@ -111,7 +111,8 @@ proctype reader(byte me) {
 look:
 		if
 		:: STEP(seat[me] == granted -> seat[me] = holds); goto in
-		:: STEP(seat[me] == waits && gate == 0 -> seat[me] = holds)
+		:: STEP(seat[me] == waits && gate == 0 -> skip);
+			STEP(if :: seat[me] == waits -> seat[me] = holds :: else -> seat[me] = holds; goto in fi)
 		:: STEP(seat[me] == waits && gate != 0 && (DEAD(gate - 1) || core == 0 && inconsistent) -> seat[me] = nothing);
 			goto repair
 		fi;

@@ -4,10 +4,10 @@
  * Barriers: nobody goes on before all have arrived; and if one cannot arrive any more, nobody waits
  * for it in vain.
  *
- * A thread takes part from its first wait (or from ferry_barrier_join(), which covers the time before
- * that) until ferry_barrier_leave(). If it dies in between, the barrier is broken: those who wait,
- * and those who come, get -EOWNERDEAD, until ferry_barrier_reset(). Where all who took part have
- * gone, the next one to come finds a fresh barrier.
+ * A thread takes part from its first wait (or from ferry_barrier_join(), which covers the time
+ * before that) until ferry_barrier_leave(). If it dies in between, the barrier is broken: those who
+ * wait, and those who come, get -EOWNERDEAD, until ferry_barrier_reset(). Where all who took part
+ * have gone, the next one to come finds a fresh barrier.
  *
  * What ferry/sync.h says about threads, fork and errors holds here.
  */
@@ -39,7 +39,8 @@ FERRY_API int ferry_barrier_init(ferry_segment *segment, ferry_barrier *barrier,
  *
  * @retval 0                   All have arrived.
  * @retval FERRY_BARRIER_LAST  (1) The same; exactly one of them gets this.
- * @retval -ETIMEDOUT          Not all arrived until the deadline; the caller has not arrived either.
+ * @retval -ETIMEDOUT          Not all arrived until the deadline; the caller has not arrived
+ * either.
  * @retval -EAGAIN             Others are missing, and deadline is FERRY_NOW.
  * @retval -EOWNERDEAD         A participant died, or the barrier was reset meanwhile.
  * @retval -ENOLCK             1024 threads take part, share or wait in this segment already.

@@ -31,8 +31,8 @@ FERRY_API int ferry_condition_init(ferry_segment *segment, ferry_condition *cond
  * Give up the lock and wait, in one step as seen by who signals; then take the lock again, however
  * long that takes.
  *
- * @param lock  The calling thread has it, repaired if an owner died. All who wait for a condition at
- *              the same time use the same lock.
+ * @param lock  The calling thread has it, repaired if an owner died. All who wait for a condition
+ * at the same time use the same lock.
  *
  * @retval 0                 Signalled, or woken for nothing; the lock is the caller's.
  * @retval FERRY_OWNER_DIED  (1) The same, and an owner of the lock died meanwhile: repair.

@@ -3,8 +3,8 @@
  * @file ferry/lock.h
  * Locks: one at a time executes the critical section, whoever dies in it.
  *
- * If an owner dies, the next one gets the lock, is told so (FERRY_OWNER_DIED), repairs the data, and
- * says so with ferry_lock_repaired(). If it releases the lock without, nobody gets it any more
+ * If an owner dies, the next one gets the lock, is told so (FERRY_OWNER_DIED), repairs the data,
+ * and says so with ferry_lock_repaired(). If it releases the lock without, nobody gets it any more
  * (-ENOTRECOVERABLE), until it is initialized anew.
  *
  * Who waits is called in the order of coming. While the one who was called wakes up, others may go

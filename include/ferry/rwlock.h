@@ -41,8 +41,8 @@ FERRY_API int ferry_rwlock_read(ferry_segment *segment, ferry_rwlock *lock,
 				ferry_deadline deadline);
 
 /**
- * Take it for writing. 0; FERRY_OWNER_DIED: a writer died in it; -EDEADLK: the calling thread has it
- * already, for reading or writing; others as for ferry_lock_acquire(). Since: 0.2
+ * Take it for writing. 0; FERRY_OWNER_DIED: a writer died in it; -EDEADLK: the calling thread has
+ * it already, for reading or writing; others as for ferry_lock_acquire(). Since: 0.2
  */
 FERRY_API int ferry_rwlock_write(ferry_segment *segment, ferry_rwlock *lock,
 				 ferry_deadline deadline);

@@ -42,8 +42,8 @@ FERRY_API int ferry_semaphore_init(ferry_segment *segment, ferry_semaphore *sema
  * @retval 0           Taken.
  * @retval -EAGAIN     There is none, and deadline is FERRY_NOW.
  * @retval -ETIMEDOUT  There was none until the deadline.
- * @retval -ENOLCK     Only with FERRY_GIVE_BACK: no place to write down that the member has it (1024
- *                     in a segment).
+ * @retval -ENOLCK     Only with FERRY_GIVE_BACK: no place to write down that the member has it
+ * (1024 in a segment).
  * @retval and the errors of ferry/sync.h. Since: 0.2
  */
 FERRY_API int ferry_semaphore_wait(ferry_segment *segment, ferry_semaphore *semaphore,

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /**
  * @file ferry/sync.h
- * What ferry_lock, ferry_rwlock, ferry_semaphore, ferry_condition, ferry_barrier and ferry_once have
- * in common, and a look at who holds and who waits.
+ * What ferry_lock, ferry_rwlock, ferry_semaphore, ferry_condition, ferry_barrier and ferry_once
+ * have in common, and a look at who holds and who waits.
  *
  * Each is a struct of 64 bytes, aligned to 64, that the program places where it likes in the memory
  * of a segment, and initializes once. Nothing need be done when it is not used any more: its memory
@@ -67,9 +67,9 @@ struct ferry_sync_entry {
 	pid_t pid;       /**< of it, as its own PID namespace counts; 0: nobody */
 	pid_t thread;    /**< the thread's number there; 0: the member as a whole */
 	int alive;       /**< 0: dead, and nobody has noticed yet */
-	int64_t since;   /**< CLOCK_MONOTONIC ns; of a lock that nobody waits for it is not known: 0.
-			      Of one that is waited for: since then at least */
-	uint32_t units;  /**< of a semaphore: held; FERRY_SYNC_IDLE: its value */
+	int64_t since;  /**< CLOCK_MONOTONIC ns; of a lock that nobody waits for it is not known: 0.
+			     Of one that is waited for: since then at least */
+	uint32_t units; /**< of a semaphore: held; FERRY_SYNC_IDLE: its value */
 };
 
 /**
@@ -77,8 +77,8 @@ struct ferry_sync_entry {
  * nobody: works on a read-only handle, and while all others are stopped. It is not from one instant
  * while others work.
  *
- * The segment remembers 1024 of them, and 1024 who wait or share; those beyond work as well (sharing
- * needs a place: -ENOLCK), and are not listed.
+ * The segment remembers 1024 of them, and 1024 who wait or share; those beyond work as well
+ * (sharing needs a place: -ENOLCK), and are not listed.
  *
  * @param ret_entries Room for n; may be NULL if n is 0. Each primitive has one entry at least.
  * @return How many there are, which may be more than n; or -EIDRM, -FERRY_ECORRUPT, -EINVAL.

@@ -47,8 +47,8 @@ int ferry_barrier_wait(ferry_segment *segment, ferry_barrier *barrier, ferry_dea
 
 	if (r < 0)
 		return r;
-	return fy_segment_judge(
-	    segment, fy_barrier_wait(&segment->sync, thread, (void *)barrier, deadline));
+	return fy_segment_judge(segment,
+				fy_barrier_wait(&segment->sync, thread, (void *)barrier, deadline));
 }
 
 int ferry_barrier_join(ferry_segment *segment, ferry_barrier *barrier)

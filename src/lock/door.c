@@ -25,14 +25,14 @@ static void fill(void *memory, uint64_t at, struct fy_sync_shm *sync, const void
 
 const char *ferry_sync_kind_name(enum ferry_sync_kind kind)
 {
-	static const char *const names[] = { "unknown",	  "lock",      "rwlock", "semaphore",
+	static const char *const names[] = { "unknown",   "lock",    "rwlock", "semaphore",
 					     "condition", "barrier", "once" };
 
 	return kind >= FERRY_SYNC_LOCK && kind <= FERRY_SYNC_ONCE ? names[kind] : names[0];
 }
 
-static int check_kind(ferry_segment *segment, const struct fy_lock_shm *image,
-		      const char *location, struct ferry_why *why)
+static int check_kind(ferry_segment *segment, const struct fy_lock_shm *image, const char *location,
+		      struct ferry_why *why)
 {
 	/* RELAXED(it is there since the segment is) */
 	uint32_t wanted = atomic_load_explicit(&image->magic, memory_order_relaxed);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* door.h - the checks at the door of every call on a lock or the like, and the opening of one that is
- * alone at a location. */
+/* door.h - the checks at the door of every call on a lock or the like, and the opening of one that
+ * is alone at a location. */
 #ifndef FY_LOCK_DOOR_H
 #define FY_LOCK_DOOR_H
 

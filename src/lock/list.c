@@ -85,24 +85,24 @@ static void add_known(struct list *list, uint64_t offset)
 	add(list, &entry);
 }
 
-static enum ferry_sync_role role_of(enum fy_role role)
+static enum ferry_sync_role role_of(enum fy_seat_role role)
 {
 	switch (role) {
-	case FY_ROLE_READER_GRANTED:
-	case FY_ROLE_READER_HOLDS:
-	case FY_ROLE_UNITS_HELD:
+	case FY_SEAT_READER_GRANTED:
+	case FY_SEAT_READER_HOLDS:
+	case FY_SEAT_UNITS_HELD:
 		return FERRY_SYNC_SHARES;
-	case FY_ROLE_BARRIER_AWAY:
+	case FY_SEAT_BARRIER_AWAY:
 		return FERRY_SYNC_TAKES_PART;
-	case FY_ROLE_NONE:
-	case FY_ROLE_LOCK_WAITS:
-	case FY_ROLE_READER_WAITS:
-	case FY_ROLE_WRITER_WAITS:
-	case FY_ROLE_UNITS_WAITS:
-	case FY_ROLE_CONDITION_WAITS:
-	case FY_ROLE_CONDITION_SIGNALLED:
-	case FY_ROLE_CONDITION_ARRIVED:
-	case FY_ROLE_BARRIER_WAITS:
+	case FY_SEAT_NONE:
+	case FY_SEAT_LOCK_WAITS:
+	case FY_SEAT_READER_WAITS:
+	case FY_SEAT_WRITER_WAITS:
+	case FY_SEAT_UNITS_WAITS:
+	case FY_SEAT_CONDITION_WAITS:
+	case FY_SEAT_CONDITION_SIGNALLED:
+	case FY_SEAT_CONDITION_ARRIVED:
+	case FY_SEAT_BARRIER_WAITS:
 	default:
 		return FERRY_SYNC_WAITS;
 	}
@@ -124,7 +124,7 @@ static void add_seat(struct list *list, uint32_t i)
 	};
 	if (magic == 0)
 		return;
-	if (seat.role == FY_ROLE_UNITS_HELD) {
+	if (seat.role == FY_SEAT_UNITS_HELD) {
 		entry.units = fy_units_of(sync, i);
 		if (entry.units == 0)
 			return;
@@ -146,8 +146,8 @@ int ferry_sync_list(ferry_segment *segment, struct ferry_sync_entry *ret_entries
 		return r;
 	for (uint32_t i = 0; i < FY_KNOWN; i++)
 		/* RELAXED(what it leads to is checked) */
-		add_known(&list, atomic_load_explicit(&segment->sync.shm->known[i],
-						      memory_order_relaxed));
+		add_known(&list,
+			  atomic_load_explicit(&segment->sync.shm->known[i], memory_order_relaxed));
 	uint32_t seats = fy_seats_used(&segment->sync);
 	for (uint32_t i = 0; i < seats; i++)
 		add_seat(&list, i);

@@ -87,7 +87,8 @@ static void set_up_sync(struct ferry_segment *segment)
 
 	segment->sync.object = o;
 	o->tag = &segment->sync;
-	segment->sync.shm = (struct fy_sync_shm *)(void *)(o->base + o->body + segment->layout.sync);
+	segment->sync.shm =
+	    (struct fy_sync_shm *)(void *)(o->base + o->body + segment->layout.sync);
 	segment->sync.end = end_of_memory;
 	fy_spin_init(&segment->sync.spin, fy_spin_wish(0));
 }
@@ -143,8 +144,7 @@ static int check_wishes(struct ferry_segment *segment, const struct ferry_segmen
 
 /* Nothing is made of 0 bytes: then it must be there. */
 static int open_object(struct ferry_segment *segment, const char *location,
-		       const struct ferry_segment_options *o,
-		       const struct fy_segment_filling *more)
+		       const struct ferry_segment_options *o, const struct fy_segment_filling *more)
 {
 	struct filling filling = { .more = more };
 	uint32_t members = o->members ? o->members : DEFAULT_MEMBERS;

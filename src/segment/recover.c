@@ -6,8 +6,8 @@
  * a word that only the dead member could have left, made after seeing that it is still the dead
  * one's turn (docs/formats/object.md).
  */
-#include "../os/clock.h"
 #include "../sync/recover.h"
+#include "../os/clock.h"
 #include "arena.h"
 
 #define CARE_EVERY (10 * FY_MS)

@@ -73,7 +73,7 @@ static struct census count(struct fy_sync *sync, uint64_t offset, uint32_t excep
 	for (uint32_t i = 0; i < n; i++) {
 		struct fy_seat seat;
 		if (i == except || !fy_seat_read(sync, i, &seat) || seat.offset != offset ||
-		    (seat.role != FY_ROLE_BARRIER_AWAY && seat.role != FY_ROLE_BARRIER_WAITS))
+		    (seat.role != FY_SEAT_BARRIER_AWAY && seat.role != FY_SEAT_BARRIER_WAITS))
 			continue;
 		int dead = fy_who_is_dead(sync, seat.who);
 		census.alive += (uint32_t)!dead;
@@ -96,8 +96,7 @@ static void begin_anew(struct fy_sync *sync, struct fy_barrier_shm *barrier, uin
 	(void)fy_barrier_reset(sync, barrier);
 }
 
-int fy_barrier_join(struct fy_sync *sync, struct fy_thread *thread,
-		    struct fy_barrier_shm *barrier)
+int fy_barrier_join(struct fy_sync *sync, struct fy_thread *thread, struct fy_barrier_shm *barrier)
 {
 	if (fy_thread_find(thread, barrier))
 		return 0;
@@ -107,13 +106,12 @@ int fy_barrier_join(struct fy_sync *sync, struct fy_thread *thread,
 		return -ENOLCK;
 	begin_anew(sync, barrier, seat);
 	fy_seat_begin(sync, seat, fy_now());
-	fy_seat_set(sync, seat, fy_sync_offset(sync, barrier), FY_ROLE_BARRIER_AWAY);
+	fy_seat_set(sync, seat, fy_sync_offset(sync, barrier), FY_SEAT_BARRIER_AWAY);
 	fy_thread_hold(thread, sync, barrier, who, FY_PRIMITIVE_BARRIER, seat);
 	return 0;
 }
 
-int fy_barrier_leave(struct fy_sync *sync, struct fy_thread *thread,
-		     struct fy_barrier_shm *barrier)
+int fy_barrier_leave(struct fy_sync *sync, struct fy_thread *thread, struct fy_barrier_shm *barrier)
 {
 	struct fy_hold *hold = fy_thread_find(thread, barrier);
 
@@ -136,7 +134,8 @@ static int arrive(struct fy_barrier_shm *barrier, uint64_t *ret_before)
 			return -FERRY_ECORRUPT;
 		uint64_t next = arrived < barrier->parties
 				    ? word + 1
-				    : (word & RESET_MASK) | ((word >> ROUND_SHIFT) + 1) << ROUND_SHIFT;
+				    : (word & RESET_MASK) | ((word >> ROUND_SHIFT) + 1)
+								<< ROUND_SHIFT;
 		if (!swap(barrier, word, next))
 			continue;
 		*ret_before = word;
@@ -176,8 +175,7 @@ static int await_others(struct fy_sync *sync, struct fy_barrier_shm *barrier, ui
 	int r;
 
 	while ((r = has_passed(before, load(barrier))) == -EAGAIN) {
-		if (rest.look &&
-		    count(sync, fy_sync_offset(sync, barrier), seat, 0).dead > 0)
+		if (rest.look && count(sync, fy_sync_offset(sync, barrier), seat, 0).dead > 0)
 			break_it(barrier);
 		else if ((r = fy_rest(&rest)) < 0)
 			return withdraw(barrier, before, r);
@@ -187,8 +185,8 @@ static int await_others(struct fy_sync *sync, struct fy_barrier_shm *barrier, ui
 	return r;
 }
 
-int fy_barrier_wait(struct fy_sync *sync, struct fy_thread *thread,
-		    struct fy_barrier_shm *barrier, ferry_deadline deadline)
+int fy_barrier_wait(struct fy_sync *sync, struct fy_thread *thread, struct fy_barrier_shm *barrier,
+		    ferry_deadline deadline)
 {
 	uint64_t before;
 	int r = fy_barrier_join(sync, thread, barrier);
@@ -200,13 +198,13 @@ int fy_barrier_wait(struct fy_sync *sync, struct fy_thread *thread,
 		return -FERRY_ECORRUPT;
 	uint32_t seat = hold->seat;
 	fy_seat_begin(sync, seat, fy_now());
-	fy_seat_set(sync, seat, fy_sync_offset(sync, barrier), FY_ROLE_BARRIER_WAITS);
+	fy_seat_set(sync, seat, fy_sync_offset(sync, barrier), FY_SEAT_BARRIER_WAITS);
 	r = arrive(barrier, &before);
 	if (r == 1)
 		ring(barrier);
 	else if (r == 0)
 		r = await_others(sync, barrier, before, seat, deadline);
-	fy_seat_set(sync, seat, fy_sync_offset(sync, barrier), FY_ROLE_BARRIER_AWAY);
+	fy_seat_set(sync, seat, fy_sync_offset(sync, barrier), FY_SEAT_BARRIER_AWAY);
 	return r;
 }
 

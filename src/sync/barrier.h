@@ -9,12 +9,11 @@
 #include "seat.h"
 #include "thread.h"
 
-int fy_barrier_join(struct fy_sync *sync, struct fy_thread *thread,
-		    struct fy_barrier_shm *barrier);
+int fy_barrier_join(struct fy_sync *sync, struct fy_thread *thread, struct fy_barrier_shm *barrier);
 int fy_barrier_leave(struct fy_sync *sync, struct fy_thread *thread,
 		     struct fy_barrier_shm *barrier);
-int fy_barrier_wait(struct fy_sync *sync, struct fy_thread *thread,
-		    struct fy_barrier_shm *barrier, ferry_deadline deadline);
+int fy_barrier_wait(struct fy_sync *sync, struct fy_thread *thread, struct fy_barrier_shm *barrier,
+		    ferry_deadline deadline);
 int fy_barrier_reset(struct fy_sync *sync, struct fy_barrier_shm *barrier);
 
 /* A participant has died: if others wait, they need not. Its seat is free. */

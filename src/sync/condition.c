@@ -31,7 +31,7 @@ static int find_oldest(struct fy_sync *sync, uint64_t offset, struct fy_seat *re
 	for (uint32_t i = 0; i < n; i++) {
 		struct fy_seat seat;
 		if (!fy_seat_read(sync, i, &seat) || seat.offset != offset ||
-		    seat.role != FY_ROLE_CONDITION_WAITS)
+		    seat.role != FY_SEAT_CONDITION_WAITS)
 			continue;
 		/* RELAXED(only their order matters) */
 		uint32_t ticket =
@@ -50,7 +50,7 @@ static int signal_one(struct fy_sync *sync, uint64_t offset)
 	struct fy_seat seat;
 
 	while (find_oldest(sync, offset, &seat)) {
-		if (!fy_seat_move(sync, &seat, FY_ROLE_CONDITION_SIGNALLED))
+		if (!fy_seat_move(sync, &seat, FY_SEAT_CONDITION_SIGNALLED))
 			continue;
 		fy_bell_word_ring(&fy_seat_at(sync, seat.i)->bell, FY_BELL_ALL);
 		return 1;
@@ -66,8 +66,8 @@ static int signal_all(struct fy_sync *sync, uint64_t offset)
 	for (uint32_t i = 0; i < n; i++) {
 		struct fy_seat seat;
 		if (!fy_seat_read(sync, i, &seat) || seat.offset != offset ||
-		    seat.role != FY_ROLE_CONDITION_WAITS ||
-		    !fy_seat_move(sync, &seat, FY_ROLE_CONDITION_SIGNALLED))
+		    seat.role != FY_SEAT_CONDITION_WAITS ||
+		    !fy_seat_move(sync, &seat, FY_SEAT_CONDITION_SIGNALLED))
 			continue;
 		fy_bell_word_ring(&fy_seat_at(sync, i)->bell, FY_BELL_ALL);
 		woken++;
@@ -87,10 +87,9 @@ int fy_condition_signal(struct fy_sync *sync, struct fy_condition_shm *condition
 	int woken = all ? signal_all(sync, offset) : signal_one(sync, offset);
 	if (woken == 0)
 		/* SYNC(condition.waiting) acq_rel: fails if anybody announced himself since. */
-		(void)atomic_compare_exchange_strong_explicit(&condition->waiting, &seen,
-							      seen & ~UINT64_C(1),
-							      memory_order_seq_cst,
-							      memory_order_seq_cst);
+		(void)atomic_compare_exchange_strong_explicit(
+		    &condition->waiting, &seen, seen & ~UINT64_C(1), memory_order_seq_cst,
+		    memory_order_seq_cst);
 	return woken;
 }
 
@@ -110,11 +109,11 @@ static void look_after(struct fy_sync *sync, uint64_t offset, const struct fy_lo
 	for (uint32_t i = 0; i < n; i++) {
 		struct fy_seat seat;
 		if (!fy_seat_read(sync, i, &seat) || seat.offset != offset ||
-		    (seat.role != FY_ROLE_CONDITION_SIGNALLED &&
-		     seat.role != FY_ROLE_CONDITION_ARRIVED))
+		    (seat.role != FY_SEAT_CONDITION_SIGNALLED &&
+		     seat.role != FY_SEAT_CONDITION_ARRIVED))
 			continue;
 		int late = fy_is_stale(fy_seat_since(sync, i), fy_now()) &&
-			   (seat.role == FY_ROLE_CONDITION_SIGNALLED ||
+			   (seat.role == FY_SEAT_CONDITION_SIGNALLED ||
 			    fy_core_owner(fy_core_load(&lock->core)) == 0);
 		if (fy_who_is_dead(sync, seat.who))
 			fy_condition_pass_on(sync, &seat);
@@ -130,14 +129,14 @@ static int try_arriving(struct fy_sync *sync, uint32_t i, const struct fy_lock_s
 
 	if (!fy_seat_read(sync, i, &seat))
 		return -FERRY_ECORRUPT;
-	if (look && seat.role == FY_ROLE_CONDITION_WAITS) {
+	if (look && seat.role == FY_SEAT_CONDITION_WAITS) {
 		look_after(sync, seat.offset, lock);
 		(void)fy_seat_read(sync, i, &seat);
 	}
-	if (seat.role == FY_ROLE_CONDITION_WAITS)
+	if (seat.role == FY_SEAT_CONDITION_WAITS)
 		return -EAGAIN;
 	fy_seat_begin(sync, i, fy_now());
-	return fy_seat_move(sync, &seat, FY_ROLE_CONDITION_ARRIVED) ? 0 : -FERRY_ECORRUPT;
+	return fy_seat_move(sync, &seat, FY_SEAT_CONDITION_ARRIVED) ? 0 : -FERRY_ECORRUPT;
 }
 
 /* We go without a signal; if we have got one meanwhile, with it. */
@@ -147,8 +146,8 @@ static int leave_off(struct fy_sync *sync, uint32_t i, int r)
 
 	if (!fy_seat_read(sync, i, &seat))
 		return -FERRY_ECORRUPT;
-	if (seat.role == FY_ROLE_CONDITION_WAITS &&
-	    fy_seat_move(sync, &seat, FY_ROLE_CONDITION_ARRIVED))
+	if (seat.role == FY_SEAT_CONDITION_WAITS &&
+	    fy_seat_move(sync, &seat, FY_SEAT_CONDITION_ARRIVED))
 		return r;
 	return 0;
 }
@@ -188,7 +187,7 @@ static uint32_t sit_down(struct fy_sync *sync, struct fy_condition_shm *conditio
 	/* RELAXED(published with what the seat is for) */
 	atomic_store_explicit(&fy_seat_at(sync, i)->ticket, ticket, memory_order_relaxed);
 	fy_seat_begin(sync, i, fy_now());
-	fy_seat_set(sync, i, fy_sync_offset(sync, condition), FY_ROLE_CONDITION_WAITS);
+	fy_seat_set(sync, i, fy_sync_offset(sync, condition), FY_SEAT_CONDITION_WAITS);
 	announce(condition);
 	return i;
 }

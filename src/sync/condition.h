@@ -10,7 +10,8 @@
 #include "seat.h"
 
 /* Give up the lock, wait, and take it again. 0: a signal, or nothing; 1: and an owner of the lock
- * died; -ETIMEDOUT, -EINTR: the lock is ours as well; -EPERM, and after a wait: others: it is not. */
+ * died; -ETIMEDOUT, -EINTR: the lock is ours as well; -EPERM, and after a wait: others: it is not.
+ */
 int fy_condition_wait(struct fy_sync *sync, struct fy_condition_shm *condition,
 		      struct fy_lock_shm *lock, uint64_t who, ferry_deadline deadline);
 

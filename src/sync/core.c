@@ -10,10 +10,10 @@
 #include "../os/pause.h"
 #include "seat.h"
 
-#define BARGES       1024u          /* turns that newcomers take before one who was called */
-#define LOSSES       4u             /* rounds that a waiter loses before it shuts the door ... */
-#define PATIENCE     FY_MS          /* ... or this long, whichever is first */
-#define PAUSES_MOST  64u            /* between two looks at the lock while spinning */
+#define BARGES      1024u /* turns that newcomers take before one who was called */
+#define LOSSES      4u    /* rounds that a waiter loses before it shuts the door ... */
+#define PATIENCE    FY_MS /* ... or this long, whichever is first */
+#define PAUSES_MOST 64u   /* between two looks at the lock while spinning */
 
 enum phase { NEW, SPINNING, WAITING };
 
@@ -167,8 +167,7 @@ static uint64_t word_of_ours(const struct fy_core_call *call, uint64_t w, uint64
 
 	if (call->slept)
 		return word | FY_CORE_WAITERS;
-	return word | (w & FY_CORE_CALLED) |
-	       (call_is_stale(call->core) ? 0 : w & FY_CORE_DOOR);
+	return word | (w & FY_CORE_CALLED) | (call_is_stale(call->core) ? 0 : w & FY_CORE_DOOR);
 }
 
 static void note_ours(const struct fy_core_call *call)
@@ -215,8 +214,7 @@ static int last_look(struct fy_core_call *call)
 /* 0: it would not pay. */
 static int start_spinning(struct fy_core_call *call, int64_t now)
 {
-	int64_t budget =
-	    fy_spin_budget(&call->sync->spin, hint(&call->core->cpu) == fy_cpu() + 1);
+	int64_t budget = fy_spin_budget(&call->sync->spin, hint(&call->core->cpu) == fy_cpu() + 1);
 
 	if (budget == 0)
 		return 0;
@@ -237,7 +235,7 @@ static void start_waiting(struct fy_core_call *call, int64_t now)
 	if (call->seat == FY_NO_SEAT)
 		return;
 	fy_seat_begin(call->sync, call->seat, now);
-	fy_seat_set(call->sync, call->seat, call->offset, FY_ROLE_LOCK_WAITS);
+	fy_seat_set(call->sync, call->seat, call->offset, FY_SEAT_LOCK_WAITS);
 }
 
 /* The word to sleep on. Who was called and came too late answers the call by shutting the door, if
@@ -265,8 +263,8 @@ static int64_t nap_end(const struct fy_core_call *call, uint64_t want, int64_t n
 	uint32_t before = call->ticket - hint(&call->core->called);
 	uint32_t all = hint(&call->core->tickets) - hint(&call->core->called);
 	/* A broken counter shall not make the naps long. */
-	int64_t until = all > FY_SEATS || before > all ? fy_nap_end(now, 0, 1)
-						       : fy_nap_end(now, before, all);
+	int64_t until =
+	    all > FY_SEATS || before > all ? fy_nap_end(now, 0, 1) : fy_nap_end(now, before, all);
 
 	/* A call that nobody answers is soon stale; a free lock is not left to lie. */
 	if (((want & FY_CORE_CALLED) || fy_core_owner(want) == 0) && until > now + FY_STALE)

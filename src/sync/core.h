@@ -21,16 +21,16 @@ struct fy_core_call {
 	uint64_t who;
 	uint64_t offset; /* of the primitive, for those who look */
 	ferry_deadline deadline;
-	int64_t began;  /* when we first had to wait */
+	int64_t began; /* when we first had to wait */
 	int64_t spin_until;
 	uint32_t phase;
 	uint32_t pauses;
 	uint32_t ticket;
 	uint32_t seat;
-	uint32_t lost;   /* how often we were called and came too late */
-	int summoned;    /* we were called */
-	int slept;       /* so others may be asleep whom nobody else knows of */
-	int ask;         /* find out whether the owner lives */
+	uint32_t lost; /* how often we were called and came too late */
+	int summoned;  /* we were called */
+	int slept;     /* so others may be asleep whom nobody else knows of */
+	int ask;       /* find out whether the owner lives */
 };
 
 /* 0; 1 (FERRY_OWNER_DIED): ours, and an owner died in it; -EAGAIN, -ETIMEDOUT, -EINTR, -EDEADLK,

@@ -17,12 +17,12 @@
 
 static void bury(struct fy_sync *sync, const struct fy_seat *seat)
 {
-	if (seat->role == FY_ROLE_UNITS_HELD)
+	if (seat->role == FY_SEAT_UNITS_HELD)
 		fy_units_recover(sync, seat);
-	else if (seat->role == FY_ROLE_CONDITION_SIGNALLED ||
-		 seat->role == FY_ROLE_CONDITION_ARRIVED)
+	else if (seat->role == FY_SEAT_CONDITION_SIGNALLED ||
+		 seat->role == FY_SEAT_CONDITION_ARRIVED)
 		fy_condition_pass_on(sync, seat);
-	else if (seat->role == FY_ROLE_BARRIER_AWAY || seat->role == FY_ROLE_BARRIER_WAITS)
+	else if (seat->role == FY_SEAT_BARRIER_AWAY || seat->role == FY_SEAT_BARRIER_WAITS)
 		fy_barrier_bury(sync, seat);
 	else
 		fy_seat_clear(sync, seat);

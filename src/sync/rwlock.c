@@ -56,8 +56,8 @@ static int try_reading(struct fy_sync *sync, struct fy_rwlock_shm *lock, uint32_
 
 	if (!fy_seat_read(sync, i, &seat))
 		return -FERRY_ECORRUPT;
-	if (seat.role == FY_ROLE_READER_GRANTED)
-		return fy_seat_move(sync, &seat, FY_ROLE_READER_HOLDS) ? 0 : -EAGAIN;
+	if (seat.role == FY_SEAT_READER_GRANTED)
+		return fy_seat_move(sync, &seat, FY_SEAT_READER_HOLDS) ? 0 : -EAGAIN;
 	uint64_t w = fy_core_load(&lock->core);
 	if (w == FY_CORE_LOST)
 		return -ENOTRECOVERABLE;
@@ -66,12 +66,12 @@ static int try_reading(struct fy_sync *sync, struct fy_rwlock_shm *lock, uint32_
 		return WRITER_DIED;
 	if (keeper != 0)
 		return look && gate_of_the_dead(sync, lock, keeper) ? WRITER_DIED : -EAGAIN;
-	if (!fy_seat_move(sync, &seat, FY_ROLE_READER_HOLDS))
+	if (!fy_seat_move(sync, &seat, FY_SEAT_READER_HOLDS))
 		return -EAGAIN; /* granted just now */
 	if (gate(lock) == 0)
 		return 0;
 	/* A writer was faster. He may have taken us for a reader, and sleep. */
-	fy_seat_set(sync, i, seat.offset, FY_ROLE_READER_WAITS);
+	fy_seat_set(sync, i, seat.offset, FY_SEAT_READER_WAITS);
 	fy_bell_word_ring(&lock->departed, FY_BELL_ALL);
 	return -EAGAIN;
 }
@@ -83,7 +83,7 @@ static int read_in_seat(struct fy_sync *sync, struct fy_rwlock_shm *lock, uint32
 	int r;
 
 	fy_seat_begin(sync, seat, fy_now_coarse());
-	fy_seat_set(sync, seat, fy_sync_offset(sync, lock), FY_ROLE_READER_WAITS);
+	fy_seat_set(sync, seat, fy_sync_offset(sync, lock), FY_SEAT_READER_WAITS);
 	while ((r = try_reading(sync, lock, seat, rest.look)) == -EAGAIN &&
 	       (r = fy_rest(&rest)) == 0)
 		;
@@ -143,10 +143,10 @@ int fy_rwlock_read(struct fy_sync *sync, struct fy_thread *thread, struct fy_rwl
 static int grant(struct fy_sync *sync, const struct fy_seat *seat, int how)
 {
 	(void)how;
-	if (seat->role != FY_ROLE_READER_WAITS)
+	if (seat->role != FY_SEAT_READER_WAITS)
 		return 0;
 	fy_seat_begin(sync, seat->i, fy_now_coarse());
-	return fy_seat_move(sync, seat, FY_ROLE_READER_GRANTED);
+	return fy_seat_move(sync, seat, FY_SEAT_READER_GRANTED);
 }
 
 /* Let in the readers who wait, before any other writer. */
@@ -161,13 +161,13 @@ static void open_gate(struct fy_sync *sync, struct fy_rwlock_shm *lock)
  * do not come, do not count. */
 static int is_inside(struct fy_sync *sync, const struct fy_seat *seat, int look)
 {
-	if (seat->role != FY_ROLE_READER_HOLDS && seat->role != FY_ROLE_READER_GRANTED)
+	if (seat->role != FY_SEAT_READER_HOLDS && seat->role != FY_SEAT_READER_GRANTED)
 		return 0;
 	if (look && fy_who_is_dead(sync, seat->who))
 		return 0;
-	if (look && seat->role == FY_ROLE_READER_GRANTED &&
+	if (look && seat->role == FY_SEAT_READER_GRANTED &&
 	    fy_is_stale(fy_seat_since(sync, seat->i), fy_now_coarse()))
-		return !fy_seat_move(sync, seat, FY_ROLE_READER_WAITS);
+		return !fy_seat_move(sync, seat, FY_SEAT_READER_WAITS);
 	return 1;
 }
 
@@ -181,7 +181,7 @@ static int drain(struct fy_sync *sync, struct fy_rwlock_shm *lock, uint32_t seat
 	while (each_seat(sync, lock, is_inside, rest.look) != 0) {
 		if (seat != FY_NO_SEAT && !rest.slept) {
 			fy_seat_begin(sync, seat, fy_now());
-			fy_seat_set(sync, seat, fy_sync_offset(sync, lock), FY_ROLE_WRITER_WAITS);
+			fy_seat_set(sync, seat, fy_sync_offset(sync, lock), FY_SEAT_WRITER_WAITS);
 		}
 		r = fy_rest(&rest);
 		if (r < 0)
@@ -236,8 +236,8 @@ int fy_rwlock_leave_writing(struct fy_sync *sync, struct fy_rwlock_shm *lock, ui
 	/* Nobody may read what was not repaired: the gate stays shut. */
 	if (!died && !(w & FY_CORE_DIED))
 		open_gate(sync, lock);
-	int r = died ? fy_core_release_slow(&lock->core, who, 1)
-		     : fy_core_release(&lock->core, who);
+	int r =
+	    died ? fy_core_release_slow(&lock->core, who, 1) : fy_core_release(&lock->core, who);
 	if (died || (w & FY_CORE_DIED))
 		fy_bell_word_ring(&lock->opened, FY_BELL_ALL);
 	return r;

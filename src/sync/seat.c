@@ -69,7 +69,7 @@ uint32_t fy_seat_take(struct fy_sync *sync, uint64_t who)
 	return i;
 }
 
-void fy_seat_set(struct fy_sync *sync, uint32_t i, uint64_t offset, enum fy_role role)
+void fy_seat_set(struct fy_sync *sync, uint32_t i, uint64_t offset, enum fy_seat_role role)
 {
 	uint64_t what = fy_seat_what(offset, role, load_who(sync, i));
 
@@ -90,14 +90,14 @@ void fy_seat_leave(struct fy_sync *sync, uint32_t i)
 	atomic_store_explicit(&seat->who, 0, memory_order_release);
 }
 
-int fy_seat_move(struct fy_sync *sync, const struct fy_seat *seat, enum fy_role to)
+int fy_seat_move(struct fy_sync *sync, const struct fy_seat *seat, enum fy_seat_role to)
 {
 	uint64_t from = seat->what;
 
 	/* SYNC(seat.what) acq_rel: pairs with fy_seat_read() and itself. */
-	return atomic_compare_exchange_strong_explicit(
-	    &fy_seat_at(sync, seat->i)->what, &from, fy_seat_what(seat->offset, to, seat->who),
-	    memory_order_seq_cst, memory_order_seq_cst);
+	return atomic_compare_exchange_strong_explicit(&fy_seat_at(sync, seat->i)->what, &from,
+						       fy_seat_what(seat->offset, to, seat->who),
+						       memory_order_seq_cst, memory_order_seq_cst);
 }
 
 int fy_seat_read(const struct fy_sync *sync, uint32_t i, struct fy_seat *ret_seat)
@@ -112,7 +112,7 @@ int fy_seat_read(const struct fy_sync *sync, uint32_t i, struct fy_seat *ret_sea
 	seat.what = atomic_load_explicit(&fy_seat_at(sync, i)->what, memory_order_seq_cst);
 	seat.role = fy_seat_role(seat.what);
 	seat.offset = fy_seat_offset(seat.what);
-	if (seat.role == FY_ROLE_NONE || seat.role > FY_ROLE_LAST ||
+	if (seat.role == FY_SEAT_NONE || seat.role > FY_SEAT_LAST ||
 	    seat.what != fy_seat_what(seat.offset, seat.role, seat.who))
 		return 0;
 	*ret_seat = seat;

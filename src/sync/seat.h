@@ -13,16 +13,16 @@
 
 /* The word that says what a seat is for. The fold of its owner in it tells a word that an earlier
  * owner left from one of this owner's. */
-static inline uint64_t fy_seat_what(uint64_t offset, enum fy_role role, uint64_t who)
+static inline uint64_t fy_seat_what(uint64_t offset, enum fy_seat_role role, uint64_t who)
 {
 	uint64_t fold = (who ^ who >> 20 ^ who >> 40) & 0xfffff;
 
 	return offset / FY_LINE << 26 | fold << 6 | (uint64_t)role;
 }
 
-static inline enum fy_role fy_seat_role(uint64_t what)
+static inline enum fy_seat_role fy_seat_role(uint64_t what)
 {
-	return (enum fy_role)(what & 63);
+	return (enum fy_seat_role)(what & 63);
 }
 
 static inline uint64_t fy_seat_offset(uint64_t what)
@@ -35,7 +35,7 @@ struct fy_seat {
 	uint32_t i;
 	uint64_t who;
 	uint64_t what;
-	enum fy_role role; /* FY_ROLE_NONE: nothing to see */
+	enum fy_seat_role role; /* FY_SEAT_NONE: nothing to see */
 	uint64_t offset;
 };
 
@@ -43,13 +43,13 @@ struct fy_seat {
 uint32_t fy_seat_take(struct fy_sync *sync, uint64_t who);
 
 /* Say what it is for. Sequentially consistent. */
-void fy_seat_set(struct fy_sync *sync, uint32_t i, uint64_t offset, enum fy_role role);
+void fy_seat_set(struct fy_sync *sync, uint32_t i, uint64_t offset, enum fy_seat_role role);
 
 /* Give it back. */
 void fy_seat_leave(struct fy_sync *sync, uint32_t i);
 
 /* Change what seat->what says to another role, if it has not changed. */
-int fy_seat_move(struct fy_sync *sync, const struct fy_seat *seat, enum fy_role to);
+int fy_seat_move(struct fy_sync *sync, const struct fy_seat *seat, enum fy_seat_role to);
 
 /* Read seat i. 0 if it says nothing: then only i and who are set. */
 int fy_seat_read(const struct fy_sync *sync, uint32_t i, struct fy_seat *ret_seat);

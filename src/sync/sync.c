@@ -18,7 +18,8 @@ static int thread_gone(uint32_t process, uint32_t thread)
 	return gone;
 }
 
-static int is_dead(struct fy_sync *sync, uint64_t who, int (*member_dead)(struct fy_object *, uint32_t))
+static int is_dead(struct fy_sync *sync, uint64_t who,
+		   int (*member_dead)(struct fy_object *, uint32_t))
 {
 	struct fy_object *o = sync->object;
 	uint32_t slot = fy_who_owner(who) - 1;
@@ -66,10 +67,12 @@ uint32_t fy_sync_kind_at(const struct fy_sync *sync, uint64_t offset)
 {
 	uint64_t limit = sync->end(sync->object);
 
-	if (offset < sync->object->body || offset % FY_LINE != 0 || offset > limit || limit - offset < FY_LINE)
+	if (offset < sync->object->body || offset % FY_LINE != 0 || offset > limit ||
+	    limit - offset < FY_LINE)
 		return 0;
 	const struct fy_lock_shm *at = (const void *)(sync->object->base + offset);
-	/* SYNC(primitive.magic) acquire: pairs with the release of the functions that initialize. */
+	/* SYNC(primitive.magic) acquire: pairs with the release of the functions that initialize.
+	 */
 	uint32_t magic = atomic_load_explicit(&at->magic, memory_order_acquire);
 
 	return magic >= FY_PRIMITIVE_LOCK && magic <= FY_PRIMITIVE_ONCE ? magic : 0;

@@ -12,7 +12,7 @@
 
 /* ---- who: a thread of one incarnation of a member ---- */
 
-#define FY_WHO_SLOT        4u /* slot + 1, 12 bits; 0 = nobody */
+#define FY_WHO_SLOT        4u  /* slot + 1, 12 bits; 0 = nobody */
 #define FY_WHO_THREAD      16u /* thread id, 22 bits; 0 = the member as a whole */
 #define FY_WHO_INCARNATION 38u /* the lowest 26 bits of it */
 #define FY_WHO_MARKS       UINT64_C(15)
@@ -85,8 +85,8 @@ struct fy_rwlock_shm {
 
 struct fy_semaphore_shm {
 	alignas(FY_LINE) _Atomic uint32_t magic;
-	uint32_t give_back;    /* 1: units of the dead come back */
-	_Atomic uint64_t word; /* value, and with give_back the step in progress */
+	uint32_t give_back;      /* 1: units of the dead come back */
+	_Atomic uint64_t word;   /* value, and with give_back the step in progress */
 	_Atomic uint32_t posted; /* bell */
 };
 
@@ -99,7 +99,7 @@ struct fy_condition_shm {
 struct fy_barrier_shm {
 	alignas(FY_LINE) _Atomic uint32_t magic;
 	uint32_t parties;
-	_Atomic uint64_t word; /* round, resets, broken, arrived */
+	_Atomic uint64_t word;   /* round, resets, broken, arrived */
 	_Atomic uint32_t passed; /* bell */
 };
 
@@ -140,28 +140,28 @@ static_assert(sizeof(struct fy_lock_shm) == FY_LINE && sizeof(struct fy_rwlock_s
 
 /* ---- seats: who waits for, or shares, what ---- */
 
-enum fy_role {
-	FY_ROLE_NONE = 0,
-	FY_ROLE_LOCK_WAITS = 1,
-	FY_ROLE_READER_WAITS = 2,
-	FY_ROLE_READER_GRANTED = 3, /* may come in, and has not said yet that it did */
-	FY_ROLE_READER_HOLDS = 4,
-	FY_ROLE_WRITER_WAITS = 5, /* for the readers to leave */
-	FY_ROLE_UNITS_WAITS = 6,
-	FY_ROLE_UNITS_HELD = 7, /* by a member, to be given back */
-	FY_ROLE_CONDITION_WAITS = 8,
-	FY_ROLE_CONDITION_SIGNALLED = 9,
-	FY_ROLE_CONDITION_ARRIVED = 10, /* woke up, and is on its way to the lock */
-	FY_ROLE_BARRIER_AWAY = 11,      /* takes part, and is not waiting */
-	FY_ROLE_BARRIER_WAITS = 12,
-	FY_ROLE_LAST = 12,
+enum fy_seat_role {
+	FY_SEAT_NONE = 0,
+	FY_SEAT_LOCK_WAITS = 1,
+	FY_SEAT_READER_WAITS = 2,
+	FY_SEAT_READER_GRANTED = 3, /* may come in, and has not said yet that it did */
+	FY_SEAT_READER_HOLDS = 4,
+	FY_SEAT_WRITER_WAITS = 5, /* for the readers to leave */
+	FY_SEAT_UNITS_WAITS = 6,
+	FY_SEAT_UNITS_HELD = 7, /* by a member, to be given back */
+	FY_SEAT_CONDITION_WAITS = 8,
+	FY_SEAT_CONDITION_SIGNALLED = 9,
+	FY_SEAT_CONDITION_ARRIVED = 10, /* woke up, and is on its way to the lock */
+	FY_SEAT_BARRIER_AWAY = 11,      /* takes part, and is not waiting */
+	FY_SEAT_BARRIER_WAITS = 12,
+	FY_SEAT_LAST = 12,
 };
 
 struct fy_seat_shm {
 	alignas(FY_LINE) _Atomic uint64_t who; /* 0 = free */
-	_Atomic uint64_t what;                 /* line << 26 | fold of who << 6 | role; 0 = nothing */
-	_Atomic uint64_t since;                /* CLOCK_MONOTONIC ns */
-	_Atomic uint64_t units;                /* steps << 32 | units held (give_back) */
+	_Atomic uint64_t what;  /* line << 26 | fold of who << 6 | role; 0 = nothing */
+	_Atomic uint64_t since; /* CLOCK_MONOTONIC ns */
+	_Atomic uint64_t units; /* steps << 32 | units held (give_back) */
 	_Atomic uint32_t ticket;
 	_Atomic uint32_t bell;
 };

@@ -12,9 +12,9 @@
 
 #include "rest.h"
 
-/* The word: value (bits 0 to 30), and the step that is in progress: on which seat, what, and whether
- * the seat has seen an odd number of steps before. In a semaphore with give_back the rest counts
- * changes, so that no word comes back soon. */
+/* The word: value (bits 0 to 30), and the step that is in progress: on which seat, what, and
+ * whether the seat has seen an odd number of steps before. In a semaphore with give_back the rest
+ * counts changes, so that no word comes back soon. */
 #define SEAT_SHIFT  31u /* seat + 1, 11 bits; 0 = no step in progress */
 #define KIND_SHIFT  42u /* enum kind */
 #define ODD_SHIFT   44u
@@ -139,7 +139,7 @@ static uint32_t find_seat(struct fy_sync *sync, uint64_t offset, int held)
 
 	for (uint32_t i = 0; i < n; i++) {
 		struct fy_seat seat;
-		if (fy_seat_read(sync, i, &seat) && seat.role == FY_ROLE_UNITS_HELD &&
+		if (fy_seat_read(sync, i, &seat) && seat.role == FY_SEAT_UNITS_HELD &&
 		    seat.offset == offset && seat.who == member(sync) &&
 		    (!held || (uint32_t)load_units(sync, i) != 0))
 			return i;
@@ -158,7 +158,7 @@ static uint32_t get_seat(struct fy_sync *sync, uint64_t offset)
 	if (i == FY_NO_SEAT)
 		return i;
 	fy_seat_begin(sync, i, fy_now());
-	fy_seat_set(sync, i, offset, FY_ROLE_UNITS_HELD);
+	fy_seat_set(sync, i, offset, FY_SEAT_UNITS_HELD);
 	return i;
 }
 
@@ -172,7 +172,7 @@ static void look_for_the_dead(struct fy_sync *sync, const struct fy_semaphore_sh
 
 	for (uint32_t i = 0; i < n; i++) {
 		struct fy_seat seat;
-		if (fy_seat_read(sync, i, &seat) && seat.role == FY_ROLE_UNITS_HELD &&
+		if (fy_seat_read(sync, i, &seat) && seat.role == FY_SEAT_UNITS_HELD &&
 		    seat.offset == offset && fy_who_is_dead(sync, seat.who))
 			fy_units_recover(sync, &seat);
 	}
@@ -191,8 +191,9 @@ static int try_taking(struct fy_sync *sync, struct fy_semaphore_shm *semaphore, 
 			return r;
 		if (value_of(word) == 0)
 			return -EAGAIN;
-		if (seat == FY_NO_SEAT ? swap(semaphore, word, word - 1)
-				       : step(sync, semaphore, word, value_of(word) - 1, seat, TAKE))
+		if (seat == FY_NO_SEAT
+			? swap(semaphore, word, word - 1)
+			: step(sync, semaphore, word, value_of(word) - 1, seat, TAKE))
 			return 0;
 	}
 }
@@ -205,7 +206,7 @@ static void wait_in(struct fy_sync *sync, uint64_t offset, uint64_t who, uint32_
 	if (*seat == FY_NO_SEAT)
 		return;
 	fy_seat_begin(sync, *seat, fy_now());
-	fy_seat_set(sync, *seat, offset, FY_ROLE_UNITS_WAITS);
+	fy_seat_set(sync, *seat, offset, FY_SEAT_UNITS_WAITS);
 }
 
 int fy_units_take(struct fy_sync *sync, struct fy_semaphore_shm *semaphore, uint64_t who,

@@ -13,8 +13,8 @@ void fy_bell_word_ring_slow(_Atomic uint32_t *word, int n)
 
 	while (seen & 1) {
 		/* Adding 1 to an odd word clears bit 0 and counts on.
-		 * SYNC(bell.word) acq_rel: pairs with fy_bell_word_prepare(): a sleeper that sees the
-		 * new count sees the news. */
+		 * SYNC(bell.word) acq_rel: pairs with fy_bell_word_prepare(): a sleeper that sees
+		 * the new count sees the news. */
 		if (atomic_compare_exchange_weak_explicit(
 			word, &seen, seen + 1, memory_order_seq_cst, memory_order_seq_cst)) {
 			(void)fy_futex_wake(word, n);

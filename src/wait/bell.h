@@ -36,9 +36,9 @@ static inline void fy_bell_ring_slow(struct fy_bell_shm *bell, int n)
  * consistent read-modify-write. */
 static inline void fy_bell_word_ring(_Atomic uint32_t *word, int n)
 {
-	/* SYNC(bell.word) acquire: pairs with the release side in fy_bell_word_prepare(). Sequentially
-	 * consistent: we publish news and then look for sleepers; a sleeper sets bit 0 and then
-	 * looks for news; one of the two must see the other. */
+	/* SYNC(bell.word) acquire: pairs with the release side in fy_bell_word_prepare().
+	 * Sequentially consistent: we publish news and then look for sleepers; a sleeper sets bit 0
+	 * and then looks for news; one of the two must see the other. */
 	if (__builtin_expect(atomic_load_explicit(word, memory_order_seq_cst) & 1, 0))
 		fy_bell_word_ring_slow(word, n);
 }

@@ -221,9 +221,9 @@ static void what_is_no_lock_is_einval(void)
 	check_eq(ferry_lock_acquire(segment, no_lock(), FERRY_NOW), -EINVAL);
 	check_eq(ferry_lock_acquire(segment, (void *)((char *)&s->lock + 8), FERRY_NOW), -EINVAL);
 	check_eq(ferry_lock_release(segment, no_lock()), -EINVAL);
-	check_eq(ferry_segment_open(&reader, "section",
-				    FERRY_SEGMENT_OPTIONS(.flags = FERRY_READ_ONLY)),
-		 0);
+	check_eq(
+	    ferry_segment_open(&reader, "section", FERRY_SEGMENT_OPTIONS(.flags = FERRY_READ_ONLY)),
+	    0);
 	ferry_lock *theirs = &section_of(reader)->lock;
 	check_eq(ferry_lock_acquire(reader, theirs, FERRY_NOW), -EBADF);
 	check_eq(ferry_lock_init(reader, theirs), -EBADF);
@@ -562,7 +562,8 @@ static void waiters_are_served_in_the_order_of_coming(void)
 	end();
 }
 
-/* One who always comes back at once, against one who waits: what the man page promises, in turns. */
+/* One who always comes back at once, against one who waits: what the man page promises, in turns.
+ */
 static void newcomers_go_first_only_so_often(void)
 {
 	enum { BARGES = 1024, LOSSES = 4 };
@@ -714,9 +715,9 @@ static void what_is_alone_there_has_its_kind(void)
 		 -FERRY_EKIND);
 	check(strstr(why.text, "door") && strstr(why.text, "lock"));
 	check_eq(ferry_lock_open(NULL, &lock, "door", NULL), -EINVAL);
-	check_eq(ferry_lock_open(&one, &lock, "nowhere",
-				 FERRY_SEGMENT_OPTIONS(.flags = FERRY_EXISTING)),
-		 -ENOENT);
+	check_eq(
+	    ferry_lock_open(&one, &lock, "nowhere", FERRY_SEGMENT_OPTIONS(.flags = FERRY_EXISTING)),
+	    -ENOENT);
 	check_eq(ferry_remove("door", NULL), 0);
 }
 

@@ -357,9 +357,9 @@ static void change(struct stage *stage, const void *argument)
 				    atomic_load_explicit(&there->data[0], memory_order_relaxed),
 				    memory_order_relaxed);
 			else
-				check_eq(atomic_load_explicit(&there->data[w],
-							      memory_order_relaxed),
-					 first);
+				check_eq(
+				    atomic_load_explicit(&there->data[w], memory_order_relaxed),
+				    first);
 		}
 		check_eq(ferry_rwlock_release(own, &there->rwlock), 0);
 	}

@@ -28,9 +28,9 @@ ferry_segment *section_make(uint32_t value, int give_back, uint32_t parties)
 	check_eq(ferry_lock_init(segment, &s->lock), 0);
 	check_eq(ferry_lock_init(segment, &s->other), 0);
 	check_eq(ferry_rwlock_init(segment, &s->rwlock), 0);
-	check_eq(ferry_semaphore_init(segment, &s->semaphore, value,
-				      give_back ? FERRY_GIVE_BACK : 0),
-		 0);
+	check_eq(
+	    ferry_semaphore_init(segment, &s->semaphore, value, give_back ? FERRY_GIVE_BACK : 0),
+	    0);
 	check_eq(ferry_condition_init(segment, &s->condition), 0);
 	check_eq(ferry_barrier_init(segment, &s->barrier, parties), 0);
 	check_eq(ferry_once_init(segment, &s->once), 0);
