@@ -4,8 +4,11 @@
 #define FERRY_FERRY_H
 
 #include <ferry/base.h>
+#include <ferry/crash.h>
 #include <ferry/error.h>
 #include <ferry/mailbox.h>
 #include <ferry/object.h>
+#include <ferry/process.h>
+#include <ferry/signal.h>
 
 #endif
