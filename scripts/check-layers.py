@@ -21,6 +21,8 @@ LAYERS = {
     'src/object': ['src/base', 'src/os', 'src/wait'],
     'src/wait': ['src/base', 'src/os'],
     'src/mailbox': ['src/base', 'src/os', 'src/object', 'src/wait'],
+    'src/signal': ['src/base', 'src/os', 'src/wait'],
+    'src/process': ['src/base', 'src/os'],
     'cli': [],
     'examples': [],
 }
