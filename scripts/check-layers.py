@@ -27,6 +27,8 @@ LAYERS = {
     'src/pipe': ['src/base', 'src/os', 'src/object', 'src/wait'],
     'src/kinds': ['src/base', 'src/os', 'src/object', 'src/wait', 'src/mailbox', 'src/sync',
                   'src/segment', 'src/pipe'],
+    'src/signal': ['src/base', 'src/os', 'src/wait'],
+    'src/process': ['src/base', 'src/os', 'src/wait'],
     'cli': [],
     'examples': [],
 }

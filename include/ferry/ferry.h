@@ -6,6 +6,7 @@
 #include <ferry/barrier.h>
 #include <ferry/base.h>
 #include <ferry/condition.h>
+#include <ferry/crash.h>
 #include <ferry/error.h>
 #include <ferry/lock.h>
 #include <ferry/mailbox.h>
@@ -16,5 +17,7 @@
 #include <ferry/segment.h>
 #include <ferry/semaphore.h>
 #include <ferry/sync.h>
+#include <ferry/process.h>
+#include <ferry/signal.h>
 
 #endif

@@ -112,22 +112,21 @@ static inline void fy_ring_claimed(struct ferry_mailbox *box, struct fy_ring *ri
 }
 
 /*
- * One to one: nobody else sends, so a free cell is ours without a claim. It still has the message
- * of the lap before if that was received by moving head: make it EMPTY before a byte changes, for
- * those who only look.
+ * One to one: nobody else sends, so a free cell is ours without a claim. It may still have the
+ * message of the lap before, for those who read along: say before a byte changes that it is gone.
  */
 static inline void fy_ring_begin(struct ferry_mailbox *box, struct fy_ring *ring,
 				 struct fy_spot *ret_spot, uint64_t position, uint64_t word)
 {
-	uint64_t empty = fy_word(position >> box->cells_log2, 0, 0, FY_EMPTY);
+	uint64_t lap = position >> box->cells_log2;
+	uint64_t empty = fy_word(lap, 0, 0, FY_EMPTY);
 
 	*ret_spot = (struct fy_spot){ fy_ring_cell(box, ring, position), position, empty };
-	if (word == empty)
-		return;
-	/* RELAXED(ordered by the fence) */
-	atomic_store_explicit(&ret_spot->cell->word, empty, memory_order_relaxed);
-	/* SYNC(cell.word) release: a reader that sees what we write next sees that the word has
-	 * changed, when it looks again. */
+	fy_meta_store(ret_spot->cell, fy_meta_of_lap((uint64_t)FY_META_VOID << 8, lap));
+	if (word != empty)
+		fy_word_store(ret_spot->cell, empty);
+	/* SYNC(cell.word) release: a reader that sees what we write next sees that the word, or
+	 * the meta, has changed, when it looks again. */
 	atomic_thread_fence(memory_order_release);
 }
 

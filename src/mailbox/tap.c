@@ -102,6 +102,10 @@ static int is_sound(const struct ferry_mailbox *box, const struct fy_got *got)
 	    !fy_memory_is_after(&got->extent,
 				fy_stamp((uint32_t)(got->ring - box->rings), got->spot.position)))
 		return 0;
+	/* A one to one sender does not change the word of a cell that is EMPTY for its message. */
+	if (fy_word_state(got->spot.word) == FY_EMPTY &&
+	    fy_meta_load(got->spot.cell) != got->view.meta)
+		return 0;
 	return fy_word_load(got->spot.cell) == got->spot.word;
 }
 
