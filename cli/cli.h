@@ -34,7 +34,11 @@ int cmd_peek(int argc, char **argv);
 int cmd_receive(int argc, char **argv);
 int cmd_rm(int argc, char **argv);
 int cmd_send(int argc, char **argv);
+int cmd_signal(int argc, char **argv);
+int cmd_signals(int argc, char **argv);
+int cmd_spawn(int argc, char **argv);
 int cmd_stat(int argc, char **argv);
+int cmd_supervise(int argc, char **argv);
 int cmd_torture(int argc, char **argv);
 
 /* argp_parse() with the tool's settings. Does not return on --help or on a usage error. */
