@@ -22,7 +22,7 @@ LAYERS = {
     'src/wait': ['src/base', 'src/os'],
     'src/mailbox': ['src/base', 'src/os', 'src/object', 'src/wait'],
     'src/signal': ['src/base', 'src/os', 'src/wait'],
-    'src/process': ['src/base', 'src/os'],
+    'src/process': ['src/base', 'src/os', 'src/wait'],
     'cli': [],
     'examples': [],
 }
