@@ -130,7 +130,7 @@ const struct argp child_argp = { .options = options, .parser = parse };
 
 void child_take_command(struct child *child, struct argp_state *state)
 {
-	child->command = state->argv + state->next;
+	child->command = state->argv + state->next - 1;
 	state->next = state->argc;
 }
 

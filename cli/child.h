@@ -23,7 +23,7 @@ struct child {
 /* argp for those options; input: struct child. */
 extern const struct argp child_argp;
 
-/* Take the command from the arguments that argp has left, at ARGP_KEY_ARGS. */
+/* At the first ARGP_KEY_ARG of cli_parse_in_order(): it and all that follows is the command. */
 void child_take_command(struct child *child, struct argp_state *state);
 
 /*

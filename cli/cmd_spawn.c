@@ -31,8 +31,6 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 		spawn->report = true;
 		return 0;
 	case ARGP_KEY_ARG:
-		return ARGP_ERR_UNKNOWN; /* all of them come as ARGP_KEY_ARGS */
-	case ARGP_KEY_ARGS:
 		child_take_command(&spawn->child, state);
 		return 0;
 	case ARGP_KEY_NO_ARGS:
@@ -90,7 +88,7 @@ int cmd_spawn(int argc, char **argv)
 	ferry_process *process;
 	int asked = 0;
 
-	cli_parse(&argp, argc, argv, &spawn);
+	cli_parse_in_order(&argp, argc, argv, &spawn);
 	child_catch_signals();
 	int status = child_start(&spawn.child, "spawn", &process);
 	if (status)

@@ -87,8 +87,6 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 		s->quiet = true;
 		return 0;
 	case ARGP_KEY_ARG:
-		return ARGP_ERR_UNKNOWN; /* all of them come as ARGP_KEY_ARGS */
-	case ARGP_KEY_ARGS:
 		child_take_command(&s->child, state);
 		return 0;
 	case ARGP_KEY_NO_ARGS:
@@ -198,7 +196,7 @@ int cmd_supervise(int argc, char **argv)
 		.grace = 10 * S,
 	};
 
-	cli_parse(&argp, argc, argv, &s);
+	cli_parse_in_order(&argp, argc, argv, &s);
 	if (s.max_delay < s.delay)
 		s.max_delay = s.delay;
 	child_catch_signals();
