@@ -17,12 +17,23 @@
 
 #define SECOND INT64_C(1000000000)
 
-void cli_parse(const struct argp *argp, int argc, char **argv, void *input)
+static void parse_arguments(const struct argp *argp, int argc, char **argv, unsigned flags,
+			    void *input)
 {
-	error_t e = argp_parse(argp, argc, argv, 0, NULL, input);
+	error_t e = argp_parse(argp, argc, argv, flags, NULL, input);
 
 	if (e)
 		cli_die(STATUS_USAGE, "cannot read the arguments: %s", strerror(e));
+}
+
+void cli_parse(const struct argp *argp, int argc, char **argv, void *input)
+{
+	parse_arguments(argp, argc, argv, 0, input);
+}
+
+void cli_parse_in_order(const struct argp *argp, int argc, char **argv, void *input)
+{
+	parse_arguments(argp, argc, argv, ARGP_IN_ORDER, input);
 }
 
 char *cli_printable(char *text)

@@ -37,14 +37,21 @@ int cmd_read(int argc, char **argv);
 int cmd_receive(int argc, char **argv);
 int cmd_rm(int argc, char **argv);
 int cmd_send(int argc, char **argv);
+int cmd_signal(int argc, char **argv);
+int cmd_signals(int argc, char **argv);
+int cmd_spawn(int argc, char **argv);
 int cmd_stat(int argc, char **argv);
 int cmd_tap(int argc, char **argv);
+int cmd_supervise(int argc, char **argv);
 int cmd_torture(int argc, char **argv);
 int cmd_write(int argc, char **argv);
 int cmd_why(int argc, char **argv);
 
 /* argp_parse() with the tool's settings. Does not return on --help or on a usage error. */
 void cli_parse(const struct argp *argp, int argc, char **argv, void *input);
+
+/* The same for a command that runs another one: options behind the first argument are that one's. */
+void cli_parse_in_order(const struct argp *argp, int argc, char **argv, void *input);
 
 /* Print "ferry: SENTENCE" and a newline on standard error, control bytes replaced. */
 void cli_complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
