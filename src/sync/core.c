@@ -68,6 +68,22 @@ static int call_is_stale(const struct fy_core_shm *core)
 	return fy_is_stale(time_of(&core->called_at), fy_now_coarse());
 }
 
+struct fy_core_shm *fy_core_at(const struct fy_sync *sync, uint64_t offset, uint32_t magic)
+{
+	void *at = sync->object->base + offset;
+
+	switch (magic) {
+	case FY_PRIMITIVE_LOCK:
+		return &((struct fy_lock_shm *)at)->core;
+	case FY_PRIMITIVE_RWLOCK:
+		return &((struct fy_rwlock_shm *)at)->core;
+	case FY_PRIMITIVE_ONCE:
+		return &((struct fy_once_shm *)at)->core;
+	default:
+		return NULL;
+	}
+}
+
 /* ---- calling ---- */
 
 /* Nobody is asleep: then nobody was called. Those who are awake look by themselves. */
@@ -155,9 +171,13 @@ int fy_core_repaired(struct fy_core_shm *core, uint64_t who)
 
 /* ---- acquiring ---- */
 
+/* Of a free lock. Who waits does not go before one who was called; newcomers do, while the door is
+ * open. */
 static int may_enter(const struct fy_core_call *call, uint64_t w)
 {
-	return !(w & FY_CORE_DOOR) || call->summoned || call_is_stale(call->core);
+	uint64_t bar = call->slept ? FY_CORE_CALLED | FY_CORE_DOOR : FY_CORE_DOOR;
+
+	return !(w & bar) || call->summoned || call_is_stale(call->core);
 }
 
 /* The word as it is once it is ours. */
@@ -238,6 +258,14 @@ static void start_waiting(struct fy_core_call *call, int64_t now)
 	fy_seat_set(call->sync, call->seat, call->offset, FY_SEAT_LOCK_WAITS);
 }
 
+/* We are to be called before all who came later; not before one who came earlier and missed it too.
+ */
+static void call_again(const struct fy_core_call *call)
+{
+	if ((int32_t)(hint(&call->core->called) - call->ticket) >= 0)
+		set_hint(&call->core->called, call->ticket - 1);
+}
+
 /* The word to sleep on. Who was called and came too late answers the call by shutting the door, if
  * that happened too often, and is called again before the others. */
 static uint64_t word_to_sleep_on(struct fy_core_call *call, uint64_t w, int64_t now)
@@ -248,7 +276,7 @@ static uint64_t word_to_sleep_on(struct fy_core_call *call, uint64_t w, int64_t 
 		return want;
 	if (call->summoned) {
 		call->lost++;
-		set_hint(&call->core->called, call->ticket - 1);
+		call_again(call);
 		want &= ~FY_CORE_CALLED;
 	} else if ((w & FY_CORE_CALLED) && call_is_stale(call->core)) {
 		want &= ~FY_CORE_CALLED;

@@ -45,6 +45,16 @@ FY_COLD int fy_core_release_slow(struct fy_core_shm *core, uint64_t who, int die
 /* The data are right again. 0; -EPERM: not ours; -EINVAL: nobody had died. */
 int fy_core_repaired(struct fy_core_shm *core, uint64_t who);
 
+static inline int fy_once_is_done(const struct fy_once_shm *once)
+{
+	/* SYNC(once.done) acquire: pairs with the release in ferry_once_done(): what was done is
+	 * ours to read. */
+	return atomic_load_explicit(&once->done, memory_order_acquire) != 0;
+}
+
+/* The core of the primitive at a checked offset; NULL if that kind has none. */
+struct fy_core_shm *fy_core_at(const struct fy_sync *sync, uint64_t offset, uint32_t magic);
+
 static inline uint64_t fy_core_load(const struct fy_core_shm *core)
 {
 	/* SYNC(core.word) acquire: pairs with the release in fy_core_release() and swap(). */
