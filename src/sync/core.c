@@ -10,10 +10,14 @@
 #include "../os/pause.h"
 #include "seat.h"
 
-#define BARGES      1024u /* turns that newcomers take before one who was called */
-#define LOSSES      4u    /* rounds that a waiter loses before it shuts the door ... */
-#define PATIENCE    FY_MS /* ... or this long, whichever is first */
-#define PAUSES_MOST 64u   /* between two looks at the lock while spinning */
+#define BARGES   1024u /* turns that newcomers take before one who was called */
+#define LOSSES   4u    /* rounds that a waiter loses before it shuts the door ... */
+#define PATIENCE FY_MS /* ... or this long, whichever is first */
+/* Pauses between two looks at the lock while spinning. The first is long, so that the owner gets
+ * several short turns in: each change of hands moves the cache line, which costs more than a turn.
+ */
+#define PAUSES_FIRST 127u
+#define PAUSES_MOST  255u
 
 enum phase { NEW, SPINNING, WAITING };
 
@@ -239,6 +243,7 @@ static int start_spinning(struct fy_core_call *call, int64_t now)
 	if (budget == 0)
 		return 0;
 	call->phase = SPINNING;
+	call->pauses = PAUSES_FIRST;
 	call->spin_until = budget < call->deadline - now ? now + budget : call->deadline;
 	return 1;
 }
@@ -317,7 +322,7 @@ static int sleep_on(struct fy_core_call *call, uint64_t w, int64_t now)
 	switch (r) {
 	case 0:
 		call->summoned = 1;
-		/* Some 2 us of looking before sleeping again. */
+		/* Some microseconds of looking before sleeping again. */
 		call->phase = SPINNING;
 		call->pauses = 0;
 		call->spin_until = 0;
