@@ -28,7 +28,7 @@ static int begin(ferry_segment *segment, struct fy_thread *thread, struct fy_onc
 	if (died)
 		(void)fy_core_repaired(&once->core, who);
 	if (fy_once_is_done(once))
-		return fy_core_release(&once->core, who);
+		return fy_core_release(&segment->sync, &once->core, who);
 	fy_thread_hold(thread, &segment->sync, once, who, FY_PRIMITIVE_ONCE, FY_NO_SEAT);
 	return died ? FERRY_ONCE_AGAIN : FERRY_ONCE_YOURS;
 }
@@ -64,7 +64,7 @@ static int end(ferry_segment *segment, ferry_once *once, uint32_t done)
 	fy_thread_drop(thread, hold);
 	/* SYNC(once.done) release: pairs with the acquire in fy_once_is_done(). */
 	atomic_store_explicit(&shm->done, done, memory_order_release);
-	return fy_core_release(&shm->core, fy_thread_who(thread, &segment->object));
+	return fy_core_release(&segment->sync, &shm->core, fy_thread_who(thread, &segment->object));
 }
 
 int ferry_once_done(ferry_segment *segment, ferry_once *once)

@@ -102,16 +102,33 @@ static void uncall(struct fy_core_shm *core)
 	}
 }
 
+/* Does somebody wait with that number, although he does not sleep? Then he looks about himself just
+ * now, and sees that he is called. */
+static int is_awake(struct fy_sync *sync, const struct fy_core_shm *core, uint32_t ticket)
+{
+	uint64_t offset = fy_sync_offset(sync, core) / FY_LINE * FY_LINE;
+	uint32_t n = fy_seats_used(sync);
+
+	for (uint32_t i = 0; i < n; i++) {
+		struct fy_seat seat;
+		if (fy_seat_read(sync, i, &seat) && seat.offset == offset &&
+		    seat.role == FY_SEAT_LOCK_WAITS && hint(&fy_seat_at(sync, i)->ticket) == ticket)
+			return !fy_who_looks_dead(sync, seat.who);
+	}
+	return 0;
+}
+
 /* The word says that somebody is called; do it: the next ticket, or, if tickets 32 apart got mixed
  * up, anybody. */
-static void call_next(struct fy_core_shm *core)
+static void call_next(struct fy_sync *sync, struct fy_core_shm *core)
 {
 	for (int i = 0; i < 32; i++) {
 		uint32_t next = hint(&core->called) + 1;
 		if ((int32_t)(hint(&core->tickets) - next) <= 0)
 			break;
 		set_hint(&core->called, next);
-		if (fy_futex_wake_bits(futex_of(core), 1, bit_of(next)) > 0)
+		if (fy_futex_wake_bits(futex_of(core), 1, bit_of(next)) > 0 ||
+		    is_awake(sync, core, next))
 			return;
 	}
 	if (fy_futex_wake_bits(futex_of(core), 1, FY_FUTEX_ANY) == 0)
@@ -139,7 +156,7 @@ static uint64_t word_after(struct fy_core_shm *core, uint64_t w, uint64_t died)
 	return died;
 }
 
-int fy_core_release_slow(struct fy_core_shm *core, uint64_t who, int died)
+int fy_core_release_slow(struct fy_sync *sync, struct fy_core_shm *core, uint64_t who, int died)
 {
 	for (;;) {
 		uint64_t w = fy_core_load(core);
@@ -155,7 +172,7 @@ int fy_core_release_slow(struct fy_core_shm *core, uint64_t who, int died)
 		if (!swap(core, w, word_after(core, w, died ? FY_CORE_DIED : 0)))
 			continue;
 		if ((w & FY_CORE_WAITERS) && !(w & FY_CORE_CALLED))
-			call_next(core);
+			call_next(sync, core);
 		return 0;
 	}
 }
@@ -260,6 +277,7 @@ static void start_waiting(struct fy_core_call *call, int64_t now)
 	if (call->seat == FY_NO_SEAT)
 		return;
 	fy_seat_begin(call->sync, call->seat, now);
+	set_hint(&fy_seat_at(call->sync, call->seat)->ticket, call->ticket);
 	fy_seat_set(call->sync, call->seat, call->offset, FY_SEAT_LOCK_WAITS);
 }
 
@@ -394,9 +412,14 @@ static void give_up(struct fy_core_call *call)
 		if (!swap(call->core, w, w & ~FY_CORE_WAITERS))
 			continue;
 		set_time(&call->core->called_at, fy_now_coarse());
-		call_next(call->core);
+		call_next(call->sync, call->core);
 		return;
 	}
+}
+
+static int was_called(const struct fy_core_call *call)
+{
+	return call->slept && (int32_t)(hint(&call->core->called) - call->ticket) >= 0;
 }
 
 int fy_core_acquire_slow(struct fy_sync *sync, struct fy_core_shm *core, uint64_t who,
@@ -415,7 +438,7 @@ int fy_core_acquire_slow(struct fy_sync *sync, struct fy_core_shm *core, uint64_
 
 	do {
 		w = fy_core_load(core);
-		call.summoned |= call.slept && (int32_t)(hint(&core->called) - call.ticket) >= 0;
+		call.summoned |= was_called(&call);
 		r = try_to_take(&call, w);
 		if (r == -EAGAIN)
 			r = wait_a_little(&call, w);
@@ -423,7 +446,9 @@ int fy_core_acquire_slow(struct fy_sync *sync, struct fy_core_shm *core, uint64_
 	if (call.seat != FY_NO_SEAT)
 		fy_seat_leave(sync, call.seat);
 	if (r < 0) {
-		if (call.summoned)
+		/* Looked at after the seat was left: who called us found us there, or calls
+		 * another. (To miss it would cost the others FY_STALE.) */
+		if (call.summoned || was_called(&call))
 			give_up(&call);
 		return r;
 	}

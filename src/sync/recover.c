@@ -72,7 +72,7 @@ static void leave_locks(struct fy_sync *sync, uint32_t slot, uint64_t dead)
 			(void)fy_rwlock_leave_writing(sync, (void *)(sync->object->base + offset),
 						      owner, 1);
 		else
-			(void)fy_core_release_slow(core, owner, 1);
+			(void)fy_core_release_slow(sync, core, owner, 1);
 	}
 }
 
@@ -115,5 +115,5 @@ void fy_hold_dies(const struct fy_hold *hold)
 	if (hold->magic == FY_PRIMITIVE_RWLOCK)
 		(void)fy_rwlock_leave_writing(sync, hold->primitive, who, 1);
 	else
-		(void)fy_core_release_slow(core, who, 1);
+		(void)fy_core_release_slow(sync, core, who, 1);
 }
