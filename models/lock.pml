@@ -125,8 +125,9 @@ look:
 		STEP(w = word; summoned = summoned || ticket != 0 && called >= ticket);
 		if
 		:: w == LOST -> goto over
-		:: OWNER(w) == 0 && (!(w & D) || summoned || STALE) ->
-			/* Free: take it. Who was called ends the call; who slept answers for others. */
+		:: OWNER(w) == 0 && (!(w & D) && !(slept && (w & C)) || summoned || STALE) ->
+			/* Free: take it. Who slept ends the call and answers for others; he does not go before
+		 * one who was called. */
 			new = MINE | (w & (W | I));
 			if
 			:: slept -> new = new | W

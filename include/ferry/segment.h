@@ -140,6 +140,9 @@ struct ferry_segment_stat {
 	uint64_t free_bytes; /**< vacant: whole pages, and blocks of pages that are shared out */
 	uint64_t free_pages_bytes; /**< of those, in whole pages */
 	uint64_t largest_free;     /**< bytes of the largest free piece */
+	uint32_t locks;            /**< and the like in it, that are known (ferry/sync.h) */
+	uint32_t lock_holders;     /**< owners of them, and those who share */
+	uint32_t lock_waiters;     /**< asleep for one of them; ferry_sync_list() tells who */
 };
 
 /**

@@ -74,6 +74,9 @@ static void add_known(struct list *list, uint64_t offset)
 		add_core(list, offset, kind, &((const struct fy_rwlock_shm *)at)->core);
 		return;
 	case FY_PRIMITIVE_ONCE:
+		/* Once it is done it does not matter who has the turn. */
+		if (fy_once_is_done(at))
+			break;
 		add_core(list, offset, kind, &((const struct fy_once_shm *)at)->core);
 		return;
 	case FY_PRIMITIVE_SEMAPHORE:

@@ -50,7 +50,7 @@ static FY_COLD int release_slow(ferry_segment *segment, ferry_lock *lock)
 	struct fy_hold *hold = fy_thread_find(thread, lock);
 	if (hold)
 		fy_thread_drop(thread, hold);
-	return fy_core_release(&shm->core, fy_thread_who(thread, &segment->object));
+	return fy_core_release(&segment->sync, &shm->core, fy_thread_who(thread, &segment->object));
 }
 
 int ferry_lock_release(ferry_segment *segment, ferry_lock *lock)
@@ -65,7 +65,7 @@ int ferry_lock_release(ferry_segment *segment, ferry_lock *lock)
 		return release_slow(segment, lock);
 	thread->n--;
 	struct fy_lock_shm *shm = (void *)lock;
-	return fy_core_release(&shm->core, hold->who);
+	return fy_core_release(&segment->sync, &shm->core, hold->who);
 }
 
 int ferry_lock_repaired(ferry_segment *segment, ferry_lock *lock)

@@ -18,13 +18,6 @@ int ferry_once_init(ferry_segment *segment, ferry_once *once)
 	return 0;
 }
 
-static int is_done(const struct fy_once_shm *once)
-{
-	/* SYNC(once.done) acquire: pairs with the release in ferry_once_done(): what was done is
-	 * ours to read. */
-	return atomic_load_explicit(&once->done, memory_order_acquire) != 0;
-}
-
 /* The turn is ours. */
 static int begin(ferry_segment *segment, struct fy_thread *thread, struct fy_once_shm *once,
 		 int died)
@@ -34,8 +27,8 @@ static int begin(ferry_segment *segment, struct fy_thread *thread, struct fy_onc
 	/* Whoever died has told all that there is to tell. */
 	if (died)
 		(void)fy_core_repaired(&once->core, who);
-	if (is_done(once))
-		return fy_core_release(&once->core, who);
+	if (fy_once_is_done(once))
+		return fy_core_release(&segment->sync, &once->core, who);
 	fy_thread_hold(thread, &segment->sync, once, who, FY_PRIMITIVE_ONCE, FY_NO_SEAT);
 	return died ? FERRY_ONCE_AGAIN : FERRY_ONCE_YOURS;
 }
@@ -47,7 +40,7 @@ int ferry_once_begin(ferry_segment *segment, ferry_once *once, ferry_deadline de
 
 	if (FY_UNLIKELY(r < 0))
 		return r;
-	if (FY_LIKELY(is_done(shm)))
+	if (FY_LIKELY(fy_once_is_done(shm)))
 		return 0;
 	struct fy_thread *thread = fy_thread_self();
 	if (!thread)
@@ -69,9 +62,9 @@ static int end(ferry_segment *segment, ferry_once *once, uint32_t done)
 	if (!hold)
 		return thread ? -EPERM : -ENOMEM;
 	fy_thread_drop(thread, hold);
-	/* SYNC(once.done) release: pairs with the acquire in is_done(). */
+	/* SYNC(once.done) release: pairs with the acquire in fy_once_is_done(). */
 	atomic_store_explicit(&shm->done, done, memory_order_release);
-	return fy_core_release(&shm->core, fy_thread_who(thread, &segment->object));
+	return fy_core_release(&segment->sync, &shm->core, fy_thread_who(thread, &segment->object));
 }
 
 int ferry_once_done(ferry_segment *segment, ferry_once *once)

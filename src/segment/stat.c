@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* stat.c - looking at a segment. */
+#include "../sync/count.h"
 #include "arena.h"
 
 static void add_members(struct fy_object *object, struct ferry_segment_stat *stat)
@@ -82,6 +83,11 @@ int ferry_segment_stat(ferry_segment *segment, struct ferry_segment_stat *ret_st
 	add_members(&segment->object, &stat);
 	if (segment->layout.arena)
 		add_pages(segment, &stat);
+	struct fy_sync_count count;
+	fy_sync_count(&segment->sync, &count);
+	stat.locks = count.primitives;
+	stat.lock_holders = count.holders;
+	stat.lock_waiters = count.waiters;
 	if (fy_object_is_broken(&segment->object))
 		return -FERRY_ECORRUPT;
 	*ret_stat = stat;

@@ -202,7 +202,7 @@ int fy_condition_wait(struct fy_sync *sync, struct fy_condition_shm *condition,
 	if (deadline == FERRY_NOW)
 		return -EAGAIN;
 	uint32_t seat = sit_down(sync, condition, who);
-	int r = fy_core_release(&lock->core, who);
+	int r = fy_core_release(sync, &lock->core, who);
 	if (r == 0)
 		r = seat == FY_NO_SEAT ? await_without_seat(deadline)
 				       : await_signal(sync, seat, lock, deadline);

@@ -10,10 +10,14 @@
 #include "../os/pause.h"
 #include "seat.h"
 
-#define BARGES      1024u /* turns that newcomers take before one who was called */
-#define LOSSES      4u    /* rounds that a waiter loses before it shuts the door ... */
-#define PATIENCE    FY_MS /* ... or this long, whichever is first */
-#define PAUSES_MOST 64u   /* between two looks at the lock while spinning */
+#define BARGES   1024u /* turns that newcomers take before one who was called */
+#define LOSSES   4u    /* rounds that a waiter loses before it shuts the door ... */
+#define PATIENCE FY_MS /* ... or this long, whichever is first */
+/* Pauses between two looks at the lock while spinning. The first is long, so that the owner gets
+ * several short turns in: each change of hands moves the cache line, which costs more than a turn.
+ */
+#define PAUSES_FIRST 127u
+#define PAUSES_MOST  255u
 
 enum phase { NEW, SPINNING, WAITING };
 
@@ -68,6 +72,22 @@ static int call_is_stale(const struct fy_core_shm *core)
 	return fy_is_stale(time_of(&core->called_at), fy_now_coarse());
 }
 
+struct fy_core_shm *fy_core_at(const struct fy_sync *sync, uint64_t offset, uint32_t magic)
+{
+	void *at = sync->object->base + offset;
+
+	switch (magic) {
+	case FY_PRIMITIVE_LOCK:
+		return &((struct fy_lock_shm *)at)->core;
+	case FY_PRIMITIVE_RWLOCK:
+		return &((struct fy_rwlock_shm *)at)->core;
+	case FY_PRIMITIVE_ONCE:
+		return &((struct fy_once_shm *)at)->core;
+	default:
+		return NULL;
+	}
+}
+
 /* ---- calling ---- */
 
 /* Nobody is asleep: then nobody was called. Those who are awake look by themselves. */
@@ -82,16 +102,33 @@ static void uncall(struct fy_core_shm *core)
 	}
 }
 
+/* Does somebody wait with that number, although he does not sleep? Then he looks about himself just
+ * now, and sees that he is called. */
+static int is_awake(struct fy_sync *sync, const struct fy_core_shm *core, uint32_t ticket)
+{
+	uint64_t offset = fy_sync_offset(sync, core) / FY_LINE * FY_LINE;
+	uint32_t n = fy_seats_used(sync);
+
+	for (uint32_t i = 0; i < n; i++) {
+		struct fy_seat seat;
+		if (fy_seat_read(sync, i, &seat) && seat.offset == offset &&
+		    seat.role == FY_SEAT_LOCK_WAITS && hint(&fy_seat_at(sync, i)->ticket) == ticket)
+			return !fy_who_looks_dead(sync, seat.who);
+	}
+	return 0;
+}
+
 /* The word says that somebody is called; do it: the next ticket, or, if tickets 32 apart got mixed
  * up, anybody. */
-static void call_next(struct fy_core_shm *core)
+static void call_next(struct fy_sync *sync, struct fy_core_shm *core)
 {
 	for (int i = 0; i < 32; i++) {
 		uint32_t next = hint(&core->called) + 1;
 		if ((int32_t)(hint(&core->tickets) - next) <= 0)
 			break;
 		set_hint(&core->called, next);
-		if (fy_futex_wake_bits(futex_of(core), 1, bit_of(next)) > 0)
+		if (fy_futex_wake_bits(futex_of(core), 1, bit_of(next)) > 0 ||
+		    is_awake(sync, core, next))
 			return;
 	}
 	if (fy_futex_wake_bits(futex_of(core), 1, FY_FUTEX_ANY) == 0)
@@ -119,7 +156,7 @@ static uint64_t word_after(struct fy_core_shm *core, uint64_t w, uint64_t died)
 	return died;
 }
 
-int fy_core_release_slow(struct fy_core_shm *core, uint64_t who, int died)
+int fy_core_release_slow(struct fy_sync *sync, struct fy_core_shm *core, uint64_t who, int died)
 {
 	for (;;) {
 		uint64_t w = fy_core_load(core);
@@ -135,7 +172,7 @@ int fy_core_release_slow(struct fy_core_shm *core, uint64_t who, int died)
 		if (!swap(core, w, word_after(core, w, died ? FY_CORE_DIED : 0)))
 			continue;
 		if ((w & FY_CORE_WAITERS) && !(w & FY_CORE_CALLED))
-			call_next(core);
+			call_next(sync, core);
 		return 0;
 	}
 }
@@ -155,9 +192,13 @@ int fy_core_repaired(struct fy_core_shm *core, uint64_t who)
 
 /* ---- acquiring ---- */
 
+/* Of a free lock. Who waits does not go before one who was called; newcomers do, while the door is
+ * open. */
 static int may_enter(const struct fy_core_call *call, uint64_t w)
 {
-	return !(w & FY_CORE_DOOR) || call->summoned || call_is_stale(call->core);
+	uint64_t bar = call->slept ? FY_CORE_CALLED | FY_CORE_DOOR : FY_CORE_DOOR;
+
+	return !(w & bar) || call->summoned || call_is_stale(call->core);
 }
 
 /* The word as it is once it is ours. */
@@ -219,6 +260,7 @@ static int start_spinning(struct fy_core_call *call, int64_t now)
 	if (budget == 0)
 		return 0;
 	call->phase = SPINNING;
+	call->pauses = PAUSES_FIRST;
 	call->spin_until = budget < call->deadline - now ? now + budget : call->deadline;
 	return 1;
 }
@@ -235,7 +277,16 @@ static void start_waiting(struct fy_core_call *call, int64_t now)
 	if (call->seat == FY_NO_SEAT)
 		return;
 	fy_seat_begin(call->sync, call->seat, now);
+	set_hint(&fy_seat_at(call->sync, call->seat)->ticket, call->ticket);
 	fy_seat_set(call->sync, call->seat, call->offset, FY_SEAT_LOCK_WAITS);
+}
+
+/* We are to be called before all who came later; not before one who came earlier and missed it too.
+ */
+static void call_again(const struct fy_core_call *call)
+{
+	if ((int32_t)(hint(&call->core->called) - call->ticket) >= 0)
+		set_hint(&call->core->called, call->ticket - 1);
 }
 
 /* The word to sleep on. Who was called and came too late answers the call by shutting the door, if
@@ -248,7 +299,7 @@ static uint64_t word_to_sleep_on(struct fy_core_call *call, uint64_t w, int64_t 
 		return want;
 	if (call->summoned) {
 		call->lost++;
-		set_hint(&call->core->called, call->ticket - 1);
+		call_again(call);
 		want &= ~FY_CORE_CALLED;
 	} else if ((w & FY_CORE_CALLED) && call_is_stale(call->core)) {
 		want &= ~FY_CORE_CALLED;
@@ -289,7 +340,7 @@ static int sleep_on(struct fy_core_call *call, uint64_t w, int64_t now)
 	switch (r) {
 	case 0:
 		call->summoned = 1;
-		/* Some 2 us of looking before sleeping again. */
+		/* Some microseconds of looking before sleeping again. */
 		call->phase = SPINNING;
 		call->pauses = 0;
 		call->spin_until = 0;
@@ -361,9 +412,14 @@ static void give_up(struct fy_core_call *call)
 		if (!swap(call->core, w, w & ~FY_CORE_WAITERS))
 			continue;
 		set_time(&call->core->called_at, fy_now_coarse());
-		call_next(call->core);
+		call_next(call->sync, call->core);
 		return;
 	}
+}
+
+static int was_called(const struct fy_core_call *call)
+{
+	return call->slept && (int32_t)(hint(&call->core->called) - call->ticket) >= 0;
 }
 
 int fy_core_acquire_slow(struct fy_sync *sync, struct fy_core_shm *core, uint64_t who,
@@ -382,7 +438,7 @@ int fy_core_acquire_slow(struct fy_sync *sync, struct fy_core_shm *core, uint64_
 
 	do {
 		w = fy_core_load(core);
-		call.summoned |= call.slept && (int32_t)(hint(&core->called) - call.ticket) >= 0;
+		call.summoned |= was_called(&call);
 		r = try_to_take(&call, w);
 		if (r == -EAGAIN)
 			r = wait_a_little(&call, w);
@@ -390,7 +446,9 @@ int fy_core_acquire_slow(struct fy_sync *sync, struct fy_core_shm *core, uint64_
 	if (call.seat != FY_NO_SEAT)
 		fy_seat_leave(sync, call.seat);
 	if (r < 0) {
-		if (call.summoned)
+		/* Looked at after the seat was left: who called us found us there, or calls
+		 * another. (To miss it would cost the others FY_STALE.) */
+		if (call.summoned || was_called(&call))
 			give_up(&call);
 		return r;
 	}

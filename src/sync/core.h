@@ -40,10 +40,21 @@ FY_COLD int fy_core_acquire_slow(struct fy_sync *sync, struct fy_core_shm *core,
 
 /* Leave it although it is wanted, or was not repaired, or not ours: -EPERM. died: leave it as a
  * dead owner would. */
-FY_COLD int fy_core_release_slow(struct fy_core_shm *core, uint64_t who, int died);
+FY_COLD int fy_core_release_slow(struct fy_sync *sync, struct fy_core_shm *core, uint64_t who,
+				 int died);
 
 /* The data are right again. 0; -EPERM: not ours; -EINVAL: nobody had died. */
 int fy_core_repaired(struct fy_core_shm *core, uint64_t who);
+
+static inline int fy_once_is_done(const struct fy_once_shm *once)
+{
+	/* SYNC(once.done) acquire: pairs with the release in ferry_once_done(): what was done is
+	 * ours to read. */
+	return atomic_load_explicit(&once->done, memory_order_acquire) != 0;
+}
+
+/* The core of the primitive at a checked offset; NULL if that kind has none. */
+struct fy_core_shm *fy_core_at(const struct fy_sync *sync, uint64_t offset, uint32_t magic);
 
 static inline uint64_t fy_core_load(const struct fy_core_shm *core)
 {
@@ -72,19 +83,19 @@ static inline int fy_core_acquire(struct fy_sync *sync, struct fy_core_shm *core
 	return fy_core_acquire_slow(sync, core, who, offset, deadline);
 }
 
-static inline int fy_core_release(struct fy_core_shm *core, uint64_t who)
+static inline int fy_core_release(struct fy_sync *sync, struct fy_core_shm *core, uint64_t who)
 {
 	uint64_t ours = who;
 
 	/* RELAXED(a time; no release may leave an old one behind) */
 	if (FY_UNLIKELY(atomic_load_explicit(&core->since, memory_order_relaxed) != 0))
-		return fy_core_release_slow(core, who, 0);
+		return fy_core_release_slow(sync, core, who, 0);
 	/* SYNC(core.word) release: pairs with the acquire in fy_core_acquire() and fy_core_load():
 	 * what we wrote inside is the next owner's to read. */
 	if (FY_LIKELY(atomic_compare_exchange_strong_explicit(
 		&core->word, &ours, 0, memory_order_release, memory_order_relaxed)))
 		return 0;
-	return fy_core_release_slow(core, who, 0);
+	return fy_core_release_slow(sync, core, who, 0);
 }
 
 #endif

@@ -55,22 +55,6 @@ static int is_of(uint64_t who, uint32_t slot, uint64_t dead)
 	       fy_who_incarnation(who) == (fy_member_incarnation(dead) & mask);
 }
 
-static struct fy_core_shm *core_at(struct fy_sync *sync, uint64_t offset, uint32_t magic)
-{
-	void *at = sync->object->base + offset;
-
-	switch (magic) {
-	case FY_PRIMITIVE_LOCK:
-		return &((struct fy_lock_shm *)at)->core;
-	case FY_PRIMITIVE_RWLOCK:
-		return &((struct fy_rwlock_shm *)at)->core;
-	case FY_PRIMITIVE_ONCE:
-		return &((struct fy_once_shm *)at)->core;
-	default:
-		return NULL;
-	}
-}
-
 /* What it owned, as far as it is known, is free for the next owner, who is told. */
 static void leave_locks(struct fy_sync *sync, uint32_t slot, uint64_t dead)
 {
@@ -78,7 +62,7 @@ static void leave_locks(struct fy_sync *sync, uint32_t slot, uint64_t dead)
 		/* RELAXED(checked below) */
 		uint64_t offset = atomic_load_explicit(&sync->shm->known[i], memory_order_relaxed);
 		uint32_t magic = offset ? fy_sync_kind_at(sync, offset) : 0;
-		struct fy_core_shm *core = magic ? core_at(sync, offset, magic) : NULL;
+		struct fy_core_shm *core = magic ? fy_core_at(sync, offset, magic) : NULL;
 		if (!core)
 			continue;
 		uint64_t owner = fy_core_owner(fy_core_load(core));
@@ -88,7 +72,7 @@ static void leave_locks(struct fy_sync *sync, uint32_t slot, uint64_t dead)
 			(void)fy_rwlock_leave_writing(sync, (void *)(sync->object->base + offset),
 						      owner, 1);
 		else
-			(void)fy_core_release_slow(core, owner, 1);
+			(void)fy_core_release_slow(sync, core, owner, 1);
 	}
 }
 
@@ -125,11 +109,11 @@ void fy_hold_dies(const struct fy_hold *hold)
 			bury(sync, &seat);
 		return;
 	}
-	struct fy_core_shm *core = core_at(sync, offset, hold->magic);
+	struct fy_core_shm *core = fy_core_at(sync, offset, hold->magic);
 	if (!core || fy_core_owner(fy_core_load(core)) != who)
 		return;
 	if (hold->magic == FY_PRIMITIVE_RWLOCK)
 		(void)fy_rwlock_leave_writing(sync, hold->primitive, who, 1);
 	else
-		(void)fy_core_release_slow(core, who, 1);
+		(void)fy_core_release_slow(sync, core, who, 1);
 }

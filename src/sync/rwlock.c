@@ -236,8 +236,8 @@ int fy_rwlock_leave_writing(struct fy_sync *sync, struct fy_rwlock_shm *lock, ui
 	/* Nobody may read what was not repaired: the gate stays shut. */
 	if (!died && !(w & FY_CORE_DIED))
 		open_gate(sync, lock);
-	int r =
-	    died ? fy_core_release_slow(&lock->core, who, 1) : fy_core_release(&lock->core, who);
+	int r = died ? fy_core_release_slow(sync, &lock->core, who, 1)
+		     : fy_core_release(sync, &lock->core, who);
 	if (died || (w & FY_CORE_DIED))
 		fy_bell_word_ring(&lock->opened, FY_BELL_ALL);
 	return r;
