@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "cli.h"
 
@@ -253,6 +254,21 @@ uint64_t cli_count_option(struct argp_state *state, const char *option, const ch
 		argp_error(state, "%s: '%s' is not a whole number from %" PRIu64 " to %" PRIu64,
 			   option, text, min, max);
 	return count;
+}
+
+uint32_t cli_mode_option(struct argp_state *state, const char *text)
+{
+	uint64_t mode = 0;
+
+	if (strspn(text, "01234567") != strlen(text) || strlen(text) > 4)
+		argp_error(state, "--mode: '%s' is not a mode; write it in octal, such as 0660",
+			   text);
+	for (; *text; text++)
+		mode = 8 * mode + (uint64_t)(*text - '0');
+	if (mode < 1 || mode > 0777)
+		argp_error(state, "--mode: only 0001 to 0777 make sense");
+	umask(0);
+	return (uint32_t)mode;
 }
 
 const char *cli_human_size(char buffer[static CLI_HUMAN_BYTES], uint64_t bytes)

@@ -29,6 +29,7 @@ int cmd_bench(int argc, char **argv);
 int cmd_create(int argc, char **argv);
 int cmd_demo(int argc, char **argv);
 int cmd_gc(int argc, char **argv);
+int cmd_lock(int argc, char **argv);
 int cmd_ls(int argc, char **argv);
 int cmd_peek(int argc, char **argv);
 int cmd_receive(int argc, char **argv);
@@ -36,6 +37,7 @@ int cmd_rm(int argc, char **argv);
 int cmd_send(int argc, char **argv);
 int cmd_stat(int argc, char **argv);
 int cmd_torture(int argc, char **argv);
+int cmd_why(int argc, char **argv);
 
 /* argp_parse() with the tool's settings. Does not return on --help or on a usage error. */
 void cli_parse(const struct argp *argp, int argc, char **argv, void *input);
@@ -73,6 +75,10 @@ uint64_t cli_size_option(struct argp_state *state, const char *option, const cha
 int64_t cli_duration_option(struct argp_state *state, const char *option, const char *text);
 uint64_t cli_count_option(struct argp_state *state, const char *option, const char *text,
 			  uint64_t min, uint64_t max);
+
+/* The value of --mode, in octal. The mode that was asked for is what the file gets, as with mkdir
+ * -m: the umask is set to 0. */
+uint32_t cli_mode_option(struct argp_state *state, const char *text);
 
 /* Room for what the two functions below write. */
 #define CLI_HUMAN_BYTES 24

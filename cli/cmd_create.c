@@ -3,7 +3,6 @@
  * cmd_create.c - ferry create: make an object.
  */
 #include <string.h>
-#include <sys/stat.h>
 
 #include "cli.h"
 
@@ -35,21 +34,6 @@ static const struct argp_option options[] = {
 	  "When full, a message that is sent pushes out the oldest one of its priority", 0 },
 	{ 0 },
 };
-
-/* The mode that was asked for is what the file gets, as with mkdir -m. */
-static uint32_t parse_mode(struct argp_state *state, const char *text)
-{
-	if (strspn(text, "01234567") != strlen(text) || strlen(text) > 4)
-		argp_error(state, "--mode: '%s' is not a mode; write it in octal, such as 0660",
-			   text);
-	uint64_t mode = 0;
-	for (; *text; text++)
-		mode = 8 * mode + (uint64_t)(*text - '0');
-	if (mode < 1 || mode > 0777)
-		argp_error(state, "--mode: only 0001 to 0777 make sense");
-	umask(0);
-	return (uint32_t)mode;
-}
 
 static uint64_t positive_size(struct argp_state *state, const char *option, const char *text)
 {
@@ -104,7 +88,7 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 		box->members = positive_count(state, "--members", argument);
 		return 0;
 	case 'm':
-		box->mode = parse_mode(state, argument);
+		box->mode = cli_mode_option(state, argument);
 		return 0;
 	case 'x':
 		box->flags |= FERRY_EXCLUSIVE;

@@ -24,6 +24,8 @@ static const struct command {
 	{ "stat", cmd_stat, "show everything about one object" },
 	{ "rm", cmd_rm, "remove objects" },
 	{ "gc", cmd_gc, "clean up what dead processes left" },
+	{ "lock", cmd_lock, "run a command while nobody else runs one under this lock" },
+	{ "why", cmd_why, "show who waits for what, who holds it, and deadlocks" },
 	{ "demo", cmd_demo, "see messages survive while processes are killed" },
 	{ "torture", cmd_torture, "kill and stop processes at random and check every promise" },
 	{ "bench", cmd_bench, "measure ferry beside the kernel's own ways" },

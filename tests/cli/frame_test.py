@@ -9,7 +9,7 @@ import subprocess
 from tap import HANG, Skip, case, check, check_equal, main
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
-COMMANDS = ['create', 'send', 'receive', 'peek', 'ls', 'stat', 'rm', 'gc', 'demo', 'torture', 'bench']
+COMMANDS = ['create', 'send', 'receive', 'peek', 'ls', 'stat', 'rm', 'gc', 'lock', 'why', 'demo', 'torture', 'bench']
 
 
 def help_options(text):
@@ -21,7 +21,7 @@ def help_options(text):
 @case
 def help_lists_every_command(tool):
     out = tool.run('--help').out.decode()
-    check_equal(re.findall(r'^  ([a-z]+) ', out.split('Commands:')[1], re.MULTILINE)[:11], COMMANDS)
+    check_equal(re.findall(r'^  ([a-z]+) ', out.split('Commands:')[1], re.MULTILINE)[:len(COMMANDS)], COMMANDS)
     check('Examples:' in out, out)
 
 
@@ -66,9 +66,10 @@ def unknown_options_are_usage_errors(tool):
 
 @case
 def missing_arguments_are_usage_errors(tool):
-    for command in ('create', 'send', 'receive', 'peek', 'stat', 'rm'):
+    for command in ('create', 'send', 'receive', 'peek', 'stat', 'rm', 'lock'):
         tool.misused(command, says=f'ferry {command}: ')
     tool.misused('create', 'mailbox')
+    tool.misused('lock', 'a', '--')
 
 
 @case
@@ -88,6 +89,7 @@ def options_that_exclude_each_other_are_usage_errors(tool):
     for args in (['send', 'a', '--try', '--timeout', '1'], ['send', 'a', 'm', '--file', 'f'],
                  ['send', 'a', 'm', '--whole'], ['send', 'a', 'm', '--lines'],
                  ['send', 'a', '--lines', '--whole'],
+                 ['lock', 'a', '--try', '--timeout', '1', '--', 'true'],
                  ['receive', 'a', '--try', '--timeout', '1'], ['receive', 'a', '-n', '2', '--all'],
                  ['receive', 'a', '--follow', '--all'], ['receive', 'a', '--follow', '-n', '2'],
                  ['receive', 'a', '--all', '--try'], ['receive', 'a', '--all', '--timeout', '1'],
@@ -231,7 +233,7 @@ def completion_offers_the_options_of_each_command(tool):
 def completion_offers_mailboxes(tool):
     for name in ('orders', 'orders 2', 'jobs'):
         tool.run('create', 'mailbox', name)
-    for command in ('send', 'receive', 'peek', 'stat', 'rm', 'torture'):
+    for command in ('send', 'receive', 'peek', 'stat', 'rm', 'torture', 'lock', 'why'):
         check_equal(complete(tool, f'{command} '), {'orders', 'orders\\ 2', 'jobs'}, command)
     check_equal(complete(tool, 'send or'), {'orders', 'orders\\ 2'})
     check_equal(complete(tool, 'send "or'), {'orders', 'orders 2'})

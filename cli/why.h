@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * why.h - what `ferry why` knows: who holds and who waits, in all segments that were looked at, and
+ * which of them wait for each other.
+ */
+#ifndef FERRY_CLI_WHY_H
+#define FERRY_CLI_WHY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include <ferry/ferry.h>
+
+#define WHY_NONE SIZE_MAX /* no such index */
+
+/*
+ * A thread that holds or waits; thread 0 is a process as a whole. It is the same one in all
+ * segments if its number means the same to us. Numbers of another PID namespace cannot be compared:
+ * then it is one for each object.
+ */
+struct why_actor {
+	pid_t pid, thread;
+	uint64_t started; /* of the process, proc(5) */
+	bool same_namespace;
+	size_t object; /* if not same_namespace */
+	char program[32];
+	char state;      /* as in /proc/PID/stat; 0 = not known */
+	bool stuck;      /* waits, and nobody can end that */
+	size_t deadlock; /* the cycle that it is in or waits for; or WHY_NONE */
+};
+
+/* What somebody has to do with one lock or the like; or, without an actor, how that is. */
+struct why_entry {
+	size_t object; /* index of the location */
+	struct ferry_sync_entry sync;
+	size_t actor; /* or WHY_NONE */
+	bool steady;  /* a wait that had begun already at the first of two looks */
+};
+
+/* A step of a cycle: its actor waits in entry for the actor of the next step, which holds. */
+struct why_step {
+	size_t waits; /* entries */
+	size_t holds;
+	size_t deadlock;
+};
+
+struct why {
+	const char **location;
+	size_t n_locations;
+	struct why_entry *entry; /* those of one place follow each other */
+	size_t n_entries;
+	struct why_actor *actor;
+	size_t n_actors;
+	struct why_step *step; /* those of one deadlock follow each other */
+	size_t n_steps, n_deadlocks;
+};
+
+/*
+ * Look at the segment at a location. Twice for each location: waits that are the same both times
+ * lasted all the while between, so what is seen of them at the second look was true at one time.
+ * STATUS_DONE, or the exit status after the failure was reported.
+ */
+int why_look(struct why *why, const char *location, bool must_be_segment);
+
+/* After the last look: put the entries in order and find out who is stuck. */
+void why_work_out(struct why *why);
+
+/* Do both entries speak of the same lock or the like? */
+bool why_same_place(const struct why_entry *a, const struct why_entry *b);
+
+/* Does the actor of holds keep that of waits from going on? */
+bool why_blocks(const struct why_entry *waits, const struct why_entry *holds);
+
+void why_free(struct why *why);
+
+#endif
