@@ -24,7 +24,7 @@
 #define SECONDS_QUICK 0.035
 #define CROWD         3 /* more processes than cores: so many times longer, the scheduler is slow */
 
-static const struct bench_family *const families[] = { &bench_mailbox, &bench_pipes };
+static const struct bench_family *const families[] = { &bench_mailbox, &bench_pipes, &bench_lock };
 
 #define FAMILIES (sizeof(families) / sizeof(*families))
 
@@ -151,7 +151,8 @@ static const struct argp argp = {
 	       "\nExamples:\n"
 	       "  ferry bench mailbox\n"
 	       "  ferry bench mailbox --quick --row 'roundtrip-*'\n"
-	       "  ferry bench mailbox --json > today.json",
+	       "  ferry bench mailbox --json > today.json\n"
+	       "  ferry bench lock",
 	.help_filter = help_filter,
 };
 
@@ -170,6 +171,8 @@ static bool takes_part(const struct bench_row *row, const struct bench_peer *pee
 		return peer->life;
 	if (one_core && peer->abilities & BENCH_SPINS)
 		return false;
+	if (row->kind == BENCH_SECTIONS)
+		return peer->abilities & BENCH_SECTION;
 	return peer->abilities & ability_for(row) && row->bytes >= peer->least &&
 	       (!peer->most || row->bytes <= peer->most);
 }
@@ -228,7 +231,8 @@ static void make_report(struct bench_report *report, const struct bench_command 
 	report->table = must_have(calloc(count_rows(command), sizeof(*report->table)));
 	for (const struct bench_row *row = family->rows; row->name; row++)
 		if (is_wanted(command, row))
-			make_table(&report->table[report->n++], row, family->peers,
+			make_table(&report->table[report->n++], row,
+				   family->peers_of ? family->peers_of(row) : family->peers,
 				   command->rounds);
 }
 
@@ -258,6 +262,9 @@ static int measure(const struct bench_row *row, const struct bench_peer *peer, d
 					  seconds * CROWD, r);
 	case BENCH_OPENING:
 		return bench_opening(peer, seconds, value, r);
+	case BENCH_SECTIONS:
+		return bench_section(peer, row->senders,
+				     row->senders > 2 ? seconds * CROWD : seconds, r);
 	}
 	return -EINVAL;
 }
@@ -279,6 +286,7 @@ static int measure_entry(const struct bench_row *row, struct bench_entry *entry,
 	value[BENCH_RATE] = r.rate;
 	value[BENCH_BYTES_RATE] = r.bytes_rate;
 	value[BENCH_DEPTH] = r.depth;
+	value[BENCH_LONGEST] = r.longest;
 	value[BENCH_PREEMPTED] = (double)r.preempted;
 	for (unsigned m = 0; m < BENCH_METRICS; m++)
 		entry->value[m][entry->valid] = value[m];

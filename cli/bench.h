@@ -25,16 +25,17 @@ enum bench_metric {
 	BENCH_OPEN,
 	BENCH_CLOSE,
 	BENCH_RESERVED,
+	BENCH_LONGEST,
 	BENCH_METRICS,
 };
 
-enum bench_kind { BENCH_ROUNDTRIPS, BENCH_STREAMS, BENCH_SENDS, BENCH_OPENING };
+enum bench_kind { BENCH_ROUNDTRIPS, BENCH_STREAMS, BENCH_SENDS, BENCH_OPENING, BENCH_SECTIONS };
 
 struct bench_row {
 	const char *name, *title; /* name is NULL at the end of a list */
 	enum bench_kind kind;
 	size_t bytes;
-	unsigned senders, receivers;
+	unsigned senders, receivers; /* sections: contenders, and 0 */
 };
 
 struct bench_entry {
@@ -64,11 +65,14 @@ struct bench_family {
 	const char *name, *what; /* what: for the help text */
 	const struct bench_row *rows;
 	const struct bench_peer *const *peers; /* as measured and shown; NULL at the end */
+	/* Or those of a row, where each has its own; NULL: peers. */
+	const struct bench_peer *const *(*peers_of)(const struct bench_row *row);
 	const struct bench_target *targets;
 	const char *baseline; /* the peer that streams are compared with */
 };
 
 extern const struct bench_family bench_mailbox, bench_pipes;
+extern const struct bench_family bench_lock;
 
 struct bench_report {
 	const struct bench_family *family;

@@ -20,6 +20,7 @@ static const char *const metric_names[BENCH_METRICS] = {
 	[BENCH_OPEN] = "open_ns",
 	[BENCH_CLOSE] = "close_ns",
 	[BENCH_RESERVED] = "reserved_bytes",
+	[BENCH_LONGEST] = "longest_ns",
 };
 
 static json_t *spread_json(const struct bench_spread *spread)

@@ -35,6 +35,7 @@ enum bench_ability {
 	BENCH_FLOOR = 1 << 4,       /* not a transport but the bare mechanism under all of them */
 	BENCH_PRODUCES = 1 << 5,    /* its sender writes every word of every message anew */
 	BENCH_SPINS_FIRST = 1 << 6, /* spins, then sleeps: is held against those who spin */
+	BENCH_SECTION = 1 << 7,     /* a lock: receive() takes it, send() gives it back */
 };
 
 /* Of the life of an object: what takes time. */
@@ -47,6 +48,7 @@ struct bench_channel {
 	const struct bench_peer *peer;
 	size_t bytes;       /* of each message: a multiple of 8 */
 	unsigned direction; /* 0, or 1 for the way back of a round trip */
+	unsigned process;   /* 0 begins; set before attach() */
 	unsigned depth;     /* how many messages it holds; 0 = not counted in messages */
 	int fd[2];          /* receiving and sending end */
 	int queue;          /* System V identifier */
@@ -64,8 +66,9 @@ struct bench_peer {
 	const char *name;  /* unique */
 	const char *waits; /* for people: "spins", "sleeps", ... */
 	unsigned abilities;
-	size_t least, most; /* message sizes worth measuring; 0 = no limit */
-	uint64_t capacity; /* pipes: bytes in flight at most; 0 = the default */
+	size_t least, most;    /* message sizes worth measuring; 0 = no limit */
+	uint64_t capacity;     /* pipes: bytes in flight at most; 0 = the default */
+	const void *mechanism; /* the transport's own */
 	int64_t spin; /* ferry: the option of that name; others: not 0 = ask again, never block */
 
 	/* In the parent. The way back of a round trip finds its counterpart in there. */
@@ -101,6 +104,7 @@ struct bench_result {
 	double p50, p99, p999; /* of a round trip, or of a send if those were timed; else 0 */
 	double rate;           /* messages or round trips a second */
 	double bytes_rate;     /* payload bytes a second, one way */
+	double longest;        /* sections: time that one process was kept from its next one */
 	uint64_t count;        /* messages or round trips that were measured */
 	uint64_t preempted;    /* how often a measuring process lost its core to somebody else */
 	unsigned depth;        /* messages that the channel holds; 0 = not counted in messages */
@@ -131,6 +135,13 @@ int bench_roundtrip(const struct bench_peer *peer, size_t bytes, double seconds,
 		    struct bench_result *ret_result);
 int bench_stream(const struct bench_peer *peer, size_t bytes, unsigned senders, unsigned receivers,
 		 double seconds, struct bench_result *ret_result);
+/*
+ * So many processes (at most BENCH_PROCESSES) enter and leave a section that only one of them may
+ * be in, as often as they can. rate: sections a second, of all together; p50: of one alone, the
+ * time of entering and leaving. -EBADMSG if two were in it at a time.
+ */
+int bench_section(const struct bench_peer *peer, unsigned processes, double seconds,
+		  struct bench_result *ret_result);
 /* bench_stream() that also times each send, which costs two readings of the clock a message. */
 int bench_stream_timed(const struct bench_peer *peer, size_t bytes, unsigned senders,
 		       unsigned receivers, double seconds, struct bench_result *ret_result);

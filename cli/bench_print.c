@@ -182,6 +182,37 @@ static void print_sends(const struct bench_report *report, const struct bench_ta
 	table_print(&table, 2);
 }
 
+/* Of one alone, the time of a section; of several, how many, and who had to wait longest. */
+static void print_sections(const struct bench_report *report, const struct bench_table *results)
+{
+	bool alone = results->row->senders == 1;
+	enum bench_metric metric = alone ? BENCH_P50 : BENCH_RATE;
+	char to[ROOM];
+	const char *const heads[] = { "",
+				      "waiting",
+				      alone ? "in and out" : "sections",
+				      "lowest .. highest",
+				      to_baseline(to, report),
+				      alone ? "" : "longest wait" };
+	struct table table = { .columns = 6, .right = "llrrrr" };
+	const struct bench_entry *base = baseline(report, results->row->name);
+
+	add_heads(&table, heads);
+	for (unsigned i = 0; i < results->n; i++) {
+		const struct bench_entry *entry = &results->entry[i];
+
+		table_add(&table, "%s", entry->peer->name);
+		table_add(&table, "%s", entry->valid ? entry->peer->waits : entry->why);
+		add_spread(&table, entry, metric, alone ? time_text : rate_text);
+		add_ratio(&table, bench_ratio(entry, base, NULL, metric));
+		if (alone)
+			table_add(&table, "%s", "");
+		else
+			add_number(&table, entry, BENCH_LONGEST, time_text);
+	}
+	table_print(&table, 2);
+}
+
 static void print_opening(const struct bench_table *results)
 {
 	static const char *const heads[] = {
@@ -222,6 +253,9 @@ static void print_table(const struct bench_report *report, const struct bench_ta
 		break;
 	case BENCH_OPENING:
 		print_opening(results);
+		break;
+	case BENCH_SECTIONS:
+		print_sections(report, results);
 		break;
 	}
 }

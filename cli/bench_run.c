@@ -41,7 +41,9 @@ struct side {
 	int error;
 	char step[32]; /* at which it went wrong */
 	uint64_t count, preempted;
-	double seconds; /* in which it counted */
+	double seconds;    /* in which it counted */
+	uint64_t longest;  /* ticks between two sections */
+	uint64_t sections; /* all of them, also those that did not count */
 	struct bench_histogram times;
 };
 
@@ -49,13 +51,15 @@ struct shared {
 	_Atomic uint32_t arrived; /* processes at the start */
 	_Atomic uint32_t stop;    /* 1: the time is over */
 	_Atomic uint32_t sending; /* senders that are not finished */
-	struct side side[];
+	volatile uint64_t inside[2] __attribute__((aligned(64))); /* only who is in the section
+								     touches them */
+	struct side side[] __attribute__((aligned(64)));
 };
 
 struct run {
 	struct bench_channel there, back;
 	unsigned senders, receivers;
-	bool roundtrip, timed;
+	bool roundtrip, timed, sections;
 	double seconds;
 	uint64_t warm_until, length; /* ticks, of this process */
 	struct shared *shared;
@@ -278,6 +282,45 @@ static void receive_on(struct run *r)
 	}
 }
 
+/* In and out again, and count where two at a time would be noticed. */
+static inline void pass_section(struct run *r)
+{
+	volatile uint64_t *inside = r->shared->inside;
+	struct bench_channel *c = &r->there;
+	void *nothing;
+
+	must(r, "enter", c->peer->receive(c, &nothing));
+	inside[0]++;
+	if (inside[1]++ != inside[0] - 1)
+		fail(r, "alone in it", -EBADMSG);
+	must(r, "leave", c->peer->send(c, NULL));
+	r->side->sections++;
+}
+
+/* One alone reads the clock now and then; with others, after each section, for the longest wait. */
+static void pass_sections(struct run *r)
+{
+	unsigned batch = r->senders == 1 ? BATCH_MOST : 1;
+	uint64_t begun = 0, before = 0, now, preempted = 0, sections = 0;
+
+	do {
+		for (unsigned i = 0; i < batch; i++)
+			pass_section(r);
+		now = bench_ticks();
+		if (begun && now - before > r->side->longest)
+			r->side->longest = now - before;
+		if (!begun && now >= r->warm_until) {
+			begun = now;
+			sections = r->side->sections;
+			preempted = preemptions();
+		}
+		before = now;
+	} while (!begun || now - begun < r->length);
+	r->side->count = r->side->sections - sections;
+	r->side->seconds = (double)(now - begun) * bench_clock()->ns / 1e9;
+	r->side->preempted = preemptions() - preempted;
+}
+
 static void wait_for_all(struct run *r, unsigned processes)
 {
 	_Atomic uint32_t *arrived = &r->shared->arrived;
@@ -311,13 +354,16 @@ static void attach(struct run *r, struct bench_channel *c)
 
 static void measure(struct run *r, unsigned process, unsigned processes)
 {
+	r->there.process = r->back.process = process;
 	attach(r, &r->there);
 	if (r->roundtrip)
 		attach(r, &r->back);
 	wait_for_all(r, processes);
 	r->warm_until = bench_ticks() + (uint64_t)(r->seconds / 5 * 1e9 / bench_clock()->ns);
 	r->length = (uint64_t)(r->seconds * 1e9 / bench_clock()->ns);
-	if (r->roundtrip)
+	if (r->sections)
+		pass_sections(r);
+	else if (r->roundtrip)
 		(process == 0 ? initiate : answer)(r);
 	else
 		(process < r->senders ? send_on : receive_on)(r);
@@ -440,6 +486,33 @@ static int carry_out(struct run *r, unsigned processes)
 	return e ? e : awaited;
 }
 
+/* Every section counted up by one: if two were in it at a time, something is missing. */
+static int check_sections(const struct run *r, struct bench_result *ret)
+{
+	uint64_t sum = 0;
+
+	for (unsigned i = 0; i < r->senders; i++)
+		sum += r->shared->side[i].sections;
+	if (!r->sections || (r->shared->inside[0] == sum && r->shared->inside[1] == sum))
+		return 0;
+	snprintf(ret->why, sizeof(ret->why), "%s: two in the section at a time",
+		 r->there.peer->name);
+	return -EBADMSG;
+}
+
+static void collect_sections(const struct run *r, struct bench_result *ret)
+{
+	uint64_t longest = 0;
+
+	for (unsigned i = 0; i < r->senders; i++)
+		if (r->shared->side[i].longest > longest)
+			longest = r->shared->side[i].longest;
+	if (r->senders == 1)
+		ret->p50 = 1e9 / ret->rate;
+	else
+		ret->longest = (double)longest * bench_clock()->ns;
+}
+
 static void collect(const struct run *r, unsigned processes, struct bench_result *ret)
 {
 	static struct bench_histogram times;
@@ -459,6 +532,8 @@ static void collect(const struct run *r, unsigned processes, struct bench_result
 	ret->p50 = bench_histogram_quantile(&times, 0.5);
 	ret->p99 = bench_histogram_quantile(&times, 0.99);
 	ret->p999 = bench_histogram_quantile(&times, 0.999);
+	if (r->sections)
+		collect_sections(r, ret);
 }
 
 /* Which process failed first matters: the others were killed for it. */
@@ -491,9 +566,11 @@ static int run_processes(struct run *r, struct bench_result *ret)
 	r->shared->sending = r->senders;
 	e = carry_out(r, processes);
 	if (e == 0)
-		collect(r, processes, ret);
+		e = check_sections(r, ret);
 	else
 		e = explain(r, processes, e, ret);
+	if (e == 0)
+		collect(r, processes, ret);
 	munmap(r->shared, bytes);
 	return e;
 }
@@ -540,13 +617,14 @@ static int run(const struct bench_peer *peer, size_t bytes, unsigned senders, un
 		.senders = senders,
 		.receivers = receivers,
 		.roundtrip = ability == BENCH_ROUNDTRIP,
+		.sections = ability == BENCH_SECTION,
 		.timed = timed,
 		.seconds = seconds,
 	};
 
 	memset(ret, 0, sizeof(*ret));
-	if (bytes < 8 || bytes % 8 || seconds <= 0 || !senders || !receivers ||
-	    senders + receivers > BENCH_PROCESSES)
+	if (bytes < 8 || bytes % 8 || seconds <= 0 || !senders ||
+	    (!receivers && ability != BENCH_SECTION) || senders + receivers > BENCH_PROCESSES)
 		return -EINVAL;
 	if (!(peer->abilities & ability))
 		return -ENOTSUP;
@@ -576,4 +654,10 @@ int bench_stream_timed(const struct bench_peer *peer, size_t bytes, unsigned sen
 {
 	return run(peer, bytes, senders, receivers, seconds, stream_ability(senders, receivers),
 		   true, ret_result);
+}
+
+int bench_section(const struct bench_peer *peer, unsigned processes, double seconds,
+		  struct bench_result *ret_result)
+{
+	return run(peer, sizeof(uint64_t), processes, 0, seconds, BENCH_SECTION, false, ret_result);
 }
