@@ -16,7 +16,7 @@ static const struct command {
 	int (*run)(int argc, char **argv);
 	const char *summary;
 } commands[] = {
-	{ "create", cmd_create, "make a mailbox" },
+	{ "create", cmd_create, "make a mailbox or a pipe" },
 	{ "send", cmd_send, "send messages from arguments, standard input or a file" },
 	{ "receive", cmd_receive, "receive one message, several, or all that come" },
 	{ "peek", cmd_peek, "show the next message and leave it there" },
