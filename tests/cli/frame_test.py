@@ -9,7 +9,8 @@ import subprocess
 from tap import HANG, Skip, case, check, check_equal, main
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
-COMMANDS = ['create', 'send', 'receive', 'peek', 'ls', 'stat', 'rm', 'gc', 'demo', 'torture', 'bench']
+COMMANDS = ['create', 'send', 'receive', 'peek', 'write', 'read', 'tap', 'ls', 'stat', 'rm', 'gc', 'demo',
+            'torture', 'bench']
 
 
 def help_options(text):
@@ -253,7 +254,7 @@ def completion_passes_over_the_values_of_options(tool):
 def completion_offers_kinds_directories_and_files(tool):
     os.mkdir(tool.dir / 'folder')
     (tool.dir / 'file').write_bytes(b'')
-    check_equal(complete(tool, 'create '), {'mailbox'})
+    check_equal(complete(tool, 'create '), {'mailbox', 'pipe'})
     check_equal(complete(tool, 'ls f'), {'folder'})
     check_equal(complete(tool, 'gc f'), {'folder'})
     check_equal(complete(tool, 'stat ./fi'), {'./file'})
