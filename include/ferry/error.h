@@ -21,7 +21,9 @@
 	X(FERRY_EMISMATCH, 4103, "the object exists and is smaller than what was asked for")       \
 	X(FERRY_EMEMBERS, 4104, "the object has no room for one more member")                      \
 	X(FERRY_ESTALE, 4105, "the message or loan is not held by this handle (any more)")         \
-	X(FERRY_EBLOCK, 4115, "the reference is not a block of the arena that is in use")
+	X(FERRY_EBLOCK, 4115, "the reference is not a block of the arena that is in use")          \
+	X(FERRY_EREPLACED, 4121, "somebody else has set the signal's action since")                \
+	X(FERRY_ENAMESPACE, 4122, "the process lives in another PID namespace")
 
 enum ferry_error {
 #define FERRY_ERROR_ENUM(name, number, text) name = number,

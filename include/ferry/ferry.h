@@ -4,10 +4,13 @@
 #define FERRY_FERRY_H
 
 #include <ferry/base.h>
+#include <ferry/crash.h>
 #include <ferry/error.h>
 #include <ferry/mailbox.h>
 #include <ferry/object.h>
 #include <ferry/pipe.h>
+#include <ferry/process.h>
 #include <ferry/segment.h>
+#include <ferry/signal.h>
 
 #endif
