@@ -23,6 +23,8 @@ LAYERS = {
     'src/mailbox': ['src/base', 'src/os', 'src/object', 'src/wait'],
     'src/segment': ['src/base', 'src/os', 'src/object', 'src/wait'],
     'src/kinds': ['src/base', 'src/os', 'src/object', 'src/wait', 'src/mailbox', 'src/segment'],
+    'src/signal': ['src/base', 'src/os', 'src/wait'],
+    'src/process': ['src/base', 'src/os'],
     'cli': [],
     'examples': [],
 }

@@ -107,6 +107,7 @@ typedef int (*ferry_signal_handler)(const struct ferry_signal_info *info, void *
  *
  * @retval 0
  * @retval -EINVAL  Not a signal, or one of those above; why tells which.
+ * @retval -ENOSPC  64 actions lie on it already.
  * @retval -ENOMEM
  *
  * Safety: MT-Safe. Blocking: never. Since: 0.2
@@ -116,7 +117,7 @@ FERRY_API int ferry_signal_catch(int signo, ferry_signal_handler handler, void *
 
 /** Let the signal's default action happen (signal(7)), whatever was there before. Lays it on top,
  *  as ferry_signal_catch(), with its errors; of those above only SIGKILL and SIGSTOP are refused
- *  (their action is the default for ever). What waited in the queue stays there. */
+ *  (their action is the default for ever). Signals of this number that waited are dropped. */
 FERRY_API int ferry_signal_default(int signo, struct ferry_why *why);
 
 /** Have the kernel discard the signal; otherwise as ferry_signal_default(). A fault that the
@@ -126,7 +127,7 @@ FERRY_API int ferry_signal_ignore(int signo, struct ferry_why *why);
 /**
  * Take back the latest of ferry_signal_catch(), _default() and _ignore() for this signal. With the
  * last one gone, exactly that action (handler, flags and mask) is there again that was there before
- * the first. Signals that wait in the queue without a handler then are dropped.
+ * the first. Where the signal is not caught any more, those that waited are dropped.
  *
  * @retval 0
  * @retval -ENOENT           Nothing of ferry's is there.

@@ -31,8 +31,31 @@ struct block {
 
 static struct block first;
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER; /* over adding and removing */
-static struct sigaction before;
 static uintptr_t page_bytes;
+static int installed;
+
+/* The action below ours. A handler may be reading the current one while it changes: so a change
+ * goes into another entry, and an entry is used again only many changes later. */
+#define BELOW_ENTRIES 16
+static struct sigaction below[BELOW_ENTRIES];
+static _Atomic uint32_t below_now;
+
+static const struct sigaction *action_below(void)
+{
+	/* SYNC(sigbus.below) acquire: pairs with the release in set_below(). */
+	return &below[atomic_load_explicit(&below_now, memory_order_acquire) % BELOW_ENTRIES];
+}
+
+/* Called with the mutex held. */
+static void set_below(const struct sigaction *action)
+{
+	/* RELAXED(changes only under the mutex) */
+	uint32_t next = atomic_load_explicit(&below_now, memory_order_relaxed) + 1;
+
+	below[next % BELOW_ENTRIES] = *action;
+	/* SYNC(sigbus.below) release: pairs with the acquire in action_below(). */
+	atomic_store_explicit(&below_now, next, memory_order_release);
+}
 
 static struct block *block_after(const struct block *block)
 {
@@ -61,16 +84,18 @@ static struct entry *entry_over(uintptr_t address)
 /* Hand a SIGBUS that is not ours to the action that was there before us. */
 static void pass_on(int signo, siginfo_t *info, void *context)
 {
-	if (before.sa_flags & SA_SIGINFO) {
-		before.sa_sigaction(signo, info, context);
-	} else if (before.sa_handler != SIG_DFL && before.sa_handler != SIG_IGN) {
-		before.sa_handler(signo);
+	const struct sigaction *before = action_below();
+
+	if (before->sa_flags & SA_SIGINFO) {
+		before->sa_sigaction(signo, info, context);
+	} else if (before->sa_handler != SIG_DFL && before->sa_handler != SIG_IGN) {
+		before->sa_handler(signo);
 	} else {
 		/* Let the default happen: the faulting instruction runs again when we return; one
 		 * that was sent by kill() is sent again. An ignored one that was sent is ignored.
 		 */
 		int sent = info->si_code <= 0;
-		if (sent && before.sa_handler == SIG_IGN)
+		if (sent && before->sa_handler == SIG_IGN)
 			return;
 		(void)signal(SIGBUS, SIG_DFL);
 		if (sent)
@@ -78,33 +103,37 @@ static void pass_on(int signo, siginfo_t *info, void *context)
 	}
 }
 
-static void on_sigbus(int signo, siginfo_t *info, void *context)
+/* Mend what is ours: 1 if it was, and the instruction can run again. */
+static int mend(const siginfo_t *info)
 {
-	int saved = errno;
 	uintptr_t address = (uintptr_t)info->si_addr;
 	struct entry *e = info->si_code > 0 ? entry_over(address) : NULL;
 
-	if (e) {
-		/* RELAXED(ordered by base) */
-		_Atomic uint32_t *broken = atomic_load_explicit(&e->broken, memory_order_relaxed);
-		void *page = (void *)(address & ~(page_bytes - 1));
-		/* RELAXED(read by this process when it next asks; nothing hangs on its order) */
-		atomic_store_explicit(broken, 1, memory_order_relaxed);
-		if (mmap(page, page_bytes, PROT_READ | PROT_WRITE,
-			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) != MAP_FAILED) {
-			errno = saved;
-			return;
-		}
-	}
-	pass_on(signo, info, context);
+	if (!e)
+		return 0;
+	/* RELAXED(ordered by base) */
+	_Atomic uint32_t *broken = atomic_load_explicit(&e->broken, memory_order_relaxed);
+	void *page = (void *)(address & ~(page_bytes - 1));
+	/* RELAXED(read by this process when it next asks; nothing hangs on its order) */
+	atomic_store_explicit(broken, 1, memory_order_relaxed);
+	return mmap(page, page_bytes, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) != MAP_FAILED;
+}
+
+static void on_sigbus(int signo, siginfo_t *info, void *context)
+{
+	int saved = errno;
+
+	if (!mend(info))
+		pass_on(signo, info, context);
 	errno = saved;
 }
 
 /* Install the handler once. Called with the mutex held. */
 static int install(void)
 {
-	static int installed;
 	struct sigaction action;
+	struct sigaction before;
 
 	if (installed)
 		return 0;
@@ -113,10 +142,32 @@ static int install(void)
 	action.sa_sigaction = on_sigbus;
 	action.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER;
 	(void)sigemptyset(&action.sa_mask);
-	if (sigaction(SIGBUS, &action, &before) != 0)
+	if (sigaction(SIGBUS, NULL, &before) != 0)
+		return -errno;
+	set_below(&before);
+	if (sigaction(SIGBUS, &action, NULL) != 0)
 		return -errno;
 	installed = 1;
 	return 0;
+}
+
+int fy_sigbus_action(const struct sigaction *action, struct sigaction *ret_before)
+{
+	struct sigaction now;
+
+	(void)pthread_mutex_lock(&mutex);
+	int r = sigaction(SIGBUS, NULL, &now);
+	if (r == 0 && installed && (now.sa_flags & SA_SIGINFO) && now.sa_sigaction == on_sigbus) {
+		now = *action_below();
+		if (action)
+			set_below(action);
+	} else if (r == 0 && action) {
+		r = sigaction(SIGBUS, action, NULL);
+	}
+	if (r == 0 && ret_before)
+		*ret_before = now;
+	(void)pthread_mutex_unlock(&mutex);
+	return r;
 }
 
 /* An entry that is not in use. Called with the mutex held; NULL if there is no memory. */

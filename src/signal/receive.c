@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: MIT */
+/* receive.c - see receive.h. */
+#include "receive.h"
+
+#include <errno.h>
+#include <ferry/base.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "../base/why.h"
+#include "../os/clock.h"
+#include "../os/fork.h"
+#include "waiters.h"
+
+/* ---- somebody else's handlers ---- */
+
+/* One of the two is NULL. Written by whoever sets an action, read by the handler at any time. */
+static void (*_Atomic foreign_plain[FY_SIGNALS + 1])(int);
+static void (*_Atomic foreign_full[FY_SIGNALS + 1])(int, siginfo_t *, void *);
+static _Atomic int foreign_flags[FY_SIGNALS + 1];
+
+void fy_receive_foreign(int signo, const struct sigaction *action)
+{
+	int is_function = action && action->sa_handler != SIG_DFL && action->sa_handler != SIG_IGN;
+	int full = is_function && (action->sa_flags & SA_SIGINFO);
+
+	/* RELAXED(no other memory belongs to it; a signal that comes meanwhile may go either way)
+	 */
+	atomic_store_explicit(&foreign_flags[signo], action ? action->sa_flags : 0,
+			      memory_order_relaxed);
+	/* RELAXED(as above) */
+	atomic_store_explicit(&foreign_plain[signo],
+			      is_function && !full ? action->sa_handler : NULL,
+			      memory_order_relaxed);
+	/* RELAXED(as above) */
+	atomic_store_explicit(&foreign_full[signo], full ? action->sa_sigaction : NULL,
+			      memory_order_relaxed);
+}
+
+static void call_foreign(int signo, siginfo_t *info, void *context)
+{
+	/* RELAXED(as in fy_receive_foreign()) */
+	void (*plain)(int) = atomic_load_explicit(&foreign_plain[signo], memory_order_relaxed);
+	void (*full)(int, siginfo_t *, void *) =
+	    /* RELAXED(as above) */
+	    atomic_load_explicit(&foreign_full[signo], memory_order_relaxed);
+
+	if (FY_LIKELY(!plain && !full))
+		return;
+	/* RELAXED(as above) */
+	int flags = atomic_load_explicit(&foreign_flags[signo], memory_order_relaxed);
+	int only_stopped =
+	    signo == SIGCHLD && (info->si_code == CLD_STOPPED || info->si_code == CLD_CONTINUED);
+	if (only_stopped && (flags & SA_NOCLDSTOP))
+		return;
+	if ((unsigned)flags & SA_RESETHAND)
+		fy_receive_foreign(signo, NULL);
+	if (full)
+		full(signo, info, context);
+	else
+		plain(signo);
+}
+
+/* ---- the descriptor ---- */
+
+/* Of the process with that generation (os/fork.h): a child must not use its parent's. */
+static _Atomic uint64_t notice; /* generation << 32 | descriptor + 1 */
+
+static int notice_fd(void)
+{
+	/* SYNC(signal.notice) acquire: pairs with the release in fy_receive_fd(). Sequentially
+	 * consistent: it is stored before the queue is looked at, and read after it was filled. */
+	uint64_t now = atomic_load_explicit(&notice, memory_order_seq_cst);
+
+	return now != 0 && now >> 32 == fy_fork_generation() ? (int)(now & UINT32_MAX) - 1 : -1;
+}
+
+static void notify(void)
+{
+	int fd = notice_fd();
+	const uint64_t one = 1;
+
+	/* It is full only if it is readable already. */
+	if (fd >= 0 && write(fd, &one, sizeof(one)) < 0)
+		return;
+}
+
+int fy_receive_fd(void)
+{
+	static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+
+	(void)pthread_mutex_lock(&mutex);
+	int fd = notice_fd();
+	if (fd < 0) {
+		fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+		if (fd < 0)
+			fd = -errno;
+		else
+			/* SYNC(signal.notice) release: pairs with the acquire in notice_fd(). */
+			atomic_store_explicit(
+			    &notice, (uint64_t)fy_fork_generation() << 32 | (uint32_t)(fd + 1),
+			    memory_order_seq_cst);
+	}
+	(void)pthread_mutex_unlock(&mutex);
+	if (fd >= 0 && fy_queue_waiting() != 0)
+		notify();
+	return fd;
+}
+
+void fy_receive_fd_clear(void)
+{
+	uint64_t count;
+	int fd = notice_fd();
+
+	if (fd >= 0 && read(fd, &count, sizeof(count)) > 0 && fy_queue_waiting() != 0)
+		notify();
+}
+
+/* ---- into the queue ---- */
+
+static _Atomic uint64_t caught;
+
+void fy_receive_set_caught(uint64_t set)
+{
+	/* SYNC(signal.caught) release: pairs with the acquire in fy_receive_caught(). */
+	atomic_store_explicit(&caught, set, memory_order_release);
+}
+
+uint64_t fy_receive_caught(void)
+{
+	/* SYNC(signal.caught) acquire: pairs with the release in fy_receive_set_caught(). */
+	return atomic_load_explicit(&caught, memory_order_acquire);
+}
+
+int fy_receive_init(void)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	int r = fy_fork_init();
+
+	if (r == 0)
+		r = fy_queue_init();
+	if (r == 0)
+		(void)pthread_once(&once, fy_waiters_init);
+	return r;
+}
+
+/* context: of the handler that we are in; NULL outside. */
+static void keep(siginfo_t *info, void *context)
+{
+	struct fy_signal_record record;
+
+	fy_record_from(&record, info);
+	int r = fy_queue_put(&record);
+	if (FY_UNLIKELY(r != 0) && context)
+		fy_waiters_hold_back(record.signo, context);
+	/* More threads at once than the ring has spare places: back to the kernel with it. */
+	if (FY_UNLIKELY(r < 0))
+		(void)fy_signal_to_thread(fy_thread_id(), record.signo, info);
+	notify();
+	fy_waiters_wake(record.signo, context);
+}
+
+void fy_receive_handler(int signo, siginfo_t *info, void *context)
+{
+	int saved = errno;
+
+	if (!fy_waiters_is_poke(info, context)) {
+		if (FY_LIKELY(fy_receive_caught() & fy_signal_bit(signo)))
+			keep(info, context);
+		call_foreign(signo, info, context);
+	}
+	errno = saved;
+}
+
+/* ---- out of it ---- */
+
+/* Register, look again, sleep, unregister. The number of what came, 0: nothing yet. */
+static int wait_once(uint64_t set, uint32_t epoch, int64_t until,
+		     struct fy_signal_record *ret_record)
+{
+	siginfo_t info;
+	siginfo_t stray;
+	int from_kernel = 0;
+
+	/* Who only looks need not be woken. */
+	fy_waiters_enter(until == FERRY_NOW ? 0 : set & fy_receive_caught());
+	int signo = fy_queue_take(set, ret_record) ? ret_record->signo : 0;
+	if (signo == 0) {
+		signo = fy_waiters_sleep(set, epoch, until, &info);
+		from_kernel = signo > 0;
+	}
+	if (fy_waiters_leave(from_kernel, &stray) > 0)
+		keep(&stray, NULL);
+	if (from_kernel)
+		fy_record_from(ret_record, &info);
+	return signo;
+}
+
+int fy_receive_take(fy_receive_set set, const void *context, int64_t deadline,
+		    struct fy_signal_record *ret_record)
+{
+	fy_waiters_let_in();
+	for (;;) {
+		uint32_t epoch = fy_waiters_epoch();
+		uint64_t now = set(context);
+		if (now & FY_RECEIVE_STOP)
+			return 0;
+		if (fy_queue_take(now, ret_record))
+			return ret_record->signo;
+		int late =
+		    deadline == FERRY_NOW || (deadline != FERRY_FOREVER && fy_now() >= deadline);
+		int signo = wait_once(now, epoch, late ? FERRY_NOW : deadline, ret_record);
+		if (signo > 0)
+			return signo;
+		if (late)
+			return deadline == FERRY_NOW ? -EAGAIN : -ETIMEDOUT;
+	}
+}
+
+void fy_receive_changed(void)
+{
+	fy_waiters_wake_all();
+}
+
+void fy_receive_drop(uint64_t set)
+{
+	struct fy_signal_record record;
+
+	while (fy_queue_take(set, &record))
+		;
+}

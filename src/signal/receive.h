@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/* receive.h - from the kernel into the queue, and from the queue (or the kernel) to a thread. */
+#ifndef FY_SIGNAL_RECEIVE_H
+#define FY_SIGNAL_RECEIVE_H
+
+#include "queue.h"
+
+/* The queue and the waiters; again and again is fine. 0 or -errno. */
+int fy_receive_init(void);
+
+/* The handler of every caught signal. */
+void fy_receive_handler(int signo, siginfo_t *info, void *context);
+
+/* The handler function of somebody else that is called after ours; action NULL: none. */
+void fy_receive_foreign(int signo, const struct sigaction *action);
+
+/* Which signals to take. A set that may change while we wait. */
+typedef uint64_t (*fy_receive_set)(const void *context);
+
+/* Take one, waiting until the deadline. Its number; 0: the set says by fy_receive_stop that we
+ * shall stop; -EAGAIN, -ETIMEDOUT. */
+int fy_receive_take(fy_receive_set set, const void *context, int64_t deadline,
+		    struct fy_signal_record *ret_record);
+
+/* What a set returns to end the wait. No signal has this number. */
+#define FY_RECEIVE_STOP (UINT64_C(1) << 31)
+
+/* After what a set says has changed. */
+void fy_receive_changed(void);
+
+/* The signals whose handler in the kernel is fy_receive_handler(). */
+void fy_receive_set_caught(uint64_t set);
+uint64_t fy_receive_caught(void);
+
+/* Signals of these numbers that wait are dropped. */
+void fy_receive_drop(uint64_t set);
+
+/* The descriptor that is readable when something may wait; -errno. */
+int fy_receive_fd(void);
+
+/* A taker found nothing: make the descriptor unreadable, unless something came. */
+void fy_receive_fd_clear(void);
+
+#endif
