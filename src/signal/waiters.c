@@ -50,9 +50,8 @@ static __thread struct {
 	uint32_t tid_of;                /* in the process with that generation (os/fork.h) */
 } here __attribute__((tls_model("initial-exec")));
 
-/* The mark of a poke. A code of 0 or more can only come from this process itself, and passes the
- * limit of pending signals if the signal is a standard one. */
-#define POKE_CODE 0x4650
+/* The mark of a poke. The kernel lets a process choose no code of 0 or more for another thread. */
+#define POKE_CODE (-0x46)
 static const char poke_mark;
 
 void fy_waiters_init(void)
@@ -71,9 +70,22 @@ static int poke(pid_t tid, int signo)
 	return fy_signal_to_thread(tid, signo, &info);
 }
 
+/* When the user has as many signals pending as RLIMIT_SIGPENDING allows, the kernel delivers a
+ * standard signal without its information: all zeros. It was our poke if one was on its way. */
+static int is_bare_poke(const siginfo_t *info)
+{
+	const struct waiter *waiter = here.waiter;
+
+	if (!waiter || info->si_code != SI_USER || info->si_pid != 0 || info->si_uid != 0)
+		return 0;
+	/* RELAXED(our own word; whoever poked us has changed it before) */
+	return (atomic_load_explicit(&waiter->word, memory_order_relaxed) & STATE_BITS) == POKED;
+}
+
 static int is_poke(const siginfo_t *info)
 {
-	return info->si_code == POKE_CODE && info->si_value.sival_ptr == &poke_mark;
+	return (info->si_code == POKE_CODE && info->si_value.sival_ptr == &poke_mark) ||
+	       is_bare_poke(info);
 }
 
 /* Real-time signals first: a standard one could merge with a true one meant for that very thread.
