@@ -24,7 +24,7 @@ LAYERS = {
     'src/segment': ['src/base', 'src/os', 'src/object', 'src/wait'],
     'src/kinds': ['src/base', 'src/os', 'src/object', 'src/wait', 'src/mailbox', 'src/segment'],
     'src/signal': ['src/base', 'src/os', 'src/wait'],
-    'src/process': ['src/base', 'src/os'],
+    'src/process': ['src/base', 'src/os', 'src/wait'],
     'cli': [],
     'examples': [],
 }

@@ -85,6 +85,16 @@ static int proc_is_ours(void)
 	return n > 0 && (size_t)n == strlen(own) && memcmp(link, own, (size_t)n) == 0;
 }
 
+uint64_t fy_process_started(pid_t pid)
+{
+	char path[32];
+
+	if (!proc_is_ours())
+		return 0;
+	(void)snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	return start_time(path);
+}
+
 int fy_process_gone(pid_t pid, uint64_t started)
 {
 	int fd = (int)syscall(SYS_pidfd_open, pid, 0);
@@ -93,10 +103,8 @@ int fy_process_gone(pid_t pid, uint64_t started)
 		return errno == ESRCH;
 	struct pollfd exited = { .fd = fd, .events = POLLIN };
 	int gone = poll(&exited, 1, 0) > 0 && (exited.revents & POLLIN);
-	if (!gone && started != 0 && proc_is_ours()) {
-		char path[32];
-		(void)snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
-		uint64_t now = start_time(path);
+	if (!gone && started != 0) {
+		uint64_t now = fy_process_started(pid);
 		/* Another start time: the number was given to a new process. */
 		gone = now != 0 && now != started;
 	}

@@ -18,6 +18,10 @@ struct fy_process {
 /* The calling process. Cheap after the first call, also in a child after fork. */
 void fy_process_self(struct fy_process *ret_process);
 
+/* The start time of the process that has this number at the moment; 0: not known, or /proc is that
+ * of another PID namespace. */
+uint64_t fy_process_started(pid_t pid);
+
 /* 1 if the process with that pid and start time, in the caller's own PID namespace, is surely gone
  * (also: a zombie); 0 if it lives or cannot be told. */
 int fy_process_gone(pid_t pid, uint64_t started);
