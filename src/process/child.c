@@ -163,15 +163,22 @@ static void before_fork(void)
 	(void)pthread_mutex_lock(&mutex);
 }
 
-static void after_fork(void)
+static void after_fork_parent(void)
 {
 	(void)pthread_mutex_unlock(&mutex);
 	(void)pthread_rwlock_unlock(&making);
 }
 
+/* The lock remembers by number which thread wrote, and the child's has another. */
+static void after_fork_child(void)
+{
+	(void)pthread_mutex_unlock(&mutex);
+	(void)pthread_rwlock_init(&making, NULL);
+}
+
 static void watch_forks(void)
 {
-	(void)pthread_atfork(before_fork, after_fork, after_fork);
+	(void)pthread_atfork(before_fork, after_fork_parent, after_fork_child);
 }
 
 /* A forked child has none of its parent's children. */
