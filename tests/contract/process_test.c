@@ -362,9 +362,9 @@ static void orphans_are_reaped_and_spawned_children_are_not_lost(void)
 	/* A child that leaves three grandchildren behind. */
 	const pid_t child = fork();
 	if (child == 0) {
+		const pid_t parent = getpid();
 		for (int i = 0; i < 3; i++)
 			if (fork() == 0) {
-				const pid_t parent = getppid();
 				while (getppid() == parent)
 					clock_pause();
 				_exit(code);
