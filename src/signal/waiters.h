@@ -5,7 +5,7 @@
  * A waiter sleeps in rt_sigtimedwait(2), so that a signal which the kernel gives to its own thread
  * costs no more than that call. A signal that arrives in another thread is put into the queue by
  * the handler there, which then pokes a waiter: a signal of the waiter's own set, with a mark that
- * nobody else's has. Protocol: docs/formats/signal.md; model: models/signal.pml.
+ * nobody else's has. Protocol: docs/formats/signal.md.
  */
 #ifndef FY_SIGNAL_WAITERS_H
 #define FY_SIGNAL_WAITERS_H

@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: MIT */
+/* Signals from several processes at several threads that dispatch, wait, and use a mailbox. */
+#include <errno.h>
+#include <ferry/ferry.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "../support/box.h"
+#include "../support/check.h"
+#include "../support/claim.h"
+#include "../support/peer.h"
+
+#define RT      (SIGRTMIN + 2)
+#define SENDERS 4
+#define LAST    INT64_C(-1) /* the payload that ends a storm, once for each receiver */
+
+static _Atomic int64_t sum;
+static _Atomic int64_t received;
+static _Atomic int ended;
+
+static int add(const struct ferry_signal_info *info, void *arg)
+{
+	(void)arg;
+	free(malloc(64)); /* legal here, and a deadlock in a true handler */
+	atomic_fetch_add(&sum, info->payload);
+	atomic_fetch_add(&received, 1);
+	return 0;
+}
+
+static void send_patiently(ferry_process *process, int64_t payload)
+{
+	int r;
+
+	/* -EAGAIN: as much is pending as the user may have. */
+	while ((r = ferry_signal_send(process, RT, payload)) == -EAGAIN)
+		clock_pause();
+	check_eq(r, 0);
+}
+
+struct storm {
+	pid_t target;
+	int each;
+};
+
+static void storm_on(struct stage *stage, const void *argument)
+{
+	const struct storm *storm = argument;
+	ferry_process *process;
+
+	(void)stage;
+	check_eq(ferry_process_open(&process, storm->target, 0, NULL), 0);
+	for (int i = 0; i < storm->each; i++) {
+		send_patiently(process, i);
+		if (i % 16 == 0)
+			check_eq(ferry_signal_send(process, SIGUSR1, 0), 0);
+	}
+	ferry_process_close(process);
+}
+
+static void *dispatch(void *unused)
+{
+	while (!atomic_load(&ended)) {
+		const int r = ferry_signal_dispatch(ferry_in_ms(100));
+		check(r == RT || r == SIGUSR1 || r == -ETIMEDOUT);
+	}
+	return unused;
+}
+
+/* Sends to itself and receives, and is interrupted as often as it likes. */
+static void *use_mailbox(void *box)
+{
+	for (uint64_t i = 0; !atomic_load(&ended); i++) {
+		box_send(box, i);
+		check_eq(box_receive(box), i);
+	}
+	return NULL;
+}
+
+static int nothing(const struct ferry_signal_info *info, void *arg)
+{
+	(void)info;
+	(void)arg;
+	return 0;
+}
+
+/* dispatchers: threads that handle; the others use the mailbox. */
+static void weather_a_storm(int dispatchers, int each)
+{
+	const struct storm storm = { getpid(), each };
+	ferry_mailbox *box = box_open("orders", NULL);
+	pthread_t threads[4];
+	struct peer senders[SENDERS];
+
+	check_eq(ferry_signal_catch(RT, add, NULL, NULL), 0);
+	check_eq(ferry_signal_catch(SIGUSR1, nothing, NULL, NULL), 0);
+	/* One user of the mailbox only: it receives what it has sent. */
+	check_eq(pthread_create(&threads[0], NULL, use_mailbox, box), 0);
+	for (int i = 1; i <= dispatchers; i++)
+		check_eq(pthread_create(&threads[i], NULL, dispatch, NULL), 0);
+	for (int i = 0; i < SENDERS; i++)
+		peer_start(&senders[i], storm_on, &storm);
+	for (int i = 0; i < SENDERS; i++) {
+		/* The main thread takes part, too. */
+		while (process_state(senders[i].pid) != 'Z')
+			(void)ferry_signal_dispatch(ferry_in_ms(1));
+		peer_join(&senders[i]);
+	}
+	await(atomic_load(&received) == (int64_t)SENDERS * each ||
+	      ferry_signal_dispatch(FERRY_NOW) == 0);
+	atomic_store(&ended, 1);
+	for (int i = 0; i <= dispatchers; i++)
+		check_eq(pthread_join(threads[i], NULL), 0);
+	while (ferry_signal_dispatch(FERRY_NOW) > 0)
+		;
+	check_eq(atomic_load(&received), (int64_t)SENDERS * each);
+	check_eq(atomic_load(&sum), (int64_t)SENDERS * each * (each - 1) / 2);
+	box_end(box, "orders");
+}
+
+static void every_real_time_signal_of_a_storm_is_counted(void)
+{
+	weather_a_storm(0, check_repeat(5000, 250000));
+}
+
+static void so_it_is_with_three_dispatchers(void)
+{
+	weather_a_storm(3, check_repeat(5000, 250000));
+}
+
+static void *wait_in_turn(void *unused)
+{
+	struct ferry_signal_info info;
+
+	for (;;) {
+		check_eq(ferry_signal_wait(&info, FERRY_SIGNAL(RT), box_patience()), RT);
+		if (info.payload == LAST)
+			return unused;
+		atomic_fetch_add(&received, 1);
+	}
+}
+
+/* Each signal ends one sleep: a wake-up that goes astray is a hang. */
+static void no_wake_up_goes_astray(void)
+{
+	const int rounds = check_repeat(2000, 100000);
+	pthread_t threads[3];
+	ferry_process *self;
+
+	check_eq(ferry_signal_catch(RT, NULL, NULL, NULL), 0);
+	check_eq(ferry_process_open(&self, getpid(), 0, NULL), 0);
+	for (int i = 0; i < 3; i++)
+		check_eq(pthread_create(&threads[i], NULL, wait_in_turn, NULL), 0);
+	for (int i = 0; i < rounds; i++) {
+		send_patiently(self, i);
+		if (i % 4 == 3)
+			await(atomic_load(&received) == i + 1);
+	}
+	for (int i = 0; i < 3; i++)
+		send_patiently(self, LAST);
+	for (int i = 0; i < 3; i++)
+		check_eq(pthread_join(threads[i], NULL), 0);
+	check_eq(atomic_load(&received), rounds);
+	ferry_process_close(self);
+}
+
+static void *catch_and_restore(void *signo)
+{
+	const int which = (int)(intptr_t)signo;
+
+	for (int i = 0; i < check_repeat(500, 20000); i++) {
+		check_eq(ferry_signal_catch(which, add, NULL, NULL), 0);
+		check_eq(pthread_kill(pthread_self(), which), 0);
+		(void)ferry_signal_dispatch(FERRY_NOW);
+		check_eq(ferry_signal_uncatch(which, add, NULL, NULL), 0);
+	}
+	return NULL;
+}
+
+static void actions_change_while_others_dispatch(void)
+{
+	pthread_t threads[4];
+
+	check_eq(ferry_signal_thread_start(), 0);
+	/* Below the catches: what is on its way when one is taken back must not kill. */
+	check_eq(ferry_signal_ignore(SIGUSR1, NULL), 0);
+	check_eq(ferry_signal_ignore(SIGUSR2, NULL), 0);
+	for (int i = 0; i < 4; i++)
+		check_eq(pthread_create(&threads[i], NULL, catch_and_restore,
+					(void *)(intptr_t)(i % 2 ? SIGUSR1 : SIGUSR2)),
+			 0);
+	for (int i = 0; i < 4; i++)
+		check_eq(pthread_join(threads[i], NULL), 0);
+	check_eq(ferry_signal_thread_stop(), 0);
+}
+
+static void *spawn_many(void *unused)
+{
+	for (int i = 0; i < check_repeat(10, 200); i++) {
+		struct ferry_process_end end;
+		ferry_process *process;
+		check_eq(ferry_spawn(&process, FERRY_SPAWN_OPTIONS(.program = "/bin/false")), 0);
+		check_eq(ferry_process_wait(process, &end, box_patience()), 0);
+		check_eq(end.known, 1);
+		check_eq(end.code, 1);
+		ferry_process_close(process);
+	}
+	atomic_fetch_add(&ended, 1);
+	return unused;
+}
+
+static void threads_spawn_while_another_reaps(void)
+{
+	pthread_t threads[3];
+
+	for (int i = 0; i < 3; i++)
+		check_eq(pthread_create(&threads[i], NULL, spawn_many, NULL), 0);
+	while (atomic_load(&ended) < 3) {
+		check_eq(ferry_reap_orphans(NULL, NULL), 0);
+		clock_pause();
+	}
+	for (int i = 0; i < 3; i++)
+		check_eq(pthread_join(threads[i], NULL), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest claims[] = {
+		claim(every_real_time_signal_of_a_storm_is_counted),
+		claim(so_it_is_with_three_dispatchers),
+		claim(no_wake_up_goes_astray),
+		claim(actions_change_while_others_dispatch),
+		claim(threads_spawn_while_another_reaps),
+	};
+
+	return claim_run_all(claims);
+}
