@@ -9,10 +9,10 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "../support/box.h"
-#include "../support/check.h"
-#include "../support/claim.h"
-#include "../support/peer.h"
+#include "box.h"
+#include "check.h"
+#include "claim.h"
+#include "peer.h"
 
 #define RT      (SIGRTMIN + 2)
 #define SENDERS 4
