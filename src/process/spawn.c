@@ -222,8 +222,6 @@ static int spawn(ferry_process **ret_process, const struct ferry_spawn_options *
 	int r = check(options);
 
 	if (r == 0)
-		r = fy_fork_init();
-	if (r == 0)
 		r = prepare(&launch, options);
 	int saved = errno; /* the child's system calls leave theirs in it */
 	if (r == 0) {
@@ -243,10 +241,10 @@ int ferry_spawn(ferry_process **ret_process, const struct ferry_spawn_options *o
 	struct ferry_spawn_options known = { 0 };
 	int r = fy_options_copy(&known, sizeof(known), options);
 
+	if (r == 0)
+		r = ret_process ? fy_fork_init() : -EINVAL;
 	if (r < 0)
 		return r;
-	if (!ret_process)
-		return -EINVAL;
 	int cancel = fy_cancel_off();
 	fy_child_reap_closed();
 	r = spawn(ret_process, &known);
