@@ -50,7 +50,8 @@ int cmd_why(int argc, char **argv);
 /* argp_parse() with the tool's settings. Does not return on --help or on a usage error. */
 void cli_parse(const struct argp *argp, int argc, char **argv, void *input);
 
-/* The same for a command that runs another one: options behind the first argument are that one's. */
+/* The same for a command that runs another one: options behind the first argument are that one's.
+ */
 void cli_parse_in_order(const struct argp *argp, int argc, char **argv, void *input);
 
 /* Print "ferry: SENTENCE" and a newline on standard error, control bytes replaced. */

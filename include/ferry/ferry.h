@@ -13,11 +13,11 @@
 #include <ferry/object.h>
 #include <ferry/once.h>
 #include <ferry/pipe.h>
+#include <ferry/process.h>
 #include <ferry/rwlock.h>
 #include <ferry/segment.h>
 #include <ferry/semaphore.h>
-#include <ferry/sync.h>
-#include <ferry/process.h>
 #include <ferry/signal.h>
+#include <ferry/sync.h>
 
 #endif
