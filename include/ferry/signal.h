@@ -28,6 +28,9 @@
  * of ferry_signal_thread_start() does not exist in it. exec: caught signals become default, ignored
  * ones stay ignored. A child of vfork() must not call ferry.
  *
+ * SIGSTKFLT, which no kernel sends, wakes ferry's waiters: from the first call on it has ferry's
+ * handler, which does with others' SIGSTKFLT what it is told by the functions below.
+ *
  * Beside others: a handler function that somebody set with sigaction() or signal() before goes on
  * being called, in its old way, after the signal was queued; ferry_signal_default() first silences
  * it. Who sets an action after ferry takes the signal from ferry, and ferry does not take it back.

@@ -27,6 +27,13 @@
 
 #define STACK_BYTES ((size_t)64 * 1024)
 
+/* The thread sanitizer takes clone() for a fork and, in the child, writes so into the memory that
+ * the two share. libc's other name for it escapes that. */
+#ifdef __SANITIZE_THREAD__
+int __clone(int (*function)(void *), void *stack, int flags, void *argument, ...);
+#define clone __clone
+#endif
+
 const char *ferry_spawn_step_name(enum ferry_spawn_step step)
 {
 	switch (step) {

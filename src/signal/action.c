@@ -91,16 +91,6 @@ int fy_action_chain(int signo, struct fy_signal_catch ret_chain[FY_LAYERS])
 
 /* ---- what the kernel is told ---- */
 
-/* Nothing interrupts the handler but its own faults, for whoever reports those. */
-static void mask_for_handler(sigset_t *ret_mask)
-{
-	static const int faults[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGSYS, SIGABRT };
-
-	(void)sigfillset(ret_mask);
-	for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++)
-		(void)sigdelset(ret_mask, faults[i]);
-}
-
 /* What belongs into the kernel for the top layer. */
 static void wanted(const struct stack *stack, struct sigaction *ret_action)
 {
@@ -118,7 +108,7 @@ static void wanted(const struct stack *stack, struct sigaction *ret_action)
 		ret_action->sa_sigaction = fy_receive_handler;
 		ret_action->sa_flags =
 		    SA_SIGINFO | SA_ONSTACK | restart | (stack->before.sa_flags & SA_NOCLDWAIT);
-		mask_for_handler(&ret_action->sa_mask);
+		fy_receive_mask(&ret_action->sa_mask);
 	} else {
 		ret_action->sa_handler = layer->kind == LAYER_DEFAULT ? SIG_DFL : SIG_IGN;
 	}
@@ -129,7 +119,7 @@ static int is_replaced(int signo, const struct stack *stack, struct sigaction *r
 {
 	struct sigaction want;
 
-	if (fy_action(signo, NULL, ret_now) < 0)
+	if (fy_receive_action(signo, NULL, ret_now) < 0)
 		return 0;
 	wanted(stack, &want);
 	return ret_now->sa_handler != want.sa_handler;
@@ -162,7 +152,7 @@ static int tell_kernel(int signo, const struct stack *stack)
 	struct sigaction action;
 
 	wanted(stack, &action);
-	return fy_action(signo, &action, NULL);
+	return fy_receive_action(signo, &action, NULL);
 }
 
 /* ---- laying on and taking off ---- */
@@ -181,7 +171,8 @@ static int push(int signo, const struct layer *layer)
 	if (stack->n == FY_LAYERS)
 		return -ENOSPC;
 	/* What somebody else set over ours is what we find there, and put back in the end. */
-	if (stack->n == 0 ? fy_action(signo, NULL, &now) == 0 : is_replaced(signo, stack, &now))
+	if (stack->n == 0 ? fy_receive_action(signo, NULL, &now) == 0
+			  : is_replaced(signo, stack, &now))
 		stack->before = now;
 	stack->layers[stack->n++] = *layer;
 	publish(signo, stack);

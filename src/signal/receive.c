@@ -121,6 +121,7 @@ void fy_receive_fd_clear(void)
 /* ---- into the queue ---- */
 
 static _Atomic uint64_t caught;
+static _Atomic int poke_ends = 1; /* a FY_POKE that is no poke ends the process */
 
 void fy_receive_set_caught(uint64_t set)
 {
@@ -134,32 +135,30 @@ uint64_t fy_receive_caught(void)
 	return atomic_load_explicit(&caught, memory_order_acquire);
 }
 
-int fy_receive_init(void)
-{
-	static pthread_once_t once = PTHREAD_ONCE_INIT;
-	int r = fy_fork_init();
-
-	if (r == 0)
-		r = fy_queue_init();
-	if (r == 0)
-		(void)pthread_once(&once, fy_waiters_init);
-	return r;
-}
-
-/* context: of the handler that we are in; NULL outside. */
 static void keep(siginfo_t *info, void *context)
 {
 	struct fy_signal_record record;
 
 	fy_record_from(&record, info);
 	int r = fy_queue_put(&record);
-	if (FY_UNLIKELY(r != 0) && context)
+	if (FY_UNLIKELY(r != 0))
 		fy_waiters_hold_back(record.signo, context);
 	/* More threads at once than the ring has spare places: back to the kernel with it. */
 	if (FY_UNLIKELY(r < 0))
 		(void)fy_signal_to_thread(fy_thread_id(), record.signo, info);
 	notify();
 	fy_waiters_wake(record.signo, context);
+}
+
+/* A FY_POKE that is none, and that the program does not catch: what would have happened without our
+ * handler. */
+static void stand_in(siginfo_t *info)
+{
+	/* RELAXED(one word, nothing belongs to it) */
+	if (atomic_load_explicit(&poke_ends, memory_order_relaxed)) {
+		(void)signal(FY_POKE, SIG_DFL);
+		(void)fy_signal_to_thread(fy_thread_id(), FY_POKE, info);
+	}
 }
 
 void fy_receive_handler(int signo, siginfo_t *info, void *context)
@@ -169,9 +168,84 @@ void fy_receive_handler(int signo, siginfo_t *info, void *context)
 	if (!fy_waiters_is_poke(info, context)) {
 		if (FY_LIKELY(fy_receive_caught() & fy_signal_bit(signo)))
 			keep(info, context);
+		else if (signo == FY_POKE)
+			stand_in(info);
 		call_foreign(signo, info, context);
 	}
 	errno = saved;
+}
+
+/* ---- the signal that wakes ---- */
+
+static struct sigaction poke_before;
+static int poke_error;
+
+static void install_poke(void)
+{
+	struct sigaction action;
+
+	fy_waiters_init();
+	memset(&action, 0, sizeof(action));
+	action.sa_sigaction = fy_receive_handler;
+	action.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART;
+	fy_receive_mask(&action.sa_mask);
+	poke_error = fy_action(FY_POKE, NULL, &poke_before);
+	if (poke_error == 0)
+		fy_receive_stand_in(&poke_before);
+	if (poke_error == 0)
+		poke_error = fy_action(FY_POKE, &action, NULL);
+}
+
+void fy_receive_stand_in(const struct sigaction *action)
+{
+	/* RELAXED(one word, nothing belongs to it) */
+	atomic_store_explicit(&poke_ends, action->sa_handler == SIG_DFL, memory_order_relaxed);
+	fy_receive_foreign(FY_POKE, action);
+}
+
+int fy_receive_action(int signo, const struct sigaction *action, struct sigaction *ret_before)
+{
+	static struct sigaction poke_now; /* the caller's mutex is held */
+	static int poke_known;
+
+	if (signo != FY_POKE)
+		return fy_action(signo, action, ret_before);
+	if (!poke_known)
+		poke_now = poke_before;
+	poke_known = 1;
+	if (ret_before)
+		*ret_before = poke_now;
+	if (action) {
+		poke_now = *action;
+		/* Caught: the handler is there already, and what is below it is told apart. */
+		if (!(action->sa_flags & SA_SIGINFO) || action->sa_sigaction != fy_receive_handler)
+			fy_receive_stand_in(action);
+	}
+	return 0;
+}
+
+/* ---- beginning ---- */
+
+/* Nothing interrupts the handler but its own faults, for whoever reports those. */
+void fy_receive_mask(sigset_t *ret_mask)
+{
+	static const int faults[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGSYS, SIGABRT };
+
+	(void)sigfillset(ret_mask);
+	for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++)
+		(void)sigdelset(ret_mask, faults[i]);
+}
+
+int fy_receive_init(void)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	int r = fy_fork_init();
+
+	if (r == 0)
+		r = fy_queue_init();
+	if (r == 0)
+		(void)pthread_once(&once, install_poke);
+	return r < 0 ? r : poke_error;
 }
 
 /* ---- out of it ---- */
@@ -181,18 +255,17 @@ static int wait_once(uint64_t set, uint32_t epoch, int64_t until,
 		     struct fy_signal_record *ret_record)
 {
 	siginfo_t info;
-	siginfo_t stray;
 	int from_kernel = 0;
 
 	/* Who only looks need not be woken. */
-	fy_waiters_enter(until == FERRY_NOW ? 0 : set & fy_receive_caught());
+	if (until != FERRY_NOW)
+		fy_waiters_enter(set);
 	int signo = fy_queue_take(set, ret_record) ? ret_record->signo : 0;
 	if (signo == 0) {
 		signo = fy_waiters_sleep(set, epoch, until, &info);
 		from_kernel = signo > 0;
 	}
-	if (fy_waiters_leave(from_kernel, &stray) > 0)
-		keep(&stray, NULL);
+	fy_waiters_leave(from_kernel);
 	if (from_kernel)
 		fy_record_from(ret_record, &info);
 	return signo;

@@ -11,6 +11,14 @@ int fy_receive_init(void);
 /* The handler of every caught signal. */
 void fy_receive_handler(int signo, siginfo_t *info, void *context);
 
+/* What is blocked while it runs. */
+void fy_receive_mask(sigset_t *ret_mask);
+
+/* sigaction(2), but that the signal which wakes (waiters.h) keeps our handler, whatever it is told:
+ * then that handler does what it was told. Not for two threads at once. */
+int fy_receive_action(int signo, const struct sigaction *action, struct sigaction *ret_before);
+void fy_receive_stand_in(const struct sigaction *action);
+
 /* The handler function of somebody else that is called after ours; action NULL: none. */
 void fy_receive_foreign(int signo, const struct sigaction *action);
 

@@ -3,16 +3,13 @@
 #include "waiters.h"
 
 #include <assert.h>
-#include <errno.h>
 #include <ferry/base.h>
-#include <limits.h>
 #include <stdalign.h>
 #include <stdatomic.h>
 #include <string.h>
 
 #include "../base/why.h"
 #include "../os/fork.h"
-#include "../os/futex.h"
 #include "../wait/nap.h"
 #include "queue.h"
 
@@ -41,13 +38,12 @@ static struct waiters *waiters;
 /* What the handler needs to know of the thread that it interrupts. With this TLS model the access
  * is no function call, which a handler must not make. */
 static __thread struct {
-	struct waiter *volatile waiter; /* ours while we are registered */
-	volatile uint64_t set;          /* that we registered; 0: a poke means nothing to us */
-	volatile uint64_t masked;       /* blocked by a poke that came too early */
-	volatile uint64_t held_back;    /* blocked since the queue had no room */
-	int poked;                      /* the sleep ended by a poke */
-	pid_t tid;                      /* our number, */
-	uint32_t tid_of;                /* in the process with that generation (os/fork.h) */
+	struct waiter
+	    *volatile waiter;        /* ours while we are registered; else a poke means nothing */
+	volatile int masked;         /* FY_POKE is blocked, by one that came too early */
+	volatile uint64_t held_back; /* blocked since the queue had no room */
+	pid_t tid;                   /* our number, */
+	uint32_t tid_of;             /* in the process with that generation (os/fork.h) */
 } here __attribute__((tls_model("initial-exec")));
 
 /* The mark of a poke. The kernel lets a process choose no code of 0 or more for another thread. */
@@ -59,66 +55,43 @@ void fy_waiters_init(void)
 	waiters = fy_queue_extra();
 }
 
-static int poke(pid_t tid, int signo)
+static void poke(pid_t tid)
 {
 	siginfo_t info;
 
 	memset(&info, 0, sizeof(info));
-	info.si_signo = signo;
+	info.si_signo = FY_POKE;
 	info.si_code = POKE_CODE;
 	info.si_value.sival_ptr = (void *)(uintptr_t)&poke_mark;
-	return fy_signal_to_thread(tid, signo, &info);
+	/* It fails only if the thread is gone. */
+	(void)fy_signal_to_thread(tid, FY_POKE, &info);
 }
 
-/* When the user has as many signals pending as RLIMIT_SIGPENDING allows, the kernel delivers a
- * standard signal without its information: all zeros. It was our poke if one was on its way. */
-static int is_bare_poke(const siginfo_t *info)
-{
-	const struct waiter *waiter = here.waiter;
-
-	if (!waiter || info->si_code != SI_USER || info->si_pid != 0 || info->si_uid != 0)
-		return 0;
-	/* RELAXED(our own word; whoever poked us has changed it before) */
-	return (atomic_load_explicit(&waiter->word, memory_order_relaxed) & STATE_BITS) == POKED;
-}
-
+/* When the user has as many signals pending as RLIMIT_SIGPENDING allows, the kernel delivers it
+ * without its information: all zeros. */
 static int is_poke(const siginfo_t *info)
 {
+	if (info->si_signo != FY_POKE)
+		return 0;
 	return (info->si_code == POKE_CODE && info->si_value.sival_ptr == &poke_mark) ||
-	       is_bare_poke(info);
-}
-
-/* Real-time signals first: a standard one could merge with a true one meant for that very thread.
- * It is the way out where the limit of pending signals is reached. */
-static int poke_with(uint64_t set, pid_t tid)
-{
-	int signo = fy_signal_highest(set);
-	int r = poke(tid, signo);
-
-	if (r == -EAGAIN && fy_signal_lowest(set) < FY_REAL_TIME) {
-		signo = fy_signal_lowest(set);
-		r = poke(tid, signo);
-	}
-	return r < 0 ? r : signo;
+	       (info->si_code == SI_USER && info->si_pid == 0 && info->si_uid == 0);
 }
 
 /* We are in a handler on a thread that is about to sleep, or has just slept. Its sleep must end at
  * once: a poke waits for it, blocked, so that it does not lead to a handler again. */
-static void poke_here(uint64_t set, void *context)
+static void poke_here(void *context)
 {
-	int signo = poke_with(set, here.tid);
-
-	if (signo > 0 && fy_mask_in_context(context, signo))
-		here.masked |= fy_signal_bit(signo);
+	poke(here.tid);
+	if (fy_mask_in_context(context, FY_POKE))
+		here.masked = 1;
 }
 
 int fy_waiters_is_poke(siginfo_t *info, void *context)
 {
 	if (FY_LIKELY(!is_poke(info)))
 		return 0;
-	uint64_t set = here.set;
-	if (set != 0)
-		poke_here(set, context);
+	if (here.waiter)
+		poke_here(context);
 	return 1;
 }
 
@@ -126,8 +99,6 @@ int fy_waiters_is_poke(siginfo_t *info, void *context)
 static int wake(struct waiter *waiter, uint64_t word, void *context)
 {
 	/* RELAXED(of this arming only if the word has not changed below) */
-	uint64_t set = atomic_load_explicit(&waiter->set, memory_order_relaxed);
-	/* RELAXED(as above) */
 	pid_t tid = atomic_load_explicit(&waiter->tid, memory_order_relaxed);
 
 	/* SYNC(waiter.word) acq_rel: pairs with itself and with fy_waiters_enter(). */
@@ -135,9 +106,9 @@ static int wake(struct waiter *waiter, uint64_t word, void *context)
 						     memory_order_acq_rel, memory_order_acquire))
 		return 0;
 	if (waiter == here.waiter && context)
-		poke_here(set, context);
+		poke_here(context);
 	else
-		(void)poke_with(set, tid);
+		poke(tid);
 	return 1;
 }
 
@@ -174,7 +145,6 @@ void fy_waiters_wake_all(void)
 	/* SYNC(waiters.epoch) release: pairs with fy_waiters_epoch(). Sequentially consistent: we
 	 * count and then look for waiters; a waiter arms itself and then looks at the count. */
 	(void)atomic_fetch_add_explicit(&waiters->epoch, 1, memory_order_seq_cst);
-	(void)fy_futex_wake(&waiters->epoch, INT_MAX);
 	for (struct waiter *w = waiters->waiter; w < waiters->waiter + WAITERS; w++) {
 		/* SYNC(waiter.word) acquire: pairs with fy_waiters_enter(). */
 		uint64_t word = atomic_load_explicit(&w->word, memory_order_seq_cst);
@@ -208,7 +178,6 @@ static int arm(struct waiter *waiter, uint64_t set)
 	/* RELAXED(published by the word) */
 	atomic_store_explicit(&waiter->tid, thread_id(), memory_order_relaxed);
 	here.waiter = waiter;
-	here.set = set;
 	/* SYNC(waiter.word) release: pairs with the acquire in wake_one_of(). Sequentially
 	 * consistent: we arm and then look at the queue and the epoch. */
 	atomic_store_explicit(&waiter->word, word + ONE_MORE + ARMED, memory_order_seq_cst);
@@ -217,70 +186,39 @@ static int arm(struct waiter *waiter, uint64_t set)
 
 void fy_waiters_enter(uint64_t set)
 {
-	here.poked = 0;
-	for (int i = 0; set != 0 && i < WAITERS; i++)
+	for (int i = 0; i < WAITERS; i++)
 		if (arm(&waiters->waiter[i], set))
 			return;
-}
-
-/* A poke can be refused when the user has as many signals pending as RLIMIT_SIGPENDING allows, and
- * the set has no standard one; or we found no place to register. Then a nap ends the sleep. */
-static int64_t sleep_end(int64_t until)
-{
-	if (here.set & FY_STANDARD)
-		return until;
-	int64_t nap = fy_now() + FY_NAP;
-	return until < nap ? until : nap;
 }
 
 int fy_waiters_sleep(uint64_t set, uint32_t epoch, int64_t until, siginfo_t *ret_info)
 {
 	if (fy_waiters_epoch() != epoch)
 		return 0;
-	if (set == 0) {
-		(void)fy_futex_wait(&waiters->epoch, epoch, until);
-		return 0;
+	/* All places to register were taken: nobody can wake us, so we look now and then. */
+	if (FY_UNLIKELY(!here.waiter) && until != FERRY_NOW) {
+		int64_t nap = fy_now() + FY_NAP;
+		until = until < nap ? until : nap;
 	}
-	int signo = fy_signal_take(set, ret_info, sleep_end(until));
-	if (signo <= 0)
-		return 0;
-	here.poked = is_poke(ret_info);
-	return here.poked ? 0 : signo;
+	int signo = fy_signal_take(set | fy_signal_bit(FY_POKE), ret_info, until);
+	return signo <= 0 || is_poke(ret_info) ? 0 : signo;
 }
 
-/* A poke that came too early for our sleep has blocked its signal. */
-static void unmask(void)
-{
-	uint64_t masked = here.masked;
-
-	if (FY_UNLIKELY(masked != 0)) {
-		here.masked = 0;
-		(void)fy_mask_unblock(masked);
-	}
-}
-
-int fy_waiters_leave(int took, siginfo_t *ret_info)
+void fy_waiters_leave(int took)
 {
 	struct waiter *waiter = here.waiter;
-	uint64_t set = here.set;
-	int stray = 0;
 
 	here.waiter = NULL;
-	here.set = 0;
 	if (!waiter)
-		return 0;
+		return;
 	/* SYNC(waiter.word) release: pairs with the acquire in arm(). */
 	uint64_t word = atomic_fetch_and_explicit(&waiter->word, ~STATE_BITS, memory_order_acq_rel);
-	unmask();
-	if (FY_LIKELY((word & STATE_BITS) != POKED))
-		return 0;
-	if (took)
+	if (FY_UNLIKELY(here.masked)) {
+		here.masked = 0;
+		(void)fy_mask_unblock(fy_signal_bit(FY_POKE));
+	}
+	if (FY_UNLIKELY((word & STATE_BITS) == POKED && took))
 		(void)wake_one_of(fy_queue_waiting(), NULL);
-	/* Where the program has the signal blocked, a poke that is late would stay pending for
-	 * ever, and hit the program when ferry no longer catches that signal. */
-	if (!here.poked)
-		stray = fy_signal_take(set, ret_info, FERRY_NOW);
-	return stray > 0 && !is_poke(ret_info) ? stray : 0;
 }
 
 void fy_waiters_hold_back(int signo, void *context)

@@ -4,8 +4,9 @@
  *
  * A waiter sleeps in rt_sigtimedwait(2), so that a signal which the kernel gives to its own thread
  * costs no more than that call. A signal that arrives in another thread is put into the queue by
- * the handler there, which then pokes a waiter: a signal of the waiter's own set, with a mark that
- * nobody else's has. Protocol: docs/formats/signal.md.
+ * the handler there, which then pokes a waiter with FY_POKE. That one keeps ferry's handler for
+ * ever: a poke may still be on its way when an action is given back, and must not meet a default or
+ * be ignored. Protocol: docs/formats/signal.md.
  */
 #ifndef FY_SIGNAL_WAITERS_H
 #define FY_SIGNAL_WAITERS_H
@@ -13,6 +14,10 @@
 #include <stdint.h>
 
 #include "../os/signal.h"
+
+/* No kernel sends it, on any machine since the 80287; a standard signal, so that the limit of
+ * pending signals does not matter. */
+#define FY_POKE SIGSTKFLT
 
 /* Once, after fy_queue_init(). */
 void fy_waiters_init(void);
@@ -30,8 +35,7 @@ void fy_waiters_wake_all(void);
 /* How often that was done; read before the look. */
 uint32_t fy_waiters_epoch(void);
 
-/* Register the calling thread, between two looks at the queue. set: of those that it waits for, the
- * ones that ferry catches; none: it cannot be poked. */
+/* Register the calling thread, between two looks at the queue: it may be woken for these. */
 void fy_waiters_enter(uint64_t set);
 
 /* Sleep until a signal of the set comes or we are woken, or until the absolute time; not at all if
@@ -39,8 +43,8 @@ void fy_waiters_enter(uint64_t set);
 int fy_waiters_sleep(uint64_t set, uint32_t epoch, int64_t until, siginfo_t *ret_info);
 
 /* Unregister. took: we return with what the kernel gave us, so a wake that was meant for us is
- * handed on. Normally 0; else the number of a signal that came in between and must be kept. */
-int fy_waiters_leave(int took, siginfo_t *ret_info);
+ * handed on. */
+void fy_waiters_leave(int took);
 
 /* In a handler: have the interrupted thread take no more of this signal, since there is no room for
  * more. And, in that thread: take them again if there is. */

@@ -141,6 +141,36 @@ static void a_default_is_the_kernels(void)
 	check_eq(WTERMSIG(status), SIGTERM);
 }
 
+static void get_the_signal_that_wakes(struct stage *stage, const void *argument)
+{
+	const int how = *(const int *)argument;
+
+	(void)stage;
+	check_eq(ferry_signal_catch(SIGUSR1, note, NULL, NULL), 0);
+	if (how == 1)
+		check_eq(ferry_signal_ignore(SIGSTKFLT, NULL), 0);
+	if (how == 2)
+		catch_it(SIGSTKFLT, note, NULL);
+	raise(SIGSTKFLT);
+	check_eq(ferry_signal_dispatch(FERRY_NOW), how == 2 ? SIGSTKFLT : -EAGAIN);
+	if (how == 2)
+		check_eq(ferry_signal_restore(SIGSTKFLT, NULL), 0);
+	if (how == 2)
+		raise(SIGSTKFLT);
+	_exit(how);
+}
+
+/* Ferry wakes its waiters with SIGSTKFLT; to the program it is a signal like the others. */
+static void the_signal_that_wakes_does_what_it_is_told(void)
+{
+	for (int how = 0; how < 3; how++) {
+		struct peer peer;
+		peer_start(&peer, get_the_signal_that_wakes, &how);
+		const int status = peer_join_status(&peer);
+		check_eq(WIFSIGNALED(status) ? WTERMSIG(status) : 0, how == 1 ? 0 : SIGSTKFLT);
+	}
+}
+
 static void expect_refused(int signo, const char *word)
 {
 	struct ferry_why why = { 0 };
@@ -696,6 +726,7 @@ int main(void)
 		claim(handlers_chain_latest_first),
 		claim(what_lies_under_an_ignore_is_silent_until_it_is_restored),
 		claim(a_default_is_the_kernels),
+		claim(the_signal_that_wakes_does_what_it_is_told),
 		claim(what_cannot_be_caught_is_refused_with_a_reason),
 		claim(a_signal_carries_at_most_64_actions),
 		claim(equal_standard_signals_merge),
