@@ -33,7 +33,7 @@ extern "C" {
  * Threads: every thread's crash is reported. For a stack overflow the thread needs a stack for the
  * report: the calling thread gets one here, those that ferry makes have one, each other thread by
  * ferry_crash_thread(); without, an overflow ends the process unreported. fork: the child reports
- * too. exec: ends it. Since: 0.2
+ * too. exec: ends it. Since: 0.1
  */
 FERRY_API int ferry_crash_report(int fd, struct ferry_why *why);
 
@@ -50,7 +50,7 @@ FERRY_API int ferry_crash_report(int fd, struct ferry_why *why);
 FERRY_API int ferry_crash_report_file(const char *path, struct ferry_why *why);
 
 /** Give the calling thread a stack for the report (64 KiB, given back when the thread ends), unless
- *  it has one. 0, or -ENOMEM. Since: 0.2 */
+ *  it has one. 0, or -ENOMEM. Since: 0.1 */
 FERRY_API int ferry_crash_thread(void);
 
 /** End reporting and put the former actions back, where nobody else has set one since. 0, or

@@ -41,7 +41,7 @@ typedef struct ferry_process ferry_process;
  * @retval -EACCES  /proc does not tell its start time, so that it cannot be compared.
  * @retval -EMFILE, -ENFILE, -ENOMEM
  *
- * Safety: MT-Safe. Blocking: never. Side effects: one descriptor (close-on-exec). Since: 0.2
+ * Safety: MT-Safe. Blocking: never. Side effects: one descriptor (close-on-exec). Since: 0.1
  */
 FERRY_API int ferry_process_open(ferry_process **ret_process, pid_t pid, uint64_t started,
 				 struct ferry_why *why);
@@ -96,7 +96,7 @@ struct ferry_process_end {
  *
  * A child that somebody else reaped (a SIGCHLD handler with waitpid(-1), or SIGCHLD being ignored)
  * has ended, and how may be unknown. Safety: MT-Safe, also several at once. EINTR: never.
- * Since: 0.2
+ * Since: 0.1
  */
 FERRY_API int ferry_process_wait(ferry_process *process, struct ferry_process_end *ret_end,
 				 ferry_deadline deadline);
@@ -115,7 +115,7 @@ FERRY_API int ferry_process_wait(ferry_process *process, struct ferry_process_en
  * @retval -EAGAIN  Real-time signals only: the receiver's user has RLIMIT_SIGPENDING waiting.
  * @retval -EINVAL  Not a signal.
  *
- * Safety: MT-Safe, AS-Safe. Blocking: never. Since: 0.2
+ * Safety: MT-Safe, AS-Safe. Blocking: never. Since: 0.1
  */
 FERRY_API int ferry_signal_send(ferry_process *process, int signo, int64_t payload);
 
@@ -227,7 +227,7 @@ struct ferry_spawn_options {
  * The caller's thread waits until the child has executed the program; other threads go on. Memory
  * is shared until then (as with vfork), so the cost does not grow with the caller's size. Handlers
  * of pthread_atfork() do not run. Crash: a caller killed inside leaves no child that has not run
- * the program or ended by itself. Safety: MT-Safe, AS-Unsafe. Since: 0.2
+ * the program or ended by itself. Safety: MT-Safe, AS-Unsafe. Since: 0.1
  */
 FERRY_API int ferry_spawn(ferry_process **ret_process, const struct ferry_spawn_options *options);
 
@@ -247,7 +247,7 @@ FERRY_API int ferry_adopt_orphans(int on);
  * @param ended  NULL, or called for each; what it returns other than 0 ends the call early.
  * @return How many were reaped, or what ended returned.
  *
- * Blocking: never. Safety: MT-Safe. Since: 0.2
+ * Blocking: never. Safety: MT-Safe. Since: 0.1
  */
 FERRY_API int ferry_reap_orphans(int (*ended)(pid_t pid, const struct ferry_process_end *end,
 					      void *context),

@@ -113,7 +113,7 @@ typedef int (*ferry_signal_handler)(const struct ferry_signal_info *info, void *
  * @retval -ENOSPC  64 actions lie on it already.
  * @retval -ENOMEM
  *
- * Safety: MT-Safe. Blocking: never. Since: 0.2
+ * Safety: MT-Safe. Blocking: never. Since: 0.1
  */
 FERRY_API int ferry_signal_catch(int signo, ferry_signal_handler handler, void *arg,
 				 struct ferry_why *why);
@@ -138,7 +138,7 @@ FERRY_API int ferry_signal_ignore(int signo, struct ferry_why *why);
  * @retval -FERRY_EREPLACED  Somebody else has set an action since. It was left alone; ferry's part
  *                           is taken back all the same.
  *
- * Safety: MT-Safe. A handler that is running in another thread may still be running. Since: 0.2
+ * Safety: MT-Safe. A handler that is running in another thread may still be running. Since: 0.1
  */
 FERRY_API int ferry_signal_restore(int signo, struct ferry_why *why);
 
@@ -157,7 +157,7 @@ FERRY_API int ferry_signal_uncatch(int signo, ferry_signal_handler handler, void
  * @retval -ETIMEDOUT  None came until the deadline.
  *
  * Several threads may dispatch at once; each signal is handled once. Cost: a system call only if no
- * signal waits in the queue. EINTR: never, whatever handlers of others do. Since: 0.2
+ * signal waits in the queue. EINTR: never, whatever handlers of others do. Since: 0.1
  */
 FERRY_API int ferry_signal_dispatch(ferry_deadline deadline);
 
@@ -173,7 +173,7 @@ FERRY_API int ferry_signal_dispatch(ferry_deadline deadline);
  * @retval -ETIMEDOUT  None came until the deadline.
  * @retval -EINVAL     The set is empty, or one in it is neither caught nor blocked in this thread.
  *
- * Cost, EINTR: as ferry_signal_dispatch(). Since: 0.2
+ * Cost, EINTR: as ferry_signal_dispatch(). Since: 0.1
  */
 FERRY_API int ferry_signal_wait(struct ferry_signal_info *ret_info, ferry_signal_set set,
 				ferry_deadline deadline);
@@ -185,7 +185,7 @@ FERRY_API int ferry_signal_wait(struct ferry_signal_info *ret_info, ferry_signal
  * @retval 0
  * @retval -EALREADY  It runs.
  * @retval -EAGAIN    No thread can be made.
- * Since: 0.2
+ * Since: 0.1
  */
 FERRY_API int ferry_signal_thread_start(void);
 
@@ -199,7 +199,7 @@ FERRY_API int ferry_signal_thread_stop(void);
  * each call; ferry's, do not read or close it. Not for signals that are blocked in every thread. A
  * forked child calls this anew and gets one of its own.
  *
- * @return The descriptor; or -EMFILE, -ENFILE, -ENOMEM. Since: 0.2
+ * @return The descriptor; or -EMFILE, -ENFILE, -ENOMEM. Since: 0.1
  */
 FERRY_API int ferry_signal_fd(void);
 
