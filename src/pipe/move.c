@@ -123,14 +123,30 @@ static int drain(struct ferry_pipe *pipe, int fd, uint64_t limit, uint64_t *move
 
 /* ---- to the pipe ---- */
 
-/* Room for up to n bytes; who may not wait takes less. */
-static int reserve_some(struct ferry_pipe *pipe, size_t n, struct ferry_span *span,
-			ferry_deadline deadline)
+/* Room for up to n bytes, if there is any. */
+static int reserve_now(struct ferry_pipe *pipe, size_t n, struct ferry_span *span)
 {
 	int r;
 
-	while ((r = ferry_pipe_reserve(pipe, n, span, deadline)) == -EAGAIN && n > 1)
+	while ((r = ferry_pipe_reserve(pipe, n, span, FERRY_NOW)) == -EAGAIN && n > 1)
 		n /= 2;
+	return r;
+}
+
+/* The same, waiting until there is. When the first byte has room, more has had time to. */
+static int reserve_some(struct ferry_pipe *pipe, size_t n, struct ferry_span *span,
+			ferry_deadline deadline)
+{
+	int r = reserve_now(pipe, n, span);
+
+	while (r == -EAGAIN && deadline != FERRY_NOW) {
+		r = ferry_pipe_reserve(pipe, 1, span, deadline);
+		if (r < 0 || n == 1)
+			return r;
+		r = ferry_pipe_commit(pipe, span, 0, FERRY_NOW);
+		if (r == 0)
+			r = reserve_now(pipe, n, span);
+	}
 	return r;
 }
 
@@ -165,6 +181,13 @@ static int fill(struct ferry_pipe *pipe, int fd, uint64_t limit, uint64_t *moved
 
 /* ---- both ---- */
 
+static int no_descriptor(uint64_t *ret_moved)
+{
+	if (ret_moved)
+		*ret_moved = 0;
+	return -EBADF;
+}
+
 static int move(struct ferry_pipe *pipe, uint32_t end, int fd, uint64_t limit, uint64_t *ret_moved,
 		ferry_deadline deadline)
 {
@@ -172,6 +195,8 @@ static int move(struct ferry_pipe *pipe, uint32_t end, int fd, uint64_t limit, u
 
 	if (!pipe)
 		return -EINVAL;
+	if (fd < 0) /* poll(2) would wait for ever: it passes over such */
+		return no_descriptor(ret_moved);
 	int cancel = fy_cancel_off();
 	int r = fy_pipe_enter(pipe, end);
 	if (r == 0)

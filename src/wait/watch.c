@@ -93,6 +93,9 @@ static int start_thread(void)
 	(void)pthread_attr_setstacksize(&attributes, STACK_BYTES);
 	(void)pthread_sigmask(SIG_SETMASK, &all, &old);
 	int r = pthread_create(&watcher.thread, &attributes, run, (void *)(intptr_t)watcher.epoll);
+	/* The stack has the thread-local variables of every library in it, which may be larger. */
+	if (r == EINVAL)
+		r = pthread_create(&watcher.thread, NULL, run, (void *)(intptr_t)watcher.epoll);
 	(void)pthread_sigmask(SIG_SETMASK, &old, NULL);
 	(void)pthread_attr_destroy(&attributes);
 	return -r;

@@ -256,7 +256,7 @@ def completion_passes_over_the_values_of_options(tool):
 def completion_offers_kinds_directories_and_files(tool):
     os.mkdir(tool.dir / 'folder')
     (tool.dir / 'file').write_bytes(b'')
-    check_equal(complete(tool, 'create '), {'mailbox', 'pipe'})
+    check_equal(complete(tool, 'create '), {'mailbox', 'segment', 'pipe'})
     check_equal(complete(tool, 'ls f'), {'folder'})
     check_equal(complete(tool, 'gc f'), {'folder'})
     check_equal(complete(tool, 'stat ./fi'), {'./file'})
