@@ -27,9 +27,8 @@ struct create {
 	struct ferry_mailbox_options mailbox;
 	struct ferry_segment_options segment;
 	struct ferry_pipe_options pipe;
-	const char *particular;        /* an option that was given and is of one kind only */
-	enum ferry_kind particular_to; /* that kind */
-	const char *stray;             /* one that is not of the kind that was given first */
+	/* The last option that was given of those which only that kind has. */
+	const char *only[FERRY_KIND_PIPE + 1];
 	struct ferry_why why;
 };
 
@@ -84,17 +83,6 @@ static enum ferry_kind kind_of(struct argp_state *state, const char *word)
 	return FERRY_KIND_MAILBOX;
 }
 
-/* An option was given that only one kind has. All of them must be of the same kind. */
-static void only_for(struct create *create, enum ferry_kind kind, const char *option)
-{
-	if (create->particular && create->particular_to != kind)
-		create->stray = option;
-	else if (!create->particular)
-		create->particular = option;
-	if (!create->particular_to)
-		create->particular_to = kind;
-}
-
 static error_t parse_mailbox(int key, char *argument, struct argp_state *state)
 {
 	struct create *create = state->input;
@@ -129,7 +117,7 @@ static error_t parse_mailbox(int key, char *argument, struct argp_state *state)
 	default:
 		return ARGP_ERR_UNKNOWN;
 	}
-	only_for(create, FERRY_KIND_MAILBOX, option);
+	create->only[FERRY_KIND_MAILBOX] = option;
 	return 0;
 }
 
@@ -155,7 +143,7 @@ static error_t parse_segment(int key, char *argument, struct argp_state *state)
 	default:
 		return parse_mailbox(key, argument, state);
 	}
-	only_for(create, FERRY_KIND_SEGMENT, option);
+	create->only[FERRY_KIND_SEGMENT] = option;
 	return 0;
 }
 
@@ -163,9 +151,10 @@ static void check(const struct create *create, struct argp_state *state)
 {
 	if (!create->location)
 		argp_error(state, "say what to create and where, such as: mailbox orders");
-	const char *other = create->stray ? create->stray : create->particular;
-	if (create->stray || (create->particular && create->particular_to != create->kind))
-		argp_error(state, "a %s has no %s", ferry_kind_name(create->kind), other);
+	for (enum ferry_kind kind = FERRY_KIND_MAILBOX; kind <= FERRY_KIND_PIPE; kind++)
+		if (kind != create->kind && create->only[kind])
+			argp_error(state, "%s is for %s%s", create->only[kind],
+				   ferry_kind_name(kind), kind == FERRY_KIND_MAILBOX ? "es" : "s");
 	if (create->kind == FERRY_KIND_SEGMENT && !create->segment.bytes)
 		argp_error(state, "say how large the segment is to be, such as: --bytes 1M");
 }
@@ -186,7 +175,7 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 		return 0;
 	case OPTION_CAPACITY:
 		create->pipe.capacity = positive_size(state, "--capacity", argument);
-		only_for(create, FERRY_KIND_PIPE, "--capacity");
+		create->only[FERRY_KIND_PIPE] = "--capacity";
 		return 0;
 	case ARGP_KEY_ARG:
 		if (state->arg_num > 1)
