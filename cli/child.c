@@ -241,6 +241,12 @@ int child_await(ferry_process *process, struct ferry_process_end *ret_end, int *
 	}
 }
 
+void child_free(struct child *child)
+{
+	free(child->environment);
+	child->environment = NULL;
+}
+
 int child_status(const struct ferry_process_end *end)
 {
 	if (!end->known)

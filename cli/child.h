@@ -43,6 +43,9 @@ int child_start(struct child *child, const char *name, ferry_process **ret_proce
 int child_await(ferry_process *process, struct ferry_process_end *ret_end, int *ret_asked,
 		ferry_deadline deadline);
 
+/* Nothing is started from it any more. */
+void child_free(struct child *child);
+
 /* What a shell's $? would be: the code, or 128 and the signal. */
 int child_status(const struct ferry_process_end *end);
 

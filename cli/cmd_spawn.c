@@ -91,6 +91,7 @@ int cmd_spawn(int argc, char **argv)
 	cli_parse_in_order(&argp, argc, argv, &spawn);
 	child_catch_signals();
 	int status = child_start(&spawn.child, "spawn", &process);
+	child_free(&spawn.child);
 	if (status)
 		return status;
 	(void)child_await(process, &end, &asked, FERRY_FOREVER);

@@ -203,6 +203,7 @@ int cmd_supervise(int argc, char **argv)
 	if (getpid() != 1 && ferry_adopt_orphans(1) < 0)
 		cli_complain("supervise: cannot adopt orphans; they go to init");
 	int status = supervise(&s);
+	child_free(&s.child);
 	(void)ferry_reap_orphans(NULL, NULL);
 	return status;
 }

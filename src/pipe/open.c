@@ -266,12 +266,14 @@ static int wait_for_other(struct ferry_pipe *pipe, uint64_t before, ferry_deadli
 
 static int meet(struct ferry_pipe *pipe, uint64_t before, ferry_deadline deadline)
 {
+	/* Before we can be seen: one who waited for us may be gone again a moment after that. */
+	int was_there = fy_presence_ask(pipe);
 	int r = fy_presence_begin(pipe);
 
 	if (r < 0)
 		return r;
 	fy_pipe_arrive(pipe);
-	if (deadline == FERRY_NOW && pipe->end == FERRY_READ)
+	if (was_there || (deadline == FERRY_NOW && pipe->end == FERRY_READ))
 		return 0;
 	r = wait_for_other(pipe, before, deadline);
 	return r == -EAGAIN ? -ENXIO : r;

@@ -39,9 +39,8 @@ static int tie_to_parent(const struct fy_launch *launch)
 	if (prctl(PR_SET_PDEATHSIG, signo) != 0)
 		return -1;
 	/* It died before it could be tied to: then nobody waits for this child. */
-	if (getppid() != launch->parent)
-		_exit(127);
-	return 0;
+	errno = ESRCH;
+	return getppid() == launch->parent ? 0 : -1;
 }
 
 static int set_limits(const struct fy_launch *launch)
@@ -210,6 +209,7 @@ int fy_launch(void *argument)
 
 	(void)run_steps(launch);
 	launch->error = errno;
-	/* Not exit(): what it would run and flush is the caller's. */
-	_exit(127);
+	/* clone() ends the child with this and runs nothing: no exit handlers, which are the
+	 * caller's. */
+	return 127;
 }

@@ -157,6 +157,7 @@ def main():
     if not os.access(exe, os.X_OK):
         sys.exit(f'Bail out! {exe} is not there')
     chosen = [c for c in cases if not words or any(word in c.__name__ for word in words)]
+    signal.signal(signal.SIGQUIT, signal.SIG_DFL)  # whoever started us in the background may ignore it
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda *_: sys.exit(1))
     signal.signal(signal.SIGALRM, hangs)

@@ -247,6 +247,41 @@ static void opening_waits_no_longer_than_its_deadline(void)
 	check_eq(ferry_remove("p", NULL), 0);
 }
 
+/* Wait for a reader, and be gone as soon as it could have been seen. */
+static void write_and_leave(struct stage *stage, const void *argument)
+{
+	ferry_pipe *writer;
+
+	(void)argument;
+	stage_reach(stage, 1);
+	check_eq(ferry_pipe_open(&writer, "p", FERRY_WRITE, NULL, box_patience()), 0);
+	check_eq(ferry_pipe_write(writer, "hello", 5, FERRY_NOW), 5);
+	ferry_pipe_close(writer);
+}
+
+static void writer_that_waited_and_has_left_was_there(void)
+{
+	const int rounds = check_repeat(200, 20000);
+
+	for (int i = 0; i < rounds; i++) {
+		struct peer writer;
+		ferry_pipe *reader;
+		struct ferry_pipe_stat stat = { 0 };
+
+		check_eq(open_as("p", FERRY_READ, NULL, FERRY_NOW), 0);
+		check_eq(ferry_pipe_open(&reader, "p", FERRY_OBSERVE, NULL, FERRY_NOW), 0);
+		peer_start(&writer, write_and_leave, NULL);
+		await(ferry_pipe_stat(reader, &stat) == 0 && stat.has_writer);
+		ferry_pipe_close(reader);
+		check_eq(ferry_pipe_open(&reader, "p", FERRY_READ, NULL, box_patience()), 0);
+		peer_join(&writer);
+		stream_expect(reader, "hello");
+		stream_expect_end(reader);
+		ferry_pipe_close(reader);
+		check_eq(ferry_remove("p", NULL), 0);
+	}
+}
+
 static void c8_full_file_system_is_enospc_and_nothing_is_left(void)
 {
 	const int descriptors = leftover_descriptors();
@@ -395,6 +430,7 @@ int main(void)
 		claim(no_room_for_one_more_member_is_emembers),
 		claim(c6_removal_wakes_all_who_wait),
 		claim(opening_waits_no_longer_than_its_deadline),
+		claim(writer_that_waited_and_has_left_was_there),
 		claim(c8_full_file_system_is_enospc_and_nothing_is_left),
 		claim(c8_every_page_is_reserved),
 		claim(c8_creator_killed_leaves_nothing_half_made),
