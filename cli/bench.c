@@ -24,9 +24,8 @@
 #define SECONDS_QUICK 0.035
 #define CROWD         3 /* more processes than cores: so many times longer, the scheduler is slow */
 
-static const struct bench_family *const families[] = { &bench_mailbox, &bench_pipes, &bench_lock };
-
-#define FAMILIES (sizeof(families) / sizeof(*families))
+static const struct bench_family *const families[] = { &bench_mailbox, &bench_pipes, &bench_lock,
+						       NULL };
 
 struct bench_command {
 	const struct bench_family *family;
@@ -63,9 +62,9 @@ static void parse_cpus(struct argp_state *state, const char *text, struct bench_
 
 static const struct bench_family *find_family(const char *name)
 {
-	for (size_t i = 0; i < FAMILIES; i++)
-		if (!strcmp(families[i]->name, name))
-			return families[i];
+	for (const struct bench_family *const *f = families; *f; f++)
+		if (!strcmp((*f)->name, name))
+			return *f;
 	return NULL;
 }
 
@@ -130,8 +129,8 @@ static char *help_filter(int key, const char *text, void *input)
 	if (!stream)
 		return (char *)(uintptr_t)text;
 	fputs("What can be measured, and the rows:\n", stream);
-	for (size_t i = 0; i < FAMILIES; i++)
-		list_rows(stream, families[i]);
+	for (const struct bench_family *const *f = families; *f; f++)
+		list_rows(stream, *f);
 	fputs(text, stream);
 	if (fclose(stream) == 0)
 		return list;
@@ -192,7 +191,7 @@ static void make_table(struct bench_table *table, const struct bench_row *row,
 	while (peer[peers])
 		peers++;
 	table->row = row;
-	table->entry = must_have(calloc(peers, sizeof(*table->entry)));
+	table->entry = must_have(calloc(peers + 1, sizeof(*table->entry)));
 	for (unsigned i = 0; i < peers; i++) {
 		struct bench_entry *entry = &table->entry[table->n];
 
@@ -228,7 +227,7 @@ static void make_report(struct bench_report *report, const struct bench_command 
 	report->seconds = command->seconds;
 	if (getloadavg(&report->load, 1) < 1)
 		report->load = 0;
-	report->table = must_have(calloc(count_rows(command), sizeof(*report->table)));
+	report->table = must_have(calloc(count_rows(command) + 1, sizeof(*report->table)));
 	for (const struct bench_row *row = family->rows; row->name; row++)
 		if (is_wanted(command, row))
 			make_table(&report->table[report->n++], row,

@@ -121,13 +121,13 @@ static int open_files(struct bench_channel *c)
 
 	if (!files)
 		return -ENOMEM;
+	c->handle = files;
 	for (int i = 0; i < BENCH_LOCKS; i++) {
 		snprintf(path, sizeof path, "%s.%d", c->name, i);
 		files->fd[i] = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 		if (files->fd[i] < 0)
 			return -errno;
 	}
-	c->handle = files;
 	return 0;
 }
 

@@ -140,9 +140,14 @@ static void read_line(struct masks *masks, const char *line)
 		{ "SigCgt:", offsetof(struct masks, caught) },
 	};
 
-	if (sscanf(line, "Name:\t%63[^\n]", masks->name) == 1 ||
-	    sscanf(line, "SigQ:\t%" SCNu64 "/%" SCNu64, &masks->queued, &masks->queue_limit) == 2)
-		return;
+	if (strncmp(line, "Name:\t", 6) == 0)
+		snprintf(masks->name, sizeof masks->name, "%.*s", (int)strcspn(line + 6, "\n"),
+			 line + 6);
+	if (strncmp(line, "SigQ:\t", 6) == 0) {
+		char *slash;
+		masks->queued = strtoull(line + 6, &slash, 10);
+		masks->queue_limit = *slash == '/' ? strtoull(slash + 1, NULL, 10) : 0;
+	}
 	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
 		if (strncmp(line, words[i].key, strlen(words[i].key)) == 0)
 			*(uint64_t *)(void *)((char *)masks + words[i].at) =

@@ -89,7 +89,7 @@ static int commit(struct flow *flow, struct ferry_span *span, size_t n)
  * the failure was reading. */
 static int write_some(struct flow *flow, size_t size, int *ret_input)
 {
-	struct ferry_span span;
+	struct ferry_span span = { 0 };
 	int r = wait_for_input(flow);
 
 	*ret_input = r < 0;

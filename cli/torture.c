@@ -19,9 +19,7 @@
 #define OWN_LOCATION "torture"
 #define STOP_MAX     UINT64_C(300000000) /* ns */
 
-static const struct torture_family *const families[] = { &torture_mailbox };
-
-#define FAMILIES (sizeof families / sizeof *families)
+static const struct torture_family *const families[] = { &torture_mailbox, NULL };
 
 enum { OPTION_KILLS = 512, OPTION_STOPS, OPTION_QUIET };
 
@@ -90,8 +88,8 @@ char *torture_help(int key, const char *text, void *input)
 		return (char *)(uintptr_t)text;
 	fputs(text, stream);
 	fputs("\nWhat can be tortured:", stream);
-	for (size_t i = 0; i < FAMILIES; i++)
-		fprintf(stream, " %s", families[i]->name);
+	for (const struct torture_family *const *f = families; *f; f++)
+		fprintf(stream, " %s", (*f)->name);
 	fputs("; ferry torture NAME --help tells more.\n", stream);
 	if (fclose(stream) == 0)
 		return list;
@@ -140,7 +138,7 @@ static void tick(struct crew *crew, uint64_t now)
 /* "12 senders, 9 receivers", with the figure for each role. */
 static void print_roles(const struct crew *crew, const uint64_t figure[CREW_ROLES])
 {
-	for (uint32_t role = 0; role <= crew_last_role(crew); role++)
+	for (uint32_t role = 0; role < CREW_ROLES && role <= crew_last_role(crew); role++)
 		printf("%s%" PRIu64 " %ss", role ? ", " : "", figure[role], crew->role[role]);
 }
 
@@ -249,12 +247,12 @@ static int stage(struct torture *t)
 /* The first argument may name a family. To torture a mailbox of such a name: mailbox NAME. */
 static const struct torture_family *choose_family(int *argc, char ***argv)
 {
-	for (size_t i = 0; *argc > 1 && i < FAMILIES; i++)
-		if (strcmp(families[i]->name, (*argv)[1]) == 0) {
+	for (const struct torture_family *const *f = families; *argc > 1 && *f; f++)
+		if (strcmp((*f)->name, (*argv)[1]) == 0) {
 			(*argv)[1] = (*argv)[0];
 			++*argv;
 			--*argc;
-			return families[i];
+			return *f;
 		}
 	return &torture_mailbox;
 }

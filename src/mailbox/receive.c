@@ -316,8 +316,9 @@ int ferry_mailbox_take(ferry_mailbox *box, struct ferry_message *ret_message,
 	if (!box || !ret_message)
 		return -EINVAL;
 	int r = fy_enter_receiving(box);
-	if (r == 0)
-		r = get(box, &wish, deadline, &got);
+	if (r < 0)
+		return r;
+	r = get(box, &wish, deadline, &got);
 	if (r < 0)
 		return r;
 	/* What was taken no longer counts as waiting. */

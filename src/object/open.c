@@ -84,16 +84,13 @@ static int check_magic(const struct fy_header_shm *h, ssize_t n, const struct fy
 
 uint32_t fy_known_layout(uint32_t kind)
 {
-	switch (kind) {
-	case FERRY_KIND_MAILBOX:
-		return FY_LAYOUT_MAILBOX;
-	case FERRY_KIND_PIPE:
-		return FY_LAYOUT_PIPE;
-	case FERRY_KIND_SEGMENT:
-		return FY_LAYOUT_SEGMENT;
-	default:
-		return 0;
-	}
+	static const uint32_t known[] = {
+		[FERRY_KIND_MAILBOX] = FY_LAYOUT_MAILBOX,
+		[FERRY_KIND_SEGMENT] = FY_LAYOUT_SEGMENT,
+		[FERRY_KIND_PIPE] = FY_LAYOUT_PIPE,
+	};
+
+	return kind < sizeof(known) / sizeof(known[0]) ? known[kind] : 0;
 }
 
 /* Another layout may have other sizes: leave it to a library that knows it. */

@@ -152,7 +152,7 @@ static int reserve_some(struct ferry_pipe *pipe, size_t n, struct ferry_span *sp
 
 static ssize_t fill_some(struct ferry_pipe *pipe, int fd, uint64_t limit, ferry_deadline deadline)
 {
-	struct ferry_span span;
+	struct ferry_span span = { 0 };
 	size_t n = limit < pipe->chunk ? (size_t)limit : (size_t)pipe->chunk;
 	int r = wait_ready(pipe, fd, POLLIN, deadline);
 

@@ -17,7 +17,6 @@
 
 #define DEFAULT_CAPACITY 65536u
 #define DEFAULT_MEMBERS  256u
-#define DEFAULT_SPIN     INT64_C(50000) /* ns */
 #define CHUNK_MAX        (UINT64_C(32) << 10)
 
 static void after_fork(struct fy_object *object);
@@ -61,20 +60,6 @@ int fy_pipe_options(struct ferry_pipe_options *ret_options,
 	if (r == 0)
 		*ret_options = o;
 	return r;
-}
-
-static int64_t spin_limit(int64_t wish)
-{
-	const char *set = getenv("FERRY_SPIN_NS");
-	char *end;
-
-	if (wish != 0)
-		return wish > 0 ? wish : 0;
-	if (!set || *set == '\0')
-		return DEFAULT_SPIN;
-	errno = 0;
-	long long ns = strtoll(set, &end, 10);
-	return errno == 0 && *end == '\0' && ns >= 0 ? ns : DEFAULT_SPIN;
 }
 
 /* ---- making ---- */
@@ -188,7 +173,7 @@ int fy_pipe_set_up(struct ferry_pipe *pipe, const struct ferry_pipe_options *opt
 	if (r < 0)
 		return r;
 	pipe->flags = options->flags;
-	fy_spin_init(&pipe->spin, spin_limit(options->spin));
+	fy_spin_init(&pipe->spin, fy_spin_wish(options->spin));
 	if (pipe->end != FERRY_OBSERVE)
 		say_role(pipe);
 	return 0;
@@ -208,7 +193,7 @@ void fy_pipe_arrive(struct ferry_pipe *pipe)
 /* In a child, with a place of our own: what the parent was at is none of our business. */
 static void after_fork(struct fy_object *object)
 {
-	struct ferry_pipe *pipe = (struct ferry_pipe *)object;
+	struct ferry_pipe *pipe = (void *)object;
 
 	if (pipe->end == FERRY_OBSERVE)
 		return;
@@ -323,7 +308,7 @@ int ferry_pipe_open(ferry_pipe **ret_pipe, const char *location, uint32_t end,
 {
 	const uint32_t allowed =
 	    FERRY_EXCLUSIVE | FERRY_EXISTING | FERRY_INTERRUPTIBLE | FERRY_SIGPIPE;
-	struct ferry_pipe_options o;
+	struct ferry_pipe_options o = { 0 };
 
 	if (!ret_pipe || (end != FERRY_READ && end != FERRY_WRITE && end != FERRY_OBSERVE))
 		return -EINVAL;

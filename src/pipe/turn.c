@@ -89,7 +89,7 @@ static int take_from_the_dead(struct ferry_pipe *pipe, uint32_t slot, uint64_t d
 
 int fy_pipe_recover(struct fy_object *object, uint32_t slot, uint64_t dead)
 {
-	struct ferry_pipe *pipe = (struct ferry_pipe *)object;
+	struct ferry_pipe *pipe = (void *)object;
 
 	if (!take_from_the_dead(pipe, slot, dead))
 		return -EAGAIN;

@@ -157,7 +157,7 @@ static void next_place(struct fy_launch *launch, const char **search)
 	/* An empty entry is the current directory. */
 	if (n > 0)
 		launch->found[n++] = '/';
-	(void)strcpy(launch->found + n, launch->program);
+	memcpy(launch->found + n, launch->program, strlen(launch->program) + 1);
 	*search = *end == ':' ? end + 1 : NULL;
 }
 

@@ -24,7 +24,7 @@ struct fy_launch {
 	int error;
 };
 
-/* For clone(2). Returns only when it failed. */
-int fy_launch(void *launch);
+/* For clone(2); argument is the launch. Returns only when it failed. */
+int fy_launch(void *argument);
 
 #endif

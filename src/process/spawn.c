@@ -139,7 +139,7 @@ static int prepare(struct fy_launch *launch, const struct ferry_spawn_options *o
 	launch->environment = options->environment ? options->environment : environ;
 	launch->parent = getpid();
 	int r = prepare_descriptors(launch, options);
-	return r < 0 ? r : prepare_search(launch, options->program);
+	return r != 0 ? r : prepare_search(launch, options->program);
 }
 
 static void end_preparation(struct fy_launch *launch)
@@ -229,8 +229,6 @@ static int spawn(ferry_process **ret_process, const struct ferry_spawn_options *
 	int r = check(options);
 
 	if (r == 0)
-		r = fy_fork_init();
-	if (r == 0)
 		r = prepare(&launch, options);
 	int saved = errno; /* the child's system calls leave theirs in it */
 	if (r == 0) {
@@ -250,10 +248,10 @@ int ferry_spawn(ferry_process **ret_process, const struct ferry_spawn_options *o
 	struct ferry_spawn_options known = { 0 };
 	int r = fy_options_copy(&known, sizeof(known), options);
 
+	if (r == 0)
+		r = ret_process ? fy_fork_init() : -EINVAL;
 	if (r < 0)
 		return r;
-	if (!ret_process)
-		return -EINVAL;
 	int cancel = fy_cancel_off();
 	fy_child_reap_closed();
 	r = spawn(ret_process, &known);

@@ -357,7 +357,7 @@ static int report_to(int fd, const char *new_path, struct ferry_why *why)
 		/* RELAXED(changes only under the mutex) */
 		const char *now = atomic_load_explicit(&path, memory_order_relaxed);
 		char *other = paths[now == paths[0]];
-		(void)strcpy(other, new_path);
+		memcpy(other, new_path, strlen(new_path) + 1);
 		new_path = other;
 	}
 	if (r == 0) {
@@ -414,7 +414,7 @@ int ferry_crash_report_file(const char *file, struct ferry_why *why)
 	/* The pid may become longer than its %p: never more than ten digits. */
 	if (used + strlen(file) + 10 >= sizeof(absolute))
 		return fy_why(why, -ENAMETOOLONG, "the path is too long");
-	(void)strcpy(absolute + used, file);
+	memcpy(absolute + used, file, strlen(file) + 1);
 	int r = check_directory(absolute, why);
 	return r < 0 ? r : report_to(-1, absolute, why);
 }

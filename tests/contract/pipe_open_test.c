@@ -206,6 +206,18 @@ static void wait_for_removal(struct stage *stage, const void *argument)
 	ferry_pipe_close(pipe);
 }
 
+/* Until somebody waits at the door of a pipe that nobody else has open. */
+static void await_end(uint32_t end)
+{
+	struct ferry_pipe_stat stat = { 0 };
+	ferry_pipe *pipe;
+
+	check_eq(ferry_pipe_open(&pipe, "p", FERRY_OBSERVE, NULL, FERRY_NOW), 0);
+	await(ferry_pipe_stat(pipe, &stat) == 0 &&
+	      (end == FERRY_READ ? stat.has_reader : stat.has_writer));
+	ferry_pipe_close(pipe);
+}
+
 static void c6_removal_wakes_all_who_wait(void)
 {
 	for (int what = 0; what < 5; what++) {
@@ -220,6 +232,9 @@ static void c6_removal_wakes_all_who_wait(void)
 		}
 		peer_start(&peer, wait_for_removal, &what);
 		peer_await(&peer, 1);
+		/* Asleep before it has opened would not do. */
+		if (what >= 3)
+			await_end(what == 3 ? FERRY_READ : FERRY_WRITE);
 		await(process_asleep(peer.pid));
 		check_eq(ferry_remove("p", NULL), 0);
 		peer_join(&peer);
