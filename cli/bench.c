@@ -306,7 +306,7 @@ static void show_progress(const struct bench_report *report, unsigned round, con
 /* 0, or -EINTR. */
 static int run_round(struct bench_report *report, unsigned round)
 {
-	for (unsigned i = 0; i < report->n; i++) {
+	for (unsigned i = 0; i < report->n && report->table[i].row; i++) {
 		struct bench_table *table = &report->table[i];
 
 		show_progress(report, round, table->row->title);

@@ -31,7 +31,7 @@ typedef struct ferry_barrier {
 } __attribute__((aligned(64))) ferry_barrier;
 
 /** Make it a barrier for that many, 1 to FERRY_BARRIER_PARTIES_MAX. Nobody may be using it. 0;
- *  -EINVAL; and the errors of ferry/sync.h. Since: 0.2 */
+ *  -EINVAL; and the errors of ferry/sync.h. Since: 0.1 */
 FERRY_API int ferry_barrier_init(ferry_segment *segment, ferry_barrier *barrier, uint32_t parties);
 
 /**
@@ -44,7 +44,7 @@ FERRY_API int ferry_barrier_init(ferry_segment *segment, ferry_barrier *barrier,
  * @retval -EAGAIN             Others are missing, and deadline is FERRY_NOW.
  * @retval -EOWNERDEAD         A participant died, or the barrier was reset meanwhile.
  * @retval -ENOLCK             1024 threads take part, share or wait in this segment already.
- * @retval and the errors of ferry/sync.h. Since: 0.2
+ * @retval and the errors of ferry/sync.h. Since: 0.1
  */
 FERRY_API int ferry_barrier_wait(ferry_segment *segment, ferry_barrier *barrier,
 				 ferry_deadline deadline);
@@ -52,13 +52,13 @@ FERRY_API int ferry_barrier_wait(ferry_segment *segment, ferry_barrier *barrier,
 /** The calling thread takes part from now on. 0, -ENOLCK, -ENOMEM, or an error of ferry/sync.h. */
 FERRY_API int ferry_barrier_join(ferry_segment *segment, ferry_barrier *barrier);
 
-/** The calling thread does not take part any more. 0; -EPERM: it did not. Since: 0.2 */
+/** The calling thread does not take part any more. 0; -EPERM: it did not. Since: 0.1 */
 FERRY_API int ferry_barrier_leave(ferry_segment *segment, ferry_barrier *barrier);
 
-/** Make a broken barrier whole. Those who wait in it get -EOWNERDEAD. Since: 0.2 */
+/** Make a broken barrier whole. Those who wait in it get -EOWNERDEAD. Since: 0.1 */
 FERRY_API int ferry_barrier_reset(ferry_segment *segment, ferry_barrier *barrier);
 
-/** One alone at a location; as ferry_lock_open(). parties is for one that is made. Since: 0.2 */
+/** One alone at a location; as ferry_lock_open(). parties is for one that is made. Since: 0.1 */
 FERRY_API int ferry_barrier_open(ferry_segment **ret_segment, ferry_barrier **ret_barrier,
 				 const char *location, uint32_t parties,
 				 const struct ferry_segment_options *options);

@@ -24,7 +24,7 @@ typedef struct ferry_condition {
 	uint64_t opaque[8];
 } __attribute__((aligned(64))) ferry_condition;
 
-/** Make it a condition that nobody waits for. Nobody may be using it. Since: 0.2 */
+/** Make it a condition that nobody waits for. Nobody may be using it. Since: 0.1 */
 FERRY_API int ferry_condition_init(ferry_segment *segment, ferry_condition *condition);
 
 /**
@@ -41,16 +41,16 @@ FERRY_API int ferry_condition_init(ferry_segment *segment, ferry_condition *cond
  * @retval -EINTR            Only with FERRY_INTERRUPTIBLE; the lock is the caller's.
  * @retval -EPERM            The calling thread did not have the lock.
  * @retval -EIDRM, -ENOTRECOVERABLE, -FERRY_ECORRUPT and other errors of ferry/sync.h: it does not
- *         have the lock. Since: 0.2
+ *         have the lock. Since: 0.1
  */
 FERRY_API int ferry_condition_wait(ferry_segment *segment, ferry_condition *condition,
 				   ferry_lock *lock, ferry_deadline deadline);
 
 /** Wake one who waits; with or without the lock. How many were woken (0 or 1), or an error of
- *  ferry/sync.h. No system call if nobody waits. Since: 0.2 */
+ *  ferry/sync.h. No system call if nobody waits. Since: 0.1 */
 FERRY_API int ferry_condition_signal(ferry_segment *segment, ferry_condition *condition);
 
-/** Wake all who wait; otherwise as ferry_condition_signal(). Since: 0.2 */
+/** Wake all who wait; otherwise as ferry_condition_signal(). Since: 0.1 */
 FERRY_API int ferry_condition_broadcast(ferry_segment *segment, ferry_condition *condition);
 
 #ifdef __cplusplus

@@ -30,7 +30,7 @@ typedef struct ferry_lock {
 
 /**
  * Make it a lock that nobody holds. Nobody may be using it. Needed once, whoever does it; also to
- * make a lock usable again that was lost. 0, or an error of ferry/sync.h. Since: 0.2
+ * make a lock usable again that was lost. 0, or an error of ferry/sync.h. Since: 0.1
  */
 FERRY_API int ferry_lock_init(ferry_segment *segment, ferry_lock *lock);
 
@@ -47,20 +47,20 @@ FERRY_API int ferry_lock_init(ferry_segment *segment, ferry_lock *lock);
  * @retval and the errors of ferry/sync.h.
  *
  * Cost: one locked instruction if it is free; a system call only to sleep. Safety: MT-Safe,
- * AS-Unsafe. Crash: a caller that dies inside has it, or has not. Since: 0.2
+ * AS-Unsafe. Crash: a caller that dies inside has it, or has not. Since: 0.1
  */
 FERRY_API int ferry_lock_acquire(ferry_segment *segment, ferry_lock *lock, ferry_deadline deadline);
 
 /**
  * Give it back; works in a removed segment too. 0; -EPERM: the calling thread does not have it; and
  * the errors of ferry/sync.h but -EIDRM. Never blocks. A system call only to wake one who sleeps.
- * Since: 0.2
+ * Since: 0.1
  */
 FERRY_API int ferry_lock_release(ferry_segment *segment, ferry_lock *lock);
 
 /**
  * After FERRY_OWNER_DIED: the data are right again. 0; -EPERM: the calling thread does not have the
- * lock; -EINVAL: nothing was to be repaired; and the errors of ferry/sync.h. Since: 0.2
+ * lock; -EINVAL: nothing was to be repaired; and the errors of ferry/sync.h. Since: 0.1
  */
 FERRY_API int ferry_lock_repaired(ferry_segment *segment, ferry_lock *lock);
 
@@ -70,7 +70,7 @@ FERRY_API int ferry_lock_repaired(ferry_segment *segment, ferry_lock *lock);
  *
  * @param options As for ferry_segment_open(), or NULL; bytes 0 is 4096.
  * @retval -FERRY_EKIND  What is there is a segment whose memory does not begin with a lock.
- * @retval and what ferry_segment_open() returns. Since: 0.2
+ * @retval and what ferry_segment_open() returns. Since: 0.1
  */
 FERRY_API int ferry_lock_open(ferry_segment **ret_segment, ferry_lock **ret_lock,
 			      const char *location, const struct ferry_segment_options *options);

@@ -31,7 +31,7 @@ typedef struct ferry_once {
 	uint64_t opaque[8];
 } __attribute__((aligned(64))) ferry_once;
 
-/** Make it a once that has not been done. Nobody may be using it. Since: 0.2 */
+/** Make it a once that has not been done. Nobody may be using it. Since: 0.1 */
 FERRY_API int ferry_once_init(ferry_segment *segment, ferry_once *once);
 
 /**
@@ -44,17 +44,17 @@ FERRY_API int ferry_once_init(ferry_segment *segment, ferry_once *once);
  * @retval -EDEADLK          The calling thread is doing it.
  * @retval and the errors of ferry/sync.h.
  *
- * Cost: once it is done, a few plain instructions. Since: 0.2
+ * Cost: once it is done, a few plain instructions. Since: 0.1
  */
 FERRY_API int ferry_once_begin(ferry_segment *segment, ferry_once *once, ferry_deadline deadline);
 
-/** It is done, for all. 0; -EPERM: the calling thread was not doing it. Since: 0.2 */
+/** It is done, for all. 0; -EPERM: the calling thread was not doing it. Since: 0.1 */
 FERRY_API int ferry_once_done(ferry_segment *segment, ferry_once *once);
 
-/** It could not be done: the next one is to try. 0; -EPERM. Since: 0.2 */
+/** It could not be done: the next one is to try. 0; -EPERM. Since: 0.1 */
 FERRY_API int ferry_once_cancel(ferry_segment *segment, ferry_once *once);
 
-/** One alone at a location; as ferry_lock_open(). Since: 0.2 */
+/** One alone at a location; as ferry_lock_open(). Since: 0.1 */
 FERRY_API int ferry_once_open(ferry_segment **ret_segment, ferry_once **ret_once,
 			      const char *location, const struct ferry_segment_options *options);
 

@@ -24,7 +24,7 @@ typedef struct ferry_rwlock {
 	uint64_t opaque[8];
 } __attribute__((aligned(64))) ferry_rwlock;
 
-/** Make it an rwlock that nobody holds; as ferry_lock_init(). Since: 0.2 */
+/** Make it an rwlock that nobody holds; as ferry_lock_init(). Since: 0.1 */
 FERRY_API int ferry_rwlock_init(ferry_segment *segment, ferry_rwlock *lock);
 
 /**
@@ -35,25 +35,25 @@ FERRY_API int ferry_rwlock_init(ferry_segment *segment, ferry_rwlock *lock);
  * @retval -EDEADLK           The calling thread has it already, for reading or writing.
  * @retval -ENOLCK            1024 threads share or wait for something in this segment already.
  * @retval -EAGAIN, -ETIMEDOUT, -ENOTRECOVERABLE, -ENOMEM  as for ferry_lock_acquire(), and the
- * errors of ferry/sync.h. Since: 0.2
+ * errors of ferry/sync.h. Since: 0.1
  */
 FERRY_API int ferry_rwlock_read(ferry_segment *segment, ferry_rwlock *lock,
 				ferry_deadline deadline);
 
 /**
  * Take it for writing. 0; FERRY_OWNER_DIED: a writer died in it; -EDEADLK: the calling thread has
- * it already, for reading or writing; others as for ferry_lock_acquire(). Since: 0.2
+ * it already, for reading or writing; others as for ferry_lock_acquire(). Since: 0.1
  */
 FERRY_API int ferry_rwlock_write(ferry_segment *segment, ferry_rwlock *lock,
 				 ferry_deadline deadline);
 
-/** Give it back, however it was taken; as ferry_lock_release(). Since: 0.2 */
+/** Give it back, however it was taken; as ferry_lock_release(). Since: 0.1 */
 FERRY_API int ferry_rwlock_release(ferry_segment *segment, ferry_rwlock *lock);
 
-/** As ferry_lock_repaired(). Since: 0.2 */
+/** As ferry_lock_repaired(). Since: 0.1 */
 FERRY_API int ferry_rwlock_repaired(ferry_segment *segment, ferry_rwlock *lock);
 
-/** One alone at a location; as ferry_lock_open(). Since: 0.2 */
+/** One alone at a location; as ferry_lock_open(). Since: 0.1 */
 FERRY_API int ferry_rwlock_open(ferry_segment **ret_segment, ferry_rwlock **ret_lock,
 				const char *location, const struct ferry_segment_options *options);
 

@@ -32,7 +32,7 @@ typedef struct ferry_semaphore {
 } __attribute__((aligned(64))) ferry_semaphore;
 
 /** Make it a semaphore with this value, 0 to FERRY_SEMAPHORE_MAX. Nobody may be using it. 0;
- *  -EINVAL; and the errors of ferry/sync.h. Since: 0.2 */
+ *  -EINVAL; and the errors of ferry/sync.h. Since: 0.1 */
 FERRY_API int ferry_semaphore_init(ferry_segment *segment, ferry_semaphore *semaphore,
 				   uint32_t value, uint32_t flags);
 
@@ -44,14 +44,14 @@ FERRY_API int ferry_semaphore_init(ferry_segment *segment, ferry_semaphore *sema
  * @retval -ETIMEDOUT  There was none until the deadline.
  * @retval -ENOLCK     Only with FERRY_GIVE_BACK: no place to write down that the member has it
  * (1024 in a segment).
- * @retval and the errors of ferry/sync.h. Since: 0.2
+ * @retval and the errors of ferry/sync.h. Since: 0.1
  */
 FERRY_API int ferry_semaphore_wait(ferry_segment *segment, ferry_semaphore *semaphore,
 				   ferry_deadline deadline);
 
 /** Add n units, and wake as many as can have one. 0; -EOVERFLOW: the value would be more than
  *  FERRY_SEMAPHORE_MAX (with FERRY_GIVE_BACK, some of the n may have been added); -EINVAL: n is 0;
- *  and the errors of ferry/sync.h. Never blocks. Since: 0.2 */
+ *  and the errors of ferry/sync.h. Never blocks. Since: 0.1 */
 FERRY_API int ferry_semaphore_post(ferry_segment *segment, ferry_semaphore *semaphore, uint32_t n);
 
 /** The value just now: 0 or more; or an error of ferry/sync.h. Works on a read-only handle. */

@@ -83,7 +83,7 @@ struct ferry_sync_entry {
  * @param ret_entries Room for n; may be NULL if n is 0. Each primitive has one entry at least.
  * @return How many there are, which may be more than n; or -EIDRM, -FERRY_ECORRUPT, -EINVAL.
  *
- * Safety: MT-Safe. Blocking: never. Since: 0.2
+ * Safety: MT-Safe. Blocking: never. Since: 0.1
  */
 FERRY_API int ferry_sync_list(ferry_segment *segment, struct ferry_sync_entry *ret_entries,
 			      size_t n);

@@ -84,8 +84,10 @@ static int check_descriptors(const struct ferry_spawn_options *options)
 
 static int check(const struct ferry_spawn_options *options)
 {
-	if (!options->program || *options->program == '\0')
-		return fy_why(options->why, -EINVAL, "no program was given");
+	if (!options->program || *options->program == '\0') {
+		(void)fy_why(options->why, -EINVAL, "no program was given");
+		return -EINVAL;
+	}
 	if ((options->n_descriptors > 0 && !options->descriptors) ||
 	    options->n_descriptors > FY_LAUNCH_DESCRIPTORS ||
 	    (options->n_limits > 0 && !options->limits))
