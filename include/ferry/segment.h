@@ -232,7 +232,7 @@ FERRY_API int ferry_segment_free(ferry_segment *segment, ferry_reference referen
  * What lies in a place may be replaced by this call at any time. Who changes it by hand does that
  * under a lock that its publishers hold too, and that tells of a dead owner (ferry_lock does, and
  * has the dead one's blocks in order before). Cost: four compare-and-swaps. Safety: MT-Safe. Since:
- * 0.2
+ * 0.1
  */
 FERRY_API int ferry_segment_publish(ferry_segment *segment, ferry_reference reference,
 				    ferry_reference *place, ferry_reference expected);
