@@ -88,16 +88,6 @@ static void c7_calls_in_place_make_no_system_call_while_nobody_sleeps(void)
 	makes_hardly_a_system_call(&(const struct work){ .size = 4096, .in_place = 1 });
 }
 
-/* Less than a fiftieth of the time waited, after a first call that has things to set up. */
-static void uses_no_cpu(int64_t waited_ms, int64_t before)
-{
-	const int64_t used = clock_cpu_ns() - before;
-
-	if (used > waited_ms * MS / 50)
-		check_failed(__FILE__, __LINE__, "%jd us of CPU in %jd ms", (intmax_t)used / 1000,
-			     (intmax_t)waited_ms);
-}
-
 static void hold(struct stage *stage, const void *argument)
 {
 	(void)argument;
@@ -107,19 +97,19 @@ static void hold(struct stage *stage, const void *argument)
 static void c7_blocked_reader_and_writer_use_no_cpu(void)
 {
 	struct peer peer;
-	int64_t before;
+	struct usage before;
 
 	stream = stream_pair(OPTIONS(.capacity = 4096));
 	peer_start(&peer, hold, NULL);
 	peer_await(&peer, 1);
 	check_eq(ferry_pipe_read(stream.reader, &(char){ 0 }, 1, ferry_in_ms(50)), -ETIMEDOUT);
-	before = clock_cpu_ns();
+	before = usage_now();
 	check_eq(ferry_pipe_read(stream.reader, &(char){ 0 }, 1, ferry_in_ms(1500)), -ETIMEDOUT);
-	uses_no_cpu(1500, before);
+	usage_check_blocked(&before);
 	stream_brim(stream.writer, 0);
-	before = clock_cpu_ns();
+	before = usage_now();
 	check_eq(ferry_pipe_write(stream.writer, "x", 1, ferry_in_ms(1500)), -ETIMEDOUT);
-	uses_no_cpu(1500, before);
+	usage_check_blocked(&before);
 	peer_kill(&peer);
 	stream_close(&stream);
 }
@@ -127,12 +117,12 @@ static void c7_blocked_reader_and_writer_use_no_cpu(void)
 static void c7_waiting_for_the_other_end_uses_no_cpu(void)
 {
 	ferry_pipe *pipe;
-	int64_t before;
+	struct usage before;
 
 	check_eq(ferry_pipe_open(&pipe, "p", FERRY_READ, NULL, ferry_in_ms(50)), -ETIMEDOUT);
-	before = clock_cpu_ns();
+	before = usage_now();
 	check_eq(ferry_pipe_open(&pipe, "p", FERRY_READ, NULL, ferry_in_ms(1500)), -ETIMEDOUT);
-	uses_no_cpu(1500, before);
+	usage_check_blocked(&before);
 	check_eq(ferry_remove("p", NULL), 0);
 }
 

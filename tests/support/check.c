@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -51,9 +52,29 @@ int64_t clock_ns(void)
 	return clock_read(CLOCK_MONOTONIC);
 }
 
-int64_t clock_cpu_ns(void)
+struct usage usage_now(void)
 {
-	return clock_read(CLOCK_PROCESS_CPUTIME_ID);
+	struct rusage r;
+
+	check_eq(getrusage(RUSAGE_SELF, &r), 0);
+	return (struct usage){
+		.at = clock_ns(),
+		.cpu_ns = clock_read(CLOCK_PROCESS_CPUTIME_ID),
+		.sleeps = r.ru_nvcsw,
+	};
+}
+
+void usage_check_blocked(const struct usage *since)
+{
+	const struct usage now = usage_now();
+	const int64_t ms = (now.at - since->at) / 1000000;
+
+	if (now.cpu_ns - since->cpu_ns > ms * 1000000 / 20)
+		check_failed(__FILE__, __LINE__, "%jd us of CPU in %jd ms",
+			     (intmax_t)(now.cpu_ns - since->cpu_ns) / 1000, (intmax_t)ms);
+	if (now.sleeps - since->sleeps > ms / 5 + 20)
+		check_failed(__FILE__, __LINE__, "woke up %jd times in %jd ms",
+			     (intmax_t)(now.sleeps - since->sleeps), (intmax_t)ms);
 }
 
 void clock_pause(void)

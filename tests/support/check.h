@@ -40,8 +40,18 @@ int64_t clock_ns(void);
 /** A pause between two looks at something. */
 void clock_pause(void);
 
-/** CPU time that this process has used, all threads. */
-int64_t clock_cpu_ns(void);
+/** What a process has used up to a moment. */
+struct usage {
+	int64_t at; /* CLOCK_MONOTONIC */
+	int64_t cpu_ns;
+	int64_t sleeps;
+};
+
+struct usage usage_now(void);
+
+/** Since then the process has been blocked: it looked up from its sleep no more often than naps
+ * make one do, and used next to no CPU. A busy machine makes both no larger. */
+void usage_check_blocked(const struct usage *since);
 
 /** Repetitions: few in the short form, many with FERRY_LONG set in the environment. */
 int check_repeat(int few, int many);

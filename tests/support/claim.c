@@ -42,6 +42,8 @@ void claim_begin(void)
 	for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
 		signal(signals[i], interrupted);
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
+	if (getenv("FERRY_CLAIM"))
+		cmocka_set_test_filter(getenv("FERRY_CLAIM"));
 }
 
 static void reset_signals(void)

@@ -29,7 +29,8 @@ struct claim {
 		}                                                                                  \
 	}
 
-/** Run an array of claims as a test program; for main to return. */
+/** Run an array of claims as a test program; for main to return. FERRY_CLAIM in the environment is
+ * a pattern (* and ?) of the names to run. */
 #define claim_run_all(claims) (claim_begin(), cmocka_run_group_tests(claims, NULL, NULL))
 
 void claim_run(void **state);

@@ -2,11 +2,13 @@
 /* Forked peers and the shared page over which a test leads them. */
 #include "peer.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <grp.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -29,12 +31,44 @@ void stage_free(struct stage *stage)
 	munmap(stage, sizeof *stage);
 }
 
+#ifdef __SANITIZE_ADDRESS__
+static bool others_asleep(void)
+{
+	DIR *tasks = opendir("/proc/self/task");
+	bool asleep = true;
+
+	check(tasks);
+	for (const struct dirent *task; asleep && (task = readdir(tasks));) {
+		const pid_t tid = (pid_t)strtol(task->d_name, NULL, 10);
+		asleep = tid == 0 || tid == gettid() || process_state(tid) == 'S';
+	}
+	closedir(tasks);
+	return asleep;
+}
+
+/* AddressSanitizer's allocator keeps a lock over fork that another thread holds, one that is just
+ * starting for example: the child would wait for it for ever. Threads with work of their own do not
+ * come to rest; nobody waits long for them. */
+static void settle(void)
+{
+	const int64_t until = clock_ns() + 1000000000;
+
+	while (!others_asleep() && clock_ns() < until)
+		clock_pause();
+}
+#else
+static void settle(void)
+{
+}
+#endif
+
 void peer_start(struct peer *ret_peer, void (*body)(struct stage *stage, const void *argument),
 		const void *argument)
 {
 	const pid_t parent = getpid();
 
 	ret_peer->stage = stage_new();
+	settle();
 	ret_peer->pid = fork();
 	check(ret_peer->pid >= 0);
 	if (ret_peer->pid)
