@@ -189,11 +189,18 @@ static void follow(const struct crew *crew)
 }
 
 static pid_t supervisor_pid; /* for the handler; the same in all processes */
+static pid_t parent_pid;     /* a twin's */
 
-/* A twin's parent died: the supervisor is the parent now, unless that died too. */
+/*
+ * A twin's parent died: the supervisor is the parent now, unless that died too. Or only the thread
+ * that forked us is gone, and another of its process is the parent until it ends as well; then this
+ * signal comes again.
+ */
 static void on_orphaned(int number)
 {
 	(void)number;
+	if (getppid() == parent_pid)
+		return;
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != supervisor_pid)
 		_exit(0);
@@ -203,6 +210,7 @@ static void follow_as_twin(pid_t parent)
 {
 	struct sigaction action = { .sa_handler = on_orphaned };
 
+	parent_pid = parent;
 	sigaction(SIGUSR1, &action, NULL);
 	prctl(PR_SET_PDEATHSIG, SIGUSR1);
 	if (getppid() != parent)

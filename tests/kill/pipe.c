@@ -9,6 +9,8 @@
 
 static_assert(sizeof(struct pipe_ledger) <= SCENE_RECORD, "the ledger does not fit");
 
+enum { A_LITTLE = 5 }; /* ms */
+
 static struct pipe_actor *survivor_of(struct scene *scene)
 {
 	return scene->survivor;
@@ -196,15 +198,47 @@ static ssize_t timed_write(struct scene *scene, uint32_t size)
 	return r;
 }
 
+static bool has_room(struct scene *scene)
+{
+	return look(scene).bytes + SMALL <= PIPE_CAPACITY;
+}
+
+/* A writer that slept may be faster and take the room that we saw; to wait for more would be to
+ * wait for ever. True if that is so, or if we wrote. */
+static bool write_or_lose_the_room(struct scene *scene)
+{
+	int64_t since = now_ns();
+
+	while (has_room(scene)) {
+		if (pipe_actor_write(scene->survivor, SMALL, ferry_in_ms(A_LITTLE)) == SMALL)
+			break;
+		if (scene_out_of_patience(since))
+			return false;
+	}
+	scene_took(scene, since);
+	return true;
+}
+
+/* False: there is no room, or, against the promise, no way to use it. */
+static bool write_if_room(struct scene *scene)
+{
+	/* Before the look at the room: who is done by then has what it wanted. */
+	bool contested = scene_unfinished(scene, PIPE_WRITERS) > 0;
+
+	if (!has_room(scene))
+		return false;
+	bool can = contested ? write_or_lose_the_room(scene) : timed_write(scene, SMALL) == SMALL;
+	if (!can)
+		fault(scene->faults, "C5: no write, with %u bytes of %u",
+		      (unsigned)look(scene).bytes, PIPE_CAPACITY);
+	return can;
+}
+
 static void fill_up(struct scene *scene)
 {
 	scene_phase(scene, "filling");
-	while (!scene_unfinished(scene, PIPE_READERS) && look(scene).bytes + SMALL <= PIPE_CAPACITY)
-		if (timed_write(scene, SMALL) != SMALL) {
-			fault(scene->faults, "C5: no write, with %u bytes of %u",
-			      (unsigned)look(scene).bytes, PIPE_CAPACITY);
-			return;
-		}
+	while (!scene_unfinished(scene, PIPE_READERS) && write_if_room(scene))
+		;
 }
 
 static void drain(struct scene *scene)
@@ -240,8 +274,7 @@ static void survive(struct scene *scene)
 	scene_phase(scene, "reading and writing");
 	if (!scene_unfinished(scene, PIPE_READERS))
 		pipe_actor_read(scene->survivor, SMALL, FERRY_NOW);
-	if (look(scene).bytes + SMALL <= PIPE_CAPACITY && timed_write(scene, SMALL) != SMALL)
-		fault(scene->faults, "C5: no write into a pipe with room");
+	(void)write_if_room(scene);
 	fill_up(scene);
 	if (!scene_unfinished(scene, PIPE_READERS))
 		drain(scene);
