@@ -36,6 +36,24 @@ void cli_parse_in_order(const struct argp *argp, int argc, char **argv, void *in
 	parse_arguments(argp, argc, argv, ARGP_IN_ORDER, input);
 }
 
+error_t cli_one_location(int key, char *argument, struct argp_state *state,
+			 const char **ret_location, const char *kind, const char *to_verb)
+{
+	switch (key) {
+	case ARGP_KEY_ARG:
+		if (state->arg_num)
+			argp_error(state, "only one %s at a time", kind);
+		*ret_location = argument;
+		return 0;
+	case ARGP_KEY_END:
+		if (!*ret_location)
+			argp_error(state, "say which %s %s", kind, to_verb);
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
 char *cli_printable(char *text)
 {
 	for (char *c = text; *c; c++) {

@@ -54,6 +54,11 @@ void cli_parse(const struct argp *argp, int argc, char **argv, void *input);
  */
 void cli_parse_in_order(const struct argp *argp, int argc, char **argv, void *input);
 
+/* The rest of a parser whose command wants exactly one location: "only one KIND at a time", "say
+ * which KIND to VERB" (to_verb is "to show"). */
+error_t cli_one_location(int key, char *argument, struct argp_state *state,
+			 const char **ret_location, const char *kind, const char *to_verb);
+
 /* Print "ferry: SENTENCE" and a newline on standard error, control bytes replaced. */
 void cli_complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

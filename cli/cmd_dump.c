@@ -39,17 +39,9 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 	case OPTION_RAW:
 		dump->raw = true;
 		return 0;
-	case ARGP_KEY_ARG:
-		if (state->arg_num)
-			argp_error(state, "only one segment at a time");
-		dump->location = argument;
-		return 0;
-	case ARGP_KEY_END:
-		if (!dump->location)
-			argp_error(state, "say which segment to show");
-		return 0;
 	default:
-		return ARGP_ERR_UNKNOWN;
+		return cli_one_location(key, argument, state, &dump->location, "segment",
+					"to show");
 	}
 }
 

@@ -28,17 +28,9 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 	case 'j':
 		output_choose(state, &peek->format, OUTPUT_JSON);
 		return 0;
-	case ARGP_KEY_ARG:
-		if (state->arg_num)
-			argp_error(state, "only one mailbox at a time");
-		peek->location = argument;
-		return 0;
-	case ARGP_KEY_END:
-		if (!peek->location)
-			argp_error(state, "say which mailbox to look into");
-		return 0;
 	default:
-		return ARGP_ERR_UNKNOWN;
+		return cli_one_location(key, argument, state, &peek->location, "mailbox",
+					"to look into");
 	}
 }
 

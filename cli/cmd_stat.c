@@ -31,17 +31,9 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 	case 'j':
 		command->json = true;
 		return 0;
-	case ARGP_KEY_ARG:
-		if (state->arg_num)
-			argp_error(state, "only one object at a time");
-		command->location = argument;
-		return 0;
-	case ARGP_KEY_END:
-		if (!command->location)
-			argp_error(state, "say which object to look at");
-		return 0;
 	default:
-		return ARGP_ERR_UNKNOWN;
+		return cli_one_location(key, argument, state, &command->location, "object",
+					"to look at");
 	}
 }
 

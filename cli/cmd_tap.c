@@ -64,17 +64,9 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 	case 'j':
 		output_choose(state, &tap->format, OUTPUT_JSON);
 		return 0;
-	case ARGP_KEY_ARG:
-		if (state->arg_num)
-			argp_error(state, "only one mailbox or pipe at a time");
-		tap->location = argument;
-		return 0;
-	case ARGP_KEY_END:
-		if (!tap->location)
-			argp_error(state, "say which mailbox or pipe to watch");
-		return 0;
 	default:
-		return ARGP_ERR_UNKNOWN;
+		return cli_one_location(key, argument, state, &tap->location, "mailbox or pipe",
+					"to watch");
 	}
 }
 
