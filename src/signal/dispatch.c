@@ -97,7 +97,7 @@ int ferry_signal_dispatch(ferry_deadline deadline)
 	if (r != -EAGAIN)
 		return r;
 	/* An event loop comes back when its descriptor says so: not for what we have seen. */
-	fy_receive_fd_clear();
+	fy_receive_fd_clear(fy_action_handled());
 	return r;
 }
 

@@ -234,10 +234,35 @@ int fy_queue_take(uint64_t set, struct fy_signal_record *ret_record)
 		withdraw(signo);
 		if (take_one(signo, ret_record)) {
 			announce(signo);
-			return 1;
+			return 2;
 		}
 	}
 	return 0;
+}
+
+static int is_ready(int signo)
+{
+	if (signo < FY_REAL_TIME)
+		/* RELAXED(a look; who takes it makes sure) */
+		return atomic_load_explicit(&memory->places[signo].state, memory_order_relaxed) ==
+		       FULL;
+	struct ring *ring = ring_of(signo);
+	/* RELAXED(a look; who takes it makes sure) */
+	uint64_t head = atomic_load_explicit(&ring->head, memory_order_relaxed);
+
+	/* RELAXED(as above) */
+	return atomic_load_explicit(&ring->cells[head % FY_QUEUE_RING].turn,
+				    memory_order_relaxed) == 2 * lap_of(head) + 1;
+}
+
+uint64_t fy_queue_ready(void)
+{
+	uint64_t ready = fy_queue_waiting();
+
+	for (uint64_t left = ready; left != 0; left &= left - 1)
+		if (!is_ready(fy_signal_lowest(left)))
+			ready &= ~fy_signal_bit(fy_signal_lowest(left));
+	return ready;
 }
 
 static void add_by_signal(struct fy_signal_record *record, const siginfo_t *info)

@@ -37,11 +37,15 @@ int fy_queue_init(void);
  * all. */
 int fy_queue_put(const struct fy_signal_record *record);
 
-/* Take the first of the lowest number in the set. 1, or 0 if there is none. */
+/* Take the first of the lowest number in the set. 0: there is none; 1; 2: and whoever looked
+ * meanwhile may have missed that there are more of this number: wake one. */
 int fy_queue_take(uint64_t set, struct fy_signal_record *ret_record);
 
 /* The numbers of which some may wait. */
 uint64_t fy_queue_waiting(void);
+
+/* The numbers of which one can be taken now: those of above, but none for nothing. */
+uint64_t fy_queue_ready(void);
 
 /* How many of a real-time signal wait, about. */
 uint32_t fy_queue_count(int signo);

@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "../base/why.h"
@@ -77,14 +78,18 @@ static int notice_fd(void)
 	return now != 0 && now >> 32 == fy_fork_generation() ? (int)(now & UINT32_MAX) - 1 : -1;
 }
 
+/* The raw calls: a thread that is to be cancelled must not end here, in the handler or with a
+ * signal in its hands. */
 static void notify(void)
 {
-	int fd = notice_fd();
 	const uint64_t one = 1;
+	int fd = notice_fd();
+	int saved = errno;
 
 	/* It is full only if it is readable already. */
-	if (fd >= 0 && write(fd, &one, sizeof(one)) < 0)
-		return;
+	if (fd >= 0)
+		(void)syscall(SYS_write, fd, &one, sizeof(one));
+	errno = saved;
 }
 
 int fy_receive_fd(void)
@@ -109,13 +114,16 @@ int fy_receive_fd(void)
 	return fd;
 }
 
-void fy_receive_fd_clear(void)
+void fy_receive_fd_clear(uint64_t set)
 {
 	uint64_t count;
 	int fd = notice_fd();
+	int saved = errno;
 
-	if (fd >= 0 && read(fd, &count, sizeof(count)) > 0 && fy_queue_waiting() != 0)
+	if (fd >= 0 && syscall(SYS_read, fd, &count, sizeof(count)) > 0 &&
+	    (fy_queue_waiting() & set) != 0)
 		notify();
+	errno = saved;
 }
 
 /* ---- into the queue ---- */
@@ -250,6 +258,28 @@ int fy_receive_init(void)
 
 /* ---- out of it ---- */
 
+/* The number of what was taken, or 0. */
+static int take(uint64_t set, struct fy_signal_record *ret_record)
+{
+	int r = fy_queue_take(set, ret_record);
+
+	if (FY_UNLIKELY(r > 1)) {
+		notify();
+		fy_waiters_wake(ret_record->signo, NULL);
+	}
+	return r > 0 ? ret_record->signo : 0;
+}
+
+/* We were woken. If it was for what others take, or if we go on to something else, whoever sleeps
+ * for what is left would not hear of it. */
+static int take_and_hand_on(int signo, uint64_t set, struct fy_signal_record *ret_record)
+{
+	if (signo == 0)
+		signo = take(set, ret_record);
+	fy_waiters_wake_for(fy_queue_ready());
+	return signo;
+}
+
 /* Register, look again, sleep, unregister. The number of what came, 0: nothing yet. */
 static int wait_once(uint64_t set, uint32_t epoch, int64_t until,
 		     struct fy_signal_record *ret_record)
@@ -260,15 +290,15 @@ static int wait_once(uint64_t set, uint32_t epoch, int64_t until,
 	/* Who only looks need not be woken. */
 	if (until != FERRY_NOW)
 		fy_waiters_enter(set);
-	int signo = fy_queue_take(set, ret_record) ? ret_record->signo : 0;
+	int signo = take(set, ret_record);
 	if (signo == 0) {
 		signo = fy_waiters_sleep(set, epoch, until, &info);
 		from_kernel = signo > 0;
 	}
-	fy_waiters_leave(from_kernel);
+	int woken = fy_waiters_leave();
 	if (from_kernel)
 		fy_record_from(ret_record, &info);
-	return signo;
+	return woken ? take_and_hand_on(signo, set, ret_record) : signo;
 }
 
 int fy_receive_take(fy_receive_set set, const void *context, int64_t deadline,
@@ -280,11 +310,12 @@ int fy_receive_take(fy_receive_set set, const void *context, int64_t deadline,
 		uint64_t now = set(context);
 		if (now & FY_RECEIVE_STOP)
 			return 0;
-		if (fy_queue_take(now, ret_record))
-			return ret_record->signo;
+		int signo = take(now, ret_record);
+		if (signo > 0)
+			return signo;
 		int late =
 		    deadline == FERRY_NOW || (deadline != FERRY_FOREVER && fy_now() >= deadline);
-		int signo = wait_once(now, epoch, late ? FERRY_NOW : deadline, ret_record);
+		signo = wait_once(now, epoch, late ? FERRY_NOW : deadline, ret_record);
 		if (signo > 0)
 			return signo;
 		if (late)
@@ -294,6 +325,9 @@ int fy_receive_take(fy_receive_set set, const void *context, int64_t deadline,
 
 void fy_receive_changed(void)
 {
+	/* What waits may have a handler now. */
+	if (fy_queue_waiting() != 0)
+		notify();
 	fy_waiters_wake_all();
 }
 

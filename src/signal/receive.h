@@ -46,7 +46,8 @@ void fy_receive_drop(uint64_t set);
 /* The descriptor that is readable when something may wait; -errno. */
 int fy_receive_fd(void);
 
-/* A taker found nothing: make the descriptor unreadable, unless something came. */
-void fy_receive_fd_clear(void);
+/* A taker of this set found nothing: make the descriptor unreadable, unless something came. What
+ * waits for others keeps no event loop busy. */
+void fy_receive_fd_clear(uint64_t set);
 
 #endif

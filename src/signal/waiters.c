@@ -134,6 +134,12 @@ void fy_waiters_wake(int signo, void *context)
 	(void)wake_one_of(fy_signal_bit(signo), context);
 }
 
+void fy_waiters_wake_for(uint64_t set)
+{
+	if (set != 0)
+		(void)wake_one_of(set, NULL);
+}
+
 uint32_t fy_waiters_epoch(void)
 {
 	/* SYNC(waiters.epoch) acquire: pairs with fy_waiters_wake_all(). */
@@ -204,21 +210,20 @@ int fy_waiters_sleep(uint64_t set, uint32_t epoch, int64_t until, siginfo_t *ret
 	return signo <= 0 || is_poke(ret_info) ? 0 : signo;
 }
 
-void fy_waiters_leave(int took)
+int fy_waiters_leave(void)
 {
 	struct waiter *waiter = here.waiter;
 
 	here.waiter = NULL;
 	if (!waiter)
-		return;
+		return 0;
 	/* SYNC(waiter.word) release: pairs with the acquire in arm(). */
 	uint64_t word = atomic_fetch_and_explicit(&waiter->word, ~STATE_BITS, memory_order_acq_rel);
 	if (FY_UNLIKELY(here.masked)) {
 		here.masked = 0;
 		(void)fy_mask_unblock(fy_signal_bit(FY_POKE));
 	}
-	if (FY_UNLIKELY((word & STATE_BITS) == POKED && took))
-		(void)wake_one_of(fy_queue_waiting(), NULL);
+	return (word & STATE_BITS) == POKED;
 }
 
 void fy_waiters_hold_back(int signo, void *context)

@@ -29,6 +29,9 @@ int fy_waiters_is_poke(siginfo_t *info, void *context);
  * are in, or NULL. */
 void fy_waiters_wake(int signo, void *context);
 
+/* Wake one that waits for something in the set. */
+void fy_waiters_wake_for(uint64_t set);
+
 /* Wake all, to look at what has changed besides. */
 void fy_waiters_wake_all(void);
 
@@ -42,9 +45,9 @@ void fy_waiters_enter(uint64_t set);
  * the epoch is another one. The number of the signal that came; or 0: look again. */
 int fy_waiters_sleep(uint64_t set, uint32_t epoch, int64_t until, siginfo_t *ret_info);
 
-/* Unregister. took: we return with what the kernel gave us, so a wake that was meant for us is
- * handed on. */
-void fy_waiters_leave(int took);
+/* Unregister. 1 if we were woken: then the caller looks at the queue once more, and wakes another
+ * one if something is left there, since only one is woken for each signal. */
+int fy_waiters_leave(void);
 
 /* In a handler: have the interrupted thread take no more of this signal, since there is no room for
  * more. And, in that thread: take them again if there is. */

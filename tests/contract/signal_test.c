@@ -517,6 +517,50 @@ static void the_descriptor_tells_an_event_loop(void)
 	    ready.fd); /* ferry keeps it as long as the process lives; the claim looks for leaks */
 }
 
+/* Else the loop would run round and round (C7). */
+static void the_descriptor_is_silent_of_what_has_no_handler(void)
+{
+	struct pollfd ready = { .events = POLLIN };
+
+	catch_it(SIGUSR1, NULL, NULL);
+	ready.fd = ferry_signal_fd();
+	check(ready.fd >= 0);
+	kill(getpid(), SIGUSR1);
+	check_eq(ferry_signal_dispatch(FERRY_NOW), -EAGAIN);
+	check_eq(poll(&ready, 1, 0), 0);
+	/* With a handler it is a matter for the loop. */
+	catch_it(SIGUSR1, note, NULL);
+	check_eq(poll(&ready, 1, 0), 1);
+	check_eq(ferry_signal_dispatch(FERRY_NOW), SIGUSR1);
+	check_eq(ferry_signal_dispatch(FERRY_NOW), -EAGAIN);
+	check_eq(poll(&ready, 1, 0), 0);
+	close(ready.fd);
+}
+
+static void *put_in_while_cancelled(void *unused)
+{
+	check_eq(pthread_cancel(pthread_self()), 0);
+	check_eq(pthread_kill(pthread_self(), SIGUSR1), 0);
+	check_eq(ferry_signal_dispatch(FERRY_NOW), SIGUSR1);
+	return unused;
+}
+
+/* With a descriptor to write to, the handler must not be where the thread ends. */
+static void a_cancelled_thread_does_not_end_in_the_handler(void)
+{
+	pthread_t thread;
+	void *result = &thread;
+	int fd = ferry_signal_fd();
+
+	check(fd >= 0);
+	catch_it(SIGUSR1, note, NULL);
+	check_eq(pthread_create(&thread, NULL, put_in_while_cancelled, NULL), 0);
+	check_eq(pthread_join(thread, &result), 0);
+	check(result == NULL);
+	check_eq(n_seen, 1);
+	close(fd);
+}
+
 /* ---- fork and exec ---- */
 
 static void handle_in_child(struct stage *stage, const void *argument)
@@ -742,6 +786,8 @@ int main(void)
 		claim(the_thread_cannot_end_itself),
 		claim(blocked_in_all_threads_the_kernel_keeps_the_order),
 		claim(the_descriptor_tells_an_event_loop),
+		claim(the_descriptor_is_silent_of_what_has_no_handler),
+		claim(a_cancelled_thread_does_not_end_in_the_handler),
 		claim(a_child_has_the_actions_and_an_empty_queue),
 		claim(after_exec_the_caught_are_default_and_the_ignored_ignored),
 		claim(restoring_gives_back_what_was_there),

@@ -186,6 +186,54 @@ static void no_wake_up_goes_astray(void)
 	ferry_process_close(self);
 }
 
+/* Each takes one signal and does not look again before all have: a wake-up that goes to one who
+ * does not need it, or to one who is about to leave, is a hang. */
+static pthread_barrier_t everyone;
+
+static void *wait_once_a_round(void *rounds)
+{
+	struct ferry_signal_info info;
+
+	for (intptr_t i = 0; i < (intptr_t)rounds; i++) {
+		check_eq(ferry_signal_wait(&info, FERRY_SIGNAL(RT), box_patience()), RT);
+		atomic_fetch_add(&sum, info.payload);
+		(void)pthread_barrier_wait(&everyone);
+	}
+	return NULL;
+}
+
+static void *send_once_a_round(void *rounds)
+{
+	ferry_process *self;
+
+	check_eq(ferry_process_open(&self, getpid(), 0, NULL), 0);
+	for (intptr_t i = 0; i < (intptr_t)rounds; i++) {
+		send_patiently(self, i);
+		(void)pthread_barrier_wait(&everyone);
+	}
+	ferry_process_close(self);
+	return NULL;
+}
+
+static void a_signal_for_each_sleeper_wakes_all_of_them(void)
+{
+	const intptr_t rounds = check_repeat(2000, 200000);
+	pthread_t threads[6];
+
+	block_under_thread_sanitizer();
+	check_eq(ferry_signal_catch(RT, NULL, NULL, NULL), 0);
+	check_eq(pthread_barrier_init(&everyone, NULL, 6), 0);
+	for (int i = 0; i < 6; i++)
+		check_eq(pthread_create(&threads[i], NULL,
+					i < 3 ? wait_once_a_round : send_once_a_round,
+					(void *)rounds),
+			 0);
+	for (int i = 0; i < 6; i++)
+		check_eq(pthread_join(threads[i], NULL), 0);
+	check_eq(atomic_load(&sum), 3 * rounds * (rounds - 1) / 2);
+	pthread_barrier_destroy(&everyone);
+}
+
 static void *catch_and_restore(void *signo)
 {
 	const int which = (int)(intptr_t)signo;
@@ -271,6 +319,7 @@ int main(void)
 		claim(every_real_time_signal_of_a_storm_is_counted),
 		claim(so_it_is_with_three_dispatchers),
 		claim(no_wake_up_goes_astray),
+		claim(a_signal_for_each_sleeper_wakes_all_of_them),
 		claim(actions_change_while_others_dispatch),
 		claim(an_action_given_back_under_sleepers_harms_nobody),
 		claim(threads_spawn_while_another_reaps),
