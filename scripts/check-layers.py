@@ -29,6 +29,7 @@ LAYERS = {
                   'src/segment', 'src/pipe'],
     'src/signal': ['src/base', 'src/os', 'src/wait'],
     'src/process': ['src/base', 'src/os', 'src/wait'],
+    'src/socket': ['src/base', 'src/os', 'src/wait', 'src/object'],
     'cli': [],
     'examples': [],
 }

@@ -23,7 +23,12 @@
 	X(FERRY_ESTALE, 4105, "the message or loan is not held by this handle (any more)")         \
 	X(FERRY_EBLOCK, 4115, "the reference is not a block of the arena that is in use")          \
 	X(FERRY_EREPLACED, 4121, "somebody else has set the signal's action since")                \
-	X(FERRY_ENAMESPACE, 4122, "the process lives in another PID namespace")
+	X(FERRY_ENAMESPACE, 4122, "the process lives in another PID namespace")                    \
+	X(FERRY_EADDRESS, 4130, "the text is not an address")                                      \
+	X(FERRY_EHOST, 4131, "there is no host of that name")                                      \
+	X(FERRY_ERESOLVER, 4132, "the name servers do not answer properly")                        \
+	X(FERRY_ETLS, 4133, "the peer, its certificate or ours failed a check of TLS")             \
+	X(FERRY_ENOTLS, 4134, "TLS is not part of this installation")
 
 enum ferry_error {
 #define FERRY_ERROR_ENUM(name, number, text) name = number,

@@ -18,6 +18,7 @@
 #include <ferry/segment.h>
 #include <ferry/semaphore.h>
 #include <ferry/signal.h>
+#include <ferry/socket.h>
 #include <ferry/sync.h>
 
 #endif

@@ -4,14 +4,12 @@
 
 #include <errno.h>
 #include <ferry/base.h>
-#include <poll.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
-#include "clock.h"
+#include "poll.h"
 
 static int result_of(long r, int saved)
 {
@@ -35,42 +33,19 @@ int fy_pidfd_send(int fd, int signo, siginfo_t *info)
 	return result_of(syscall(SYS_pidfd_send_signal, fd, signo, info, 0), saved);
 }
 
-/* The raw call: libc's is a cancellation point. 1, 0, or -EINTR. */
-static int poll_until(int fd, const struct timespec *limit)
-{
-	struct pollfd exited = { .fd = fd, .events = POLLIN };
-	struct timespec left;
-	int saved = errno;
-
-	if (limit)
-		left = *limit; /* the kernel writes what is left */
-	return result_of(syscall(SYS_ppoll, &exited, 1, limit ? &left : NULL, NULL, (size_t)8),
-			 saved);
-}
-
 int fy_pidfd_ended(int fd)
 {
-	const struct timespec none = { 0 };
+	struct pollfd exited = { .fd = fd, .events = POLLIN };
 
-	return poll_until(fd, &none) > 0;
+	return fy_poll(&exited, 1, FERRY_NOW, 0) > 0;
 }
 
 int fy_pidfd_wait(int fd, int64_t deadline)
 {
-	for (;;) {
-		struct timespec limit = { 0 };
-		int64_t left =
-		    deadline == FERRY_NOW || deadline == FERRY_FOREVER ? 0 : deadline - fy_now();
-		if (left > 0)
-			limit = (struct timespec){ left / FY_S, left % FY_S };
-		int r = poll_until(fd, deadline == FERRY_FOREVER ? NULL : &limit);
-		if (r > 0)
-			return 0;
-		if (r == 0 && left <= 0 && deadline != FERRY_FOREVER)
-			return deadline == FERRY_NOW ? -EAGAIN : -ETIMEDOUT;
-		if (r < 0 && r != -EINTR)
-			return r;
-	}
+	struct pollfd exited = { .fd = fd, .events = POLLIN };
+	int r = fy_poll(&exited, 1, deadline, 0);
+
+	return r > 0 ? 0 : r;
 }
 
 /* struct pidfd_info of linux/pidfd.h, of which this libc knows nothing. */

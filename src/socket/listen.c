@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: MIT */
+/* listen.c - listeners, accepting, and sockets that are bound for datagrams. */
+#include <errno.h>
+#include <ferry/error.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "../base/why.h"
+#include "../os/cancel.h"
+#include "../os/poll.h"
+#include "../os/socket.h"
+#include "socket.h"
+
+/* A socket that is bound. */
+struct bound_socket {
+	int fd;
+	struct fy_bound *bound;
+};
+
+static int bind_one(struct bound_socket *ret, const struct ferry_endpoint *endpoint,
+		    const struct ferry_address *address, const struct fy_settings *settings,
+		    int listening, ferry_deadline deadline)
+{
+	struct ferry_why *why = settings->options.why;
+	const int family = fy_endpoint_kernel(endpoint)->sa_family;
+	int fd = fy_socket_new(family, fy_transport_type(address->transport));
+
+	if (fd < 0)
+		return fy_why(why, fd, "cannot make a socket: %s", ferry_strerror(fd));
+	int r = fy_settings_before(settings, fd, address->transport, family, 1);
+	if (r == 0)
+		r = fy_bind(&ret->bound, fd, endpoint, address, settings, listening, deadline);
+	if (r == 0 && listening && listen(fd, (int)settings->options.backlog) != 0) {
+		r = fy_why(why, -errno, "cannot listen: %s", ferry_strerror(errno));
+		fy_bound_remove(ret->bound);
+	}
+	if (r < 0)
+		(void)close(fd);
+	ret->fd = fd;
+	return r;
+}
+
+/* Bind to the first endpoint that works. */
+static int bind_any(struct bound_socket *ret, struct ferry_address *ret_address, const char *text,
+		    const struct fy_settings *settings, int listening, ferry_deadline deadline)
+{
+	struct fy_endpoints endpoints;
+	struct ferry_why *why = settings->options.why;
+	int saved = errno;
+	int r = fy_endpoints_parse(&endpoints, ret_address, text, FY_USE_LOCAL, deadline, why);
+
+	if (r == 0 && fy_transport_is_datagram(ret_address->transport) == listening)
+		r = fy_why(why, -EOPNOTSUPP, "%s: %s", ferry_transport_name(ret_address->transport),
+			   listening ? "nobody connects to a socket for datagrams; bind one"
+				     : "this is for connections; listen, or connect");
+	if (r < 0)
+		return r;
+	r = -EADDRNOTAVAIL;
+	for (int i = 0; i < endpoints.n; i++) {
+		r = bind_one(ret, &endpoints.list[i], ret_address, settings, listening, deadline);
+		if (r == 0)
+			break;
+	}
+	errno = saved;
+	return r;
+}
+
+static int make_listener(ferry_listener **ret_listener, const char *address,
+			 const struct fy_settings *settings, ferry_deadline deadline)
+{
+	struct bound_socket made = { 0 };
+	struct ferry_address parsed;
+	struct fy_tls_context *tls = NULL;
+	int r = bind_any(&made, &parsed, address, settings, 1, deadline);
+
+	if (r < 0)
+		return r;
+	struct ferry_listener *listener = calloc(1, sizeof(*listener));
+	if (!listener)
+		r = -ENOMEM;
+	else if (parsed.transport == FERRY_TLS && (r = fy_tls_load(settings->options.why)) == 0)
+		r = fy_tls_use()->context_new(&tls, &settings->options.tls, 1,
+					      settings->options.why);
+	if (r < 0) {
+		fy_bound_remove(made.bound);
+		(void)close(made.fd);
+		free(listener);
+		return r;
+	}
+	listener->fd = made.fd;
+	listener->transport = parsed.transport;
+	listener->settings = *settings;
+	listener->settings.options.why = NULL; /* the caller's, for that call only */
+	listener->bound = made.bound;
+	listener->tls = tls;
+	*ret_listener = listener;
+	return 0;
+}
+
+int ferry_listen(ferry_listener **ret_listener, const char *address,
+		 const struct ferry_socket_options *options, ferry_deadline deadline)
+{
+	struct fy_settings settings;
+
+	if (!ret_listener || !address)
+		return -EINVAL;
+	int r = fy_settings_read(&settings, options);
+	if (r < 0)
+		return r;
+	int cancel = fy_cancel_off();
+	r = make_listener(ret_listener, address, &settings, deadline);
+	fy_cancel_restore(cancel);
+	return r;
+}
+
+int ferry_socket_bind(ferry_socket **ret_socket, const char *address,
+		      const struct ferry_socket_options *options, ferry_deadline deadline)
+{
+	struct fy_settings settings;
+	struct bound_socket made = { 0 };
+	struct ferry_address parsed;
+
+	if (!ret_socket || !address)
+		return -EINVAL;
+	int r = fy_settings_read(&settings, options);
+	if (r < 0)
+		return r;
+	int cancel = fy_cancel_off();
+	r = bind_any(&made, &parsed, address, &settings, 0, deadline);
+	if (r == 0) {
+		struct ferry_socket *socket =
+		    fy_socket_handle(made.fd, parsed.transport, &settings);
+		if (socket) {
+			(void)fy_socket_set_blocking(made.fd, 1);
+			socket->bound = made.bound;
+			*ret_socket = socket;
+		} else {
+			fy_bound_remove(made.bound);
+			(void)close(made.fd);
+			r = -ENOMEM;
+		}
+	}
+	fy_cancel_restore(cancel);
+	return r;
+}
+
+void ferry_listener_close(ferry_listener *listener)
+{
+	if (!listener)
+		return;
+	int cancel = fy_cancel_off();
+	fy_bound_remove(listener->bound);
+	if (listener->tls)
+		fy_tls_use()->context_free(listener->tls);
+	(void)close(listener->fd);
+	free(listener);
+	fy_cancel_restore(cancel);
+}
+
+int ferry_listener_fd(const ferry_listener *listener)
+{
+	return listener->fd;
+}
+
+int ferry_listener_address(const ferry_listener *listener, char *ret_text, size_t n)
+{
+	struct ferry_endpoint endpoint;
+
+	if (!listener)
+		return -EINVAL;
+	int r = fy_endpoint_of(&endpoint, listener->fd, listener->transport, 0);
+	return r < 0 ? r : ferry_endpoint_text(&endpoint, ret_text, n);
+}
+
+/* ---- accepting ---- */
+
+/* What is about this one connection and not about the listener (accept(2), "Error handling"). */
+static int concerns_connection(int error)
+{
+	switch (-error) {
+	case ECONNABORTED:
+	case EPROTO:
+	case ENOPROTOOPT:
+	case ENETDOWN:
+	case ENETUNREACH:
+	case EHOSTDOWN:
+	case EHOSTUNREACH:
+	case ENONET:
+	case EOPNOTSUPP:
+	case EPERM:
+		return 1;
+	default:
+		return 0;
+	}
+}
+
+static int accept_next(const ferry_listener *listener, ferry_deadline deadline)
+{
+	struct pollfd waiting = { .fd = listener->fd, .events = POLLIN };
+
+	for (;;) {
+		int r = fy_socket_accept_one(listener->fd);
+		if (r >= 0)
+			return r;
+		if (r == -EAGAIN)
+			r = fy_poll(&waiting, 1, deadline, listener->settings.interruptible);
+		else if (r == -EINTR || concerns_connection(r))
+			r = 0;
+		if (r < 0)
+			return r;
+	}
+}
+
+/* A handle on an accepted connection. */
+static int welcome(ferry_socket **ret_socket, const ferry_listener *listener, int fd)
+{
+	struct ferry_socket *socket =
+	    fy_socket_handle(fd, listener->transport, &listener->settings);
+	int r =
+	    socket ? fy_settings_connected(&listener->settings, fd, listener->transport) : -ENOMEM;
+
+	if (!socket) {
+		(void)close(fd);
+		return r;
+	}
+	/* A connection that is broken already cannot be given options; reading tells. */
+	r = 0;
+	if (listener->tls)
+		r = fy_tls_use()->connection_new(&socket->tls, listener->tls, fd, NULL, NULL);
+	if (r < 0)
+		ferry_socket_close(socket);
+	else
+		*ret_socket = socket;
+	return r;
+}
+
+int ferry_accept(ferry_socket **ret_socket, ferry_listener *listener, ferry_deadline deadline)
+{
+	if (!ret_socket || !listener)
+		return -EINVAL;
+	int cancel = fy_cancel_off();
+	int fd = accept_next(listener, deadline);
+	int r = fd < 0 ? fd : welcome(ret_socket, listener, fd);
+	fy_cancel_restore(cancel);
+	return r;
+}

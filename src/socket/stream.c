@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: MIT */
+/* stream.c - reading and writing bytes, until a deadline. */
+#include <errno.h>
+#include <limits.h>
+#include <stdint.h>
+#include <time.h>
+
+#include "../base/why.h"
+#include "../os/cancel.h"
+#include "../os/clock.h"
+#include "../os/poll.h"
+#include "../os/socket.h"
+#include "socket.h"
+
+#define WINDOW 16 /* buffers of one try in the full-length calls */
+
+ssize_t fy_buffers_size(const struct iovec *buffers, int n)
+{
+	size_t sum = 0;
+
+	if (n < 0 || n > IOV_MAX || (n > 0 && !buffers))
+		return -EINVAL;
+	for (int i = 0; i < n; i++) {
+		if (!buffers[i].iov_base && buffers[i].iov_len > 0)
+			return -EINVAL;
+		if (buffers[i].iov_len > (size_t)SSIZE_MAX - sum)
+			return -EINVAL;
+		sum += buffers[i].iov_len;
+	}
+	return (ssize_t)sum;
+}
+
+int fy_mutex_take(pthread_mutex_t *mutex, ferry_deadline deadline)
+{
+	struct timespec until = { deadline / FY_S, deadline % FY_S };
+	int r = pthread_mutex_trylock(mutex);
+
+	if (r == 0 || deadline == FERRY_NOW)
+		return -r == -EBUSY ? -EAGAIN : -r;
+	return deadline == FERRY_FOREVER ? -pthread_mutex_lock(mutex)
+					 : -pthread_mutex_clocklock(mutex, CLOCK_MONOTONIC, &until);
+}
+
+/* ---- trying ---- */
+
+/* The kernel itself waits, if that is for ever and nobody wants to hear of signals. */
+static int flags_for(const ferry_socket *socket, ferry_deadline deadline)
+{
+	return deadline == FERRY_FOREVER && !socket->interruptible ? 0 : MSG_DONTWAIT;
+}
+
+/* After a try: 0: again; or what the call returns. */
+static ssize_t after(const ferry_socket *socket, ssize_t r, short events, ferry_deadline deadline)
+{
+	struct pollfd ready = { .fd = socket->fd, .events = events };
+
+	if (r == -EINTR && !socket->interruptible)
+		return 0;
+	if (r != -EAGAIN || deadline == FERRY_NOW)
+		return r;
+	r = fy_poll(&ready, 1, deadline, socket->interruptible);
+	return r > 0 ? 0 : r;
+}
+
+ssize_t fy_socket_message_in(ferry_socket *socket, struct msghdr *message, int flags,
+			     ferry_deadline deadline)
+{
+	const struct msghdr asked = *message;
+	const int how = flags | flags_for(socket, deadline);
+
+	for (;;) {
+		*message = asked; /* a try writes into it */
+		ssize_t r = fy_socket_receive_message(socket->fd, message, how);
+		if (r >= 0)
+			return r;
+		r = after(socket, r, POLLIN, deadline);
+		if (r < 0)
+			return r;
+	}
+}
+
+ssize_t fy_socket_message_out(ferry_socket *socket, const struct msghdr *message,
+			      ferry_deadline deadline)
+{
+	for (;;) {
+		/* Waiting in the kernel would last until all of a stream's bytes are written. */
+		ssize_t r = fy_socket_send_message(socket->fd, message, MSG_DONTWAIT);
+		if (r >= 0)
+			return r;
+		r = after(socket, r, POLLOUT, deadline);
+		if (r < 0)
+			return r;
+	}
+}
+
+/* ---- TLS ---- */
+
+/* The first buffer with room; TLS moves one at a time. */
+static const struct iovec *first_of(const struct iovec *buffers, int n)
+{
+	for (int i = 0; i < n; i++)
+		if (buffers[i].iov_len > 0)
+			return &buffers[i];
+	return NULL;
+}
+
+static ssize_t tls_move(ferry_socket *socket, const struct iovec *buffers, int n, int out,
+			ferry_deadline deadline)
+{
+	const struct fy_tls_provider *tls = fy_tls_use();
+	const struct iovec *one = first_of(buffers, n);
+
+	if (!one)
+		return 0;
+	for (;;) {
+		short events = 0;
+		ssize_t r = out ? tls->write(socket->tls, one->iov_base, one->iov_len, &events)
+				: tls->read(socket->tls, one->iov_base, one->iov_len, &events);
+		if (r >= 0)
+			return r;
+		r = after(socket, r, events, deadline);
+		if (r < 0)
+			return r;
+	}
+}
+
+int ferry_socket_handshake(ferry_socket *socket, ferry_deadline deadline, struct ferry_why *why)
+{
+	if (!socket)
+		return -EINVAL;
+	int cancel = fy_cancel_off();
+	ssize_t r = 0;
+	while (socket->tls) {
+		short events = 0;
+		r = fy_tls_use()->handshake(socket->tls, &events, why);
+		if (r == 0)
+			break;
+		r = after(socket, r, events, deadline);
+		if (r == -ETIMEDOUT || r == -EAGAIN)
+			(void)fy_why(why, (int)r,
+				     "the peer did not finish the TLS handshake in time");
+		if (r < 0)
+			break;
+	}
+	fy_cancel_restore(cancel);
+	return (int)r;
+}
+
+/* ---- one call ---- */
+
+ssize_t fy_socket_move_in(ferry_socket *socket, const struct iovec *buffers, int n,
+			  ferry_deadline deadline)
+{
+	struct msghdr message = { .msg_iov = (struct iovec *)(uintptr_t)buffers,
+				  .msg_iovlen = (size_t)n };
+
+	if (socket->tls)
+		return tls_move(socket, buffers, n, 0, deadline);
+	return fy_socket_message_in(socket, &message, 0, deadline);
+}
+
+ssize_t fy_socket_move_out(ferry_socket *socket, const struct iovec *buffers, int n,
+			   ferry_deadline deadline)
+{
+	struct msghdr message = { .msg_iov = (struct iovec *)(uintptr_t)buffers,
+				  .msg_iovlen = (size_t)n };
+
+	if (socket->tls)
+		return tls_move(socket, buffers, n, 1, deadline);
+	return fy_socket_message_out(socket, &message, deadline);
+}
+
+ssize_t ferry_socket_readv(ferry_socket *socket, const struct iovec *buffers, int n,
+			   ferry_deadline deadline)
+{
+	ssize_t size = fy_buffers_size(buffers, n);
+
+	if (!socket || size <= 0)
+		return socket ? size : -EINVAL;
+	return fy_socket_move_in(socket, buffers, n, deadline);
+}
+
+ssize_t ferry_socket_read(ferry_socket *socket, void *buffer, size_t size, ferry_deadline deadline)
+{
+	const struct iovec one = { buffer, size };
+
+	return ferry_socket_readv(socket, &one, 1, deadline);
+}
+
+ssize_t ferry_socket_writev(ferry_socket *socket, const struct iovec *buffers, int n,
+			    ferry_deadline deadline)
+{
+	ssize_t size = fy_buffers_size(buffers, n);
+
+	if (!socket || size < 0)
+		return socket ? size : -EINVAL;
+	if (size == 0 && fy_transport_is_stream(socket->transport))
+		return 0;
+	return fy_socket_move_out(socket, buffers, n, deadline);
+}
+
+ssize_t ferry_socket_write(ferry_socket *socket, const void *data, size_t size,
+			   ferry_deadline deadline)
+{
+	const struct iovec one = { (void *)(uintptr_t)data, size };
+
+	return ferry_socket_writev(socket, &one, 1, deadline);
+}
+
+/* ---- all of it ---- */
+
+/* Buffers, of which the first bytes are done. */
+struct rest {
+	const struct iovec *buffers;
+	int n;
+	size_t at; /* within the first */
+};
+
+/* The next buffers of the rest; how many. */
+static int window_of(const struct rest *rest, struct iovec *window)
+{
+	int n = rest->n < WINDOW ? rest->n : WINDOW;
+
+	for (int i = 0; i < n; i++)
+		window[i] = rest->buffers[i];
+	if (n > 0) {
+		window[0].iov_base = (char *)window[0].iov_base + rest->at;
+		window[0].iov_len -= rest->at;
+	}
+	return n;
+}
+
+static void advance(struct rest *rest, size_t done)
+{
+	rest->at += done;
+	while (rest->n > 0 && rest->at >= rest->buffers->iov_len) {
+		rest->at -= rest->buffers->iov_len;
+		rest->buffers++;
+		rest->n--;
+	}
+}
+
+static ssize_t move_all(ferry_socket *socket, const struct iovec *buffers, int n, int out,
+			ferry_deadline deadline)
+{
+	struct rest rest = { buffers, n, 0 };
+	struct iovec window[WINDOW];
+	ssize_t size = fy_buffers_size(buffers, n), moved = 0;
+
+	if (!socket || size < 0)
+		return socket ? size : -EINVAL;
+	if (!fy_transport_is_stream(socket->transport))
+		return -EOPNOTSUPP;
+	while (moved < size) {
+		advance(&rest, 0); /* past empty buffers */
+		int some = window_of(&rest, window);
+		ssize_t r = out ? fy_socket_move_out(socket, window, some, deadline)
+				: fy_socket_move_in(socket, window, some, deadline);
+		if (r <= 0)
+			return moved > 0 ? moved : r;
+		moved += r;
+		advance(&rest, (size_t)r);
+	}
+	return moved;
+}
+
+ssize_t ferry_socket_readv_all(ferry_socket *socket, const struct iovec *buffers, int n,
+			       ferry_deadline deadline)
+{
+	return move_all(socket, buffers, n, 0, deadline);
+}
+
+ssize_t ferry_socket_read_all(ferry_socket *socket, void *buffer, size_t size,
+			      ferry_deadline deadline)
+{
+	const struct iovec one = { buffer, size };
+
+	return move_all(socket, &one, 1, 0, deadline);
+}
+
+ssize_t ferry_socket_writev_all(ferry_socket *socket, const struct iovec *buffers, int n,
+				ferry_deadline deadline)
+{
+	return move_all(socket, buffers, n, 1, deadline);
+}
+
+ssize_t ferry_socket_write_all(ferry_socket *socket, const void *data, size_t size,
+			       ferry_deadline deadline)
+{
+	const struct iovec one = { (void *)(uintptr_t)data, size };
+
+	return move_all(socket, &one, 1, 1, deadline);
+}
