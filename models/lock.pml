@@ -17,10 +17,10 @@
 #define KILLS 0
 #endif
 #ifndef BARGES
-#define BARGES 1 /* how often a newcomer may go before one who was called */
+#define BARGES 1 /* turns of newcomers that fit into the time that one who was called waits at most */
 #endif
 #ifndef LOSSES
-#define LOSSES 1 /* lost rounds after which a waiter shuts the door itself */
+#define LOSSES 2 /* lost rounds that fit into the time after which a waiter shuts the door itself */
 #endif
 /* -DNAPS: a sleeper also looks by itself. -DSTOPS: a call may be taken for stale at any time.
  * -DGIVES_UP=n: n deadlines pass. */
@@ -100,15 +100,24 @@ inline call() {
 		     :: asleep & 4 -> asleep = asleep & ~4; awaited = awaited | 4; got = 1
 		     fi);
 		if
-		:: !got ->
+		:: got -> break
+		:: else ->
 uncall:			STEP(w = word);
 			if
-			:: w & C -> STEP(SWAP(w, w & ~(C | D), got)); if :: got :: else -> goto uncall fi
-			:: else
+			:: !(w & C) -> break
+#ifndef MUTANT_UNCALLS_SLEEPER
+			:: (w & C) && OWNER(w) == 0 && (w & W) ->
+				/* Somebody went to sleep since: he is to be called. */
+				STEP(SWAP(w, w & ~W, got));
+				if :: got -> got = 0 :: else -> goto uncall fi
+			:: (w & C) && !(OWNER(w) == 0 && (w & W)) ->
+#else
+			:: w & C ->
+#endif
+				STEP(SWAP(w, w & ~(C | D), got));
+				if :: got -> break :: else -> goto uncall fi
 			fi
-		:: else
-		fi;
-		break
+		fi
 	od;
 	got = 0
 }
@@ -195,8 +204,8 @@ look:
 #endif
 			new = new & ~C; lost++;
 			if
-			:: lost >= LOSSES -> new = new | D
-			:: else
+			:: new = new | D
+			:: lost < LOSSES
 			fi
 		:: slept && (w & C) && STALE && OWNER(w) != 0 -> new = new & ~C
 		:: else
@@ -281,7 +290,7 @@ release:
 			STEP(barged++);
 			new = w & (W | C | D);
 #ifndef MUTANT_NO_DOOR
-			if :: barged >= BARGES -> new = new | D :: else fi;
+			if :: new = new | D :: barged < BARGES fi;
 #endif
 			STEP(SWAP(w, new, got); if :: got -> inside-- :: else fi);
 			if :: got -> got = 0 :: else -> goto release fi

@@ -8,9 +8,9 @@
  * (-ENOTRECOVERABLE), until it is initialized anew.
  *
  * Who waits is called in the order of coming. While the one who was called wakes up, others may go
- * first, at most 1024 times; then the lock is kept for it. The same after it was called in vain 4
- * times, or once and has waited 1 ms. (If it does not take the lock within 20 ms, since it was
- * stopped or killed, anybody may.) More than 32 waiting threads are called in about that order.
+ * first, for at most 2 ms and 64 turns; then the lock is kept for it. The same if it was called in
+ * vain and has waited 2 ms. (If it does not take the lock within 20 ms, since it was stopped or
+ * killed, anybody may.) More than 32 waiting threads are called in about that order.
  *
  * What ferry/sync.h says about threads, fork and errors holds here.
  */

@@ -10,9 +10,10 @@
 #include "../os/pause.h"
 #include "seat.h"
 
-#define BARGES   1024u /* turns that newcomers take before one who was called */
-#define LOSSES   4u    /* rounds that a waiter loses before it shuts the door ... */
-#define PATIENCE FY_MS /* ... or this long, whichever is first */
+#define PATIENCE     (2 * FY_MS) /* who waits that long shall be next: then the door is shut */
+#define CLOCK_AT_ALL 16u /* so many turns of newcomers look at the clock, for long turns ... */
+#define CLOCK_EVERY  64u /* ... and then one in so many, for short ones */
+#define CALLS        32 /* attempts to find who went to sleep while nobody was there to be called */
 /* Pauses between two looks at the lock while spinning. The first is long, so that the owner gets
  * several short turns in: each change of hands moves the cache line, which costs more than a turn.
  */
@@ -90,15 +91,19 @@ struct fy_core_shm *fy_core_at(const struct fy_sync *sync, uint64_t offset, uint
 
 /* ---- calling ---- */
 
-/* Nobody is asleep: then nobody was called. Those who are awake look by themselves. */
-static void uncall(struct fy_core_shm *core)
+/* Nobody was asleep: then nobody was called, and those who are awake look by themselves. 0: but one
+ * has gone to sleep since, and the call is for him. */
+static int uncall(struct fy_core_shm *core)
 {
 	for (;;) {
 		uint64_t w = fy_core_load(core);
 		if (w == FY_CORE_LOST || !(w & FY_CORE_CALLED))
-			return;
-		if (swap(core, w, w & ~(FY_CORE_CALLED | FY_CORE_DOOR)))
-			return;
+			return 1;
+		/* An owner calls when he leaves; while it is free that is for us to do. */
+		int again = fy_core_owner(w) == 0 && (w & FY_CORE_WAITERS);
+		uint64_t answered = again ? FY_CORE_WAITERS : FY_CORE_CALLED | FY_CORE_DOOR;
+		if (swap(core, w, w & ~answered))
+			return !again;
 	}
 }
 
@@ -118,39 +123,63 @@ static int is_awake(struct fy_sync *sync, const struct fy_core_shm *core, uint32
 	return 0;
 }
 
-/* The word says that somebody is called; do it: the next ticket, or, if tickets 32 apart got mixed
- * up, anybody. */
-static void call_next(struct fy_sync *sync, struct fy_core_shm *core)
+/* The next ticket, or, if tickets 32 apart got mixed up, anybody. 0: nobody is asleep. */
+static int call_one(struct fy_sync *sync, struct fy_core_shm *core)
 {
 	for (int i = 0; i < 32; i++) {
 		uint32_t next = hint(&core->called) + 1;
-		if ((int32_t)(hint(&core->tickets) - next) <= 0)
+		if ((int32_t)(hint(&core->tickets) - next) < 0)
 			break;
 		set_hint(&core->called, next);
 		if (fy_futex_wake_bits(futex_of(core), 1, bit_of(next)) > 0 ||
 		    is_awake(sync, core, next))
-			return;
+			return 1;
 	}
-	if (fy_futex_wake_bits(futex_of(core), 1, FY_FUTEX_ANY) == 0)
-		uncall(core);
+	return fy_futex_wake_bits(futex_of(core), 1, FY_FUTEX_ANY) > 0;
+}
+
+/* The word says that somebody is called; do it. (If others go to sleep each time that we have
+ * called, one of them will find the call stale.) */
+static void call_next(struct fy_sync *sync, struct fy_core_shm *core)
+{
+	for (int i = 0; i < CALLS; i++)
+		if (call_one(sync, core) || uncall(core))
+			return;
 }
 
 /* ---- releasing ---- */
 
+/* A free lock that a newcomer may take without more ado, marks and all. */
+static int is_open(uint64_t w)
+{
+	return (w & ~(FY_CORE_WAITERS | FY_CORE_CALLED)) == 0;
+}
+
+/* A newcomer had his turn before one who was called: for how long has that one been waiting? */
+static int have_barged_enough(struct fy_core_shm *core)
+{
+	uint32_t barged = hint(&core->barged) + 1;
+
+	set_hint(&core->barged, barged);
+	if (barged > CLOCK_AT_ALL && barged % CLOCK_EVERY != 0)
+		return 0;
+	int64_t now = fy_now();
+	if (!fy_has_passed(PATIENCE, time_of(&core->called_at), now))
+		return 0;
+	set_time(&core->called_at, now);
+	return 1;
+}
+
 static uint64_t word_after(struct fy_core_shm *core, uint64_t w, uint64_t died)
 {
 	if (w & FY_CORE_CALLED) {
-		uint32_t barged = hint(&core->barged) + 1;
 		uint64_t door = w & FY_CORE_DOOR;
-		set_hint(&core->barged, barged);
-		if (barged >= BARGES && !door) {
-			set_time(&core->called_at, fy_now_coarse());
+		if (!door && have_barged_enough(core))
 			door = FY_CORE_DOOR;
-		}
 		return (w & (FY_CORE_WAITERS | FY_CORE_CALLED)) | door | died;
 	}
 	if (w & FY_CORE_WAITERS) {
-		set_time(&core->called_at, fy_now_coarse());
+		set_time(&core->called_at, fy_now());
 		return FY_CORE_CALLED | (w & FY_CORE_DOOR) | died;
 	}
 	return died;
@@ -169,8 +198,10 @@ int fy_core_release_slow(struct fy_sync *sync, struct fy_core_shm *core, uint64_
 			return 0;
 		}
 		set_time(&core->since, 0);
-		if (!swap(core, w, word_after(core, w, died ? FY_CORE_DIED : 0)))
+		uint64_t after = word_after(core, w, died ? FY_CORE_DIED : 0);
+		if (!swap(core, w, after))
 			continue;
+		fy_thread.marks = is_open(after) ? after : 0;
 		if ((w & FY_CORE_WAITERS) && !(w & FY_CORE_CALLED))
 			call_next(sync, core);
 		return 0;
@@ -271,8 +302,9 @@ static void start_waiting(struct fy_core_call *call, int64_t now)
 	if (call->began)
 		return;
 	call->began = now;
-	/* RELAXED(only their order matters) */
-	call->ticket = atomic_fetch_add_explicit(&call->core->tickets, 1, memory_order_relaxed);
+	/* From 1 on: 0 is called from the beginning.
+	 * RELAXED(only their order matters) */
+	call->ticket = atomic_fetch_add_explicit(&call->core->tickets, 1, memory_order_relaxed) + 1;
 	call->seat = fy_seat_take(call->sync, call->who);
 	if (call->seat == FY_NO_SEAT)
 		return;
@@ -290,7 +322,7 @@ static void call_again(const struct fy_core_call *call)
 }
 
 /* The word to sleep on. Who was called and came too late answers the call by shutting the door, if
- * that happened too often, and is called again before the others. */
+ * he has waited long enough, and is called again before the others. */
 static uint64_t word_to_sleep_on(struct fy_core_call *call, uint64_t w, int64_t now)
 {
 	uint64_t want = w | FY_CORE_WAITERS;
@@ -298,20 +330,20 @@ static uint64_t word_to_sleep_on(struct fy_core_call *call, uint64_t w, int64_t 
 	if (fy_core_owner(w) == 0)
 		return want;
 	if (call->summoned) {
-		call->lost++;
+		call->lost = 1;
 		call_again(call);
 		want &= ~FY_CORE_CALLED;
 	} else if ((w & FY_CORE_CALLED) && call_is_stale(call->core)) {
 		want &= ~FY_CORE_CALLED;
 	}
-	if (call->lost >= LOSSES || (call->lost > 0 && now - call->began >= PATIENCE))
+	if (call->lost && now - call->began >= PATIENCE)
 		want |= FY_CORE_DOOR;
 	return want;
 }
 
 static int64_t nap_end(const struct fy_core_call *call, uint64_t want, int64_t now)
 {
-	uint32_t before = call->ticket - hint(&call->core->called);
+	uint32_t before = call->ticket - hint(&call->core->called) - 1;
 	uint32_t all = hint(&call->core->tickets) - hint(&call->core->called);
 	/* A broken counter shall not make the naps long. */
 	int64_t until =
@@ -346,7 +378,7 @@ static int sleep_on(struct fy_core_call *call, uint64_t w, int64_t now)
 		call->spin_until = 0;
 		return 0;
 	case -EAGAIN:
-		call->lost++; /* it may have been free, and we were not asleep to be called */
+		call->lost = 1; /* it may have been free, and we were not asleep to be called */
 		return 0;
 	case -ETIMEDOUT:
 		call->ask = 1;
@@ -422,8 +454,20 @@ static int was_called(const struct fy_core_call *call)
 	return call->slept && (int32_t)(hint(&call->core->called) - call->ticket) >= 0;
 }
 
-int fy_core_acquire_slow(struct fy_sync *sync, struct fy_core_shm *core, uint64_t who,
-			 uint64_t offset, ferry_deadline deadline)
+/* The lock is free, with marks that do not concern a newcomer. */
+static int barge(struct fy_core_shm *core, uint64_t who)
+{
+	uint64_t w = fy_core_load(core);
+
+	if (!is_open(w) || !swap(core, w, who | w))
+		return 0;
+	fy_thread.marks = w;
+	set_hint(&core->cpu, fy_cpu() + 1);
+	return 1;
+}
+
+static FY_COLD int wait_for(struct fy_sync *sync, struct fy_core_shm *core, uint64_t who,
+			    uint64_t offset, ferry_deadline deadline)
 {
 	struct fy_core_call call = {
 		.sync = sync,
@@ -455,4 +499,10 @@ int fy_core_acquire_slow(struct fy_sync *sync, struct fy_core_shm *core, uint64_
 	if (call.phase == SPINNING && !call.began)
 		fy_spin_paid(&sync->spin);
 	return fy_core_load(core) & FY_CORE_DIED ? 1 : 0;
+}
+
+int fy_core_acquire_slow(struct fy_sync *sync, struct fy_core_shm *core, uint64_t who,
+			 uint64_t offset, ferry_deadline deadline)
+{
+	return barge(core, who) ? 0 : wait_for(sync, core, who, offset, deadline);
 }

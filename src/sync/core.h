@@ -13,6 +13,7 @@
 #include "../base/why.h"
 #include "../os/cpu.h"
 #include "sync.h"
+#include "thread.h"
 
 /* One attempt to get it. */
 struct fy_core_call {
@@ -27,10 +28,10 @@ struct fy_core_call {
 	uint32_t pauses;
 	uint32_t ticket;
 	uint32_t seat;
-	uint32_t lost; /* how often we were called and came too late */
-	int summoned;  /* we were called */
-	int slept;     /* so others may be asleep whom nobody else knows of */
-	int ask;       /* find out whether the owner lives */
+	int summoned; /* we were called */
+	int lost;     /* we were called before, and came too late */
+	int slept;    /* so others may be asleep whom nobody else knows of */
+	int ask;      /* find out whether the owner lives */
 };
 
 /* 0; 1 (FERRY_OWNER_DIED): ours, and an owner died in it; -EAGAIN, -ETIMEDOUT, -EINTR, -EDEADLK,
@@ -70,12 +71,15 @@ static inline uint64_t fy_core_owner(uint64_t word)
 static inline int fy_core_acquire(struct fy_sync *sync, struct fy_core_shm *core, uint64_t who,
 				  uint64_t offset, ferry_deadline deadline)
 {
-	uint64_t free = 0;
+	/* With others about, a free lock has marks most of the time: the same as before, if we
+	 * guess well. A newcomer leaves them as they are. */
+	uint64_t marks = fy_thread.marks;
+	uint64_t free = marks;
 
 	/* SYNC(core.word) acquire: pairs with the release in fy_core_release(): what the last owner
 	 * wrote is ours to read. */
 	if (FY_LIKELY(atomic_compare_exchange_strong_explicit(
-		&core->word, &free, who, memory_order_acquire, memory_order_relaxed))) {
+		&core->word, &free, who | marks, memory_order_acquire, memory_order_relaxed))) {
 		/* RELAXED(a hint for those who spin) */
 		atomic_store_explicit(&core->cpu, fy_cpu() + 1, memory_order_relaxed);
 		return 0;
@@ -88,7 +92,8 @@ static inline int fy_core_release(struct fy_sync *sync, struct fy_core_shm *core
 	uint64_t ours = who;
 
 	/* RELAXED(a time; no release may leave an old one behind) */
-	if (FY_UNLIKELY(atomic_load_explicit(&core->since, memory_order_relaxed) != 0))
+	if (FY_UNLIKELY(
+		(atomic_load_explicit(&core->since, memory_order_relaxed) | fy_thread.marks) != 0))
 		return fy_core_release_slow(sync, core, who, 0);
 	/* SYNC(core.word) release: pairs with the acquire in fy_core_acquire() and fy_core_load():
 	 * what we wrote inside is the next owner's to read. */

@@ -14,11 +14,17 @@
 #define FY_STALE      (20 * FY_MS) /* who was called, granted or signalled and has not come: pass by */
 #define FY_LOOK_EVERY (10 * FY_MS) /* how often calls that do not wait ask for the dead */
 
-/* since: when it was called, granted or signalled, by the same clock as now. (A time far ahead is
- * from before a reboot, or from a process with a clock of its own.) */
+/* So many ns since then, by the same clock as now? (A time far ahead is from before a reboot, or
+ * from a process with a clock of its own.) */
+static inline int fy_has_passed(int64_t ns, int64_t since, int64_t now)
+{
+	return now - since >= ns || since - now >= ns;
+}
+
+/* since: when it was called, granted or signalled. */
 static inline int fy_is_stale(int64_t since, int64_t now)
 {
-	return now - since >= FY_STALE || since - now >= FY_STALE;
+	return fy_has_passed(FY_STALE, since, now);
 }
 
 struct fy_sync {

@@ -49,7 +49,7 @@ static inline uint64_t fy_who_incarnation(uint64_t who)
 
 struct fy_core_shm {
 	_Atomic uint64_t word;      /* owner and marks */
-	_Atomic uint32_t tickets;   /* the next waiter's number */
+	_Atomic uint32_t tickets;   /* the last waiter's number */
 	_Atomic uint32_t called;    /* the last number called */
 	_Atomic uint64_t called_at; /* coarse CLOCK_MONOTONIC ns */
 	_Atomic uint32_t barged;    /* turns taken by newcomers since a called one had his */

@@ -28,6 +28,7 @@ struct fy_thread {
 	uint32_t id;
 	uint32_t n;
 	uint32_t room;
+	uint64_t marks; /* of the lock that we left last: a guess at those of the next (core.h) */
 	struct fy_hold *holds;
 	struct fy_hold first[FY_HOLDS_FIRST];
 };
