@@ -25,7 +25,7 @@
 #define CROWD         3 /* more processes than cores: so many times longer, the scheduler is slow */
 
 static const struct bench_family *const families[] = { &bench_mailbox, &bench_pipes, &bench_lock,
-						       NULL };
+						       &bench_segment, NULL };
 
 struct bench_command {
 	const struct bench_family *family;
@@ -151,7 +151,8 @@ static const struct argp argp = {
 	       "  ferry bench mailbox\n"
 	       "  ferry bench mailbox --quick --row 'roundtrip-*'\n"
 	       "  ferry bench mailbox --json > today.json\n"
-	       "  ferry bench lock",
+	       "  ferry bench lock\n"
+	       "  ferry bench segment",
 	.help_filter = help_filter,
 };
 
@@ -166,12 +167,12 @@ static bool takes_part(const struct bench_row *row, const struct bench_peer *pee
 {
 	bool one_core = bench_cpus()[0] == bench_cpus()[1];
 
-	if (row->kind == BENCH_OPENING)
+	if (row->kind == BENCH_OPENING || row->kind == BENCH_TOUCHING)
 		return peer->life;
 	if (one_core && peer->abilities & BENCH_SPINS)
 		return false;
-	if (row->kind == BENCH_SECTIONS)
-		return peer->abilities & BENCH_SECTION;
+	if (row->kind == BENCH_SECTIONS || row->kind == BENCH_CHURNS)
+		return peer->abilities & (BENCH_SECTION | BENCH_CHURN);
 	return peer->abilities & ability_for(row) && row->bytes >= peer->least &&
 	       (!peer->most || row->bytes <= peer->most);
 }
@@ -264,6 +265,11 @@ static int measure(const struct bench_row *row, const struct bench_peer *peer, d
 	case BENCH_SECTIONS:
 		return bench_section(peer, row->senders,
 				     row->senders > 2 ? seconds * CROWD : seconds, r);
+	case BENCH_CHURNS:
+		return bench_churn(peer, row->bytes, row->senders,
+				   row->senders > 2 ? seconds * CROWD : seconds, r);
+	case BENCH_TOUCHING:
+		return bench_touching(peer, seconds, value, r);
 	}
 	return -EINVAL;
 }

@@ -26,10 +26,21 @@ enum bench_metric {
 	BENCH_CLOSE,
 	BENCH_RESERVED,
 	BENCH_LONGEST,
+	BENCH_TOUCH, /* of a page */
+	BENCH_WRITE,
+	BENCH_READ,
 	BENCH_METRICS,
 };
 
-enum bench_kind { BENCH_ROUNDTRIPS, BENCH_STREAMS, BENCH_SENDS, BENCH_OPENING, BENCH_SECTIONS };
+enum bench_kind {
+	BENCH_ROUNDTRIPS,
+	BENCH_STREAMS,
+	BENCH_SENDS,
+	BENCH_OPENING,
+	BENCH_SECTIONS,
+	BENCH_CHURNS,
+	BENCH_TOUCHING
+};
 
 struct bench_row {
 	const char *name, *title; /* name is NULL at the end of a list */
@@ -68,11 +79,13 @@ struct bench_family {
 	/* Or those of a row, where each has its own; NULL: peers. */
 	const struct bench_peer *const *(*peers_of)(const struct bench_row *row);
 	const struct bench_target *targets;
-	const char *baseline; /* the peer that streams are compared with */
+	const char *baseline;  /* the peer that streams are compared with */
+	const char *allocator; /* the same of those that allocate */
 };
 
 extern const struct bench_family bench_mailbox, bench_pipes;
 extern const struct bench_family bench_lock;
+extern const struct bench_family bench_segment;
 
 struct bench_report {
 	const struct bench_family *family;
@@ -106,6 +119,10 @@ const struct bench_entry *bench_find(const struct bench_report *report, const ch
  */
 int bench_opening(const struct bench_peer *peer, double seconds, double ret[BENCH_METRICS],
 		  struct bench_result *ret_result);
+
+/* Time touching, writing and reading memory: TOUCH, WRITE, READ of ret. As bench_roundtrip(). */
+int bench_touching(const struct bench_peer *peer, double seconds, double ret[BENCH_METRICS],
+		   struct bench_result *ret_result);
 
 struct bench_spread bench_target_value(const struct bench_report *report,
 				       const struct bench_target *target);

@@ -21,6 +21,9 @@ static const char *const metric_names[BENCH_METRICS] = {
 	[BENCH_CLOSE] = "close_ns",
 	[BENCH_RESERVED] = "reserved_bytes",
 	[BENCH_LONGEST] = "longest_ns",
+	[BENCH_TOUCH] = "touch_page_ns",
+	[BENCH_WRITE] = "written_bytes_per_second",
+	[BENCH_READ] = "read_bytes_per_second",
 };
 
 static json_t *spread_json(const struct bench_spread *spread)

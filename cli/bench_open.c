@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* bench_open.c - what it costs to create, open and close an object. */
+/* bench_open.c - what it costs to create, open and close an object, and to use its memory first. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,7 +32,8 @@ static void live(life *one, double seconds, struct samples *samples)
 	uint64_t ticks[BENCH_STEPS_OF_LIFE] = { 0 };
 
 	samples->error = one(ticks, &samples->reserved); /* to warm up */
-	while (samples->n < SAMPLES && bench_monotonic() < until && samples->error == 0) {
+	while (samples->n < SAMPLES && (samples->n == 0 || bench_monotonic() < until) &&
+	       samples->error == 0) {
 		samples->error = one(ticks, &samples->reserved);
 		if (samples->error != 0)
 			return;
@@ -72,8 +73,28 @@ static int in_a_child(life *one, double seconds, struct samples *samples)
 	return e < 0 ? e : samples->error;
 }
 
-int bench_opening(const struct bench_peer *peer, double seconds, double ret[BENCH_METRICS],
-		  struct bench_result *ret_result)
+typedef void samples_to_figures(struct samples *samples, double ret[BENCH_METRICS]);
+
+static void figures_of_opening(struct samples *samples, double ret[BENCH_METRICS])
+{
+	ret[BENCH_CREATE] = median_ns(samples->ticks[BENCH_CREATING], samples->n);
+	ret[BENCH_OPEN] = median_ns(samples->ticks[BENCH_OPENING_IT], samples->n);
+	ret[BENCH_CLOSE] = median_ns(samples->ticks[BENCH_CLOSING], samples->n);
+	ret[BENCH_RESERVED] = (double)samples->reserved;
+}
+
+static void figures_of_touching(struct samples *samples, double ret[BENCH_METRICS])
+{
+	long page = sysconf(_SC_PAGESIZE);
+	double bytes = (double)samples->reserved, pages = bytes / (double)page;
+
+	ret[BENCH_TOUCH] = median_ns(samples->ticks[BENCH_TOUCHING_IT], samples->n) / pages;
+	ret[BENCH_WRITE] = bytes / median_ns(samples->ticks[BENCH_WRITING], samples->n) * 1e9;
+	ret[BENCH_READ] = bytes / median_ns(samples->ticks[BENCH_READING], samples->n) * 1e9;
+}
+
+static int sample(const struct bench_peer *peer, double seconds, samples_to_figures *figures,
+		  double ret[BENCH_METRICS], struct bench_result *ret_result)
 {
 	life *one = peer->life;
 	struct samples *samples;
@@ -87,15 +108,23 @@ int bench_opening(const struct bench_peer *peer, double seconds, double ret[BENC
 	if (samples == MAP_FAILED)
 		return -errno;
 	e = in_a_child(one, seconds, samples);
-	if (e == 0 && samples->n) {
-		ret[BENCH_CREATE] = median_ns(samples->ticks[BENCH_CREATING], samples->n);
-		ret[BENCH_OPEN] = median_ns(samples->ticks[BENCH_OPENING_IT], samples->n);
-		ret[BENCH_CLOSE] = median_ns(samples->ticks[BENCH_CLOSING], samples->n);
-		ret[BENCH_RESERVED] = (double)samples->reserved;
-	} else if (e < 0) {
+	if (e == 0 && samples->n)
+		figures(samples, ret);
+	else if (e < 0)
 		snprintf(ret_result->why, sizeof(ret_result->why), "%s: %s", peer->name,
 			 ferry_strerror(e));
-	}
 	munmap(samples, sizeof(*samples));
 	return e;
+}
+
+int bench_opening(const struct bench_peer *peer, double seconds, double ret[BENCH_METRICS],
+		  struct bench_result *ret_result)
+{
+	return sample(peer, seconds, figures_of_opening, ret, ret_result);
+}
+
+int bench_touching(const struct bench_peer *peer, double seconds, double ret[BENCH_METRICS],
+		   struct bench_result *ret_result)
+{
+	return sample(peer, seconds, figures_of_touching, ret, ret_result);
 }

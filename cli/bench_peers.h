@@ -36,10 +36,13 @@ enum bench_ability {
 	BENCH_PRODUCES = 1 << 5,    /* its sender writes every word of every message anew */
 	BENCH_SPINS_FIRST = 1 << 6, /* spins, then sleeps: is held against those who spin */
 	BENCH_SECTION = 1 << 7,     /* a lock: receive() takes it, send() gives it back */
+	BENCH_CHURN = 1 << 8,       /* an allocator: receive() allocates, send() frees */
 };
 
 /* Of the life of an object: what takes time. */
 enum { BENCH_CREATING, BENCH_OPENING_IT, BENCH_CLOSING, BENCH_STEPS_OF_LIFE };
+/* Of fresh memory, in the same room: touching each page first, writing all, reading all. */
+enum { BENCH_TOUCHING_IT, BENCH_WRITING, BENCH_READING };
 
 struct bench_peer;
 
@@ -84,7 +87,8 @@ struct bench_peer {
 	int (*done)(struct bench_channel *c);
 
 	/* One object's life, apart from any channel: how many ticks creating, opening and closing
-	 * took, and how many bytes were reserved. */
+	 * took, and how many bytes were reserved. Or, of memory: touching, writing and reading, and
+	 * how many bytes. */
 	int (*life)(uint64_t ret_ticks[BENCH_STEPS_OF_LIFE], uint64_t *ret_reserved);
 };
 
@@ -144,6 +148,9 @@ int bench_stream(const struct bench_peer *peer, size_t bytes, unsigned senders, 
  */
 int bench_section(const struct bench_peer *peer, unsigned processes, double seconds,
 		  struct bench_result *ret_result);
+/* The same of processes that allocate and free blocks of up to so many bytes. */
+int bench_churn(const struct bench_peer *peer, size_t bytes, unsigned processes, double seconds,
+		struct bench_result *ret_result);
 /* bench_stream() that also times each send, which costs two readings of the clock a message. */
 int bench_stream_timed(const struct bench_peer *peer, size_t bytes, unsigned senders,
 		       unsigned receivers, double seconds, struct bench_result *ret_result);

@@ -136,6 +136,16 @@ static const struct bench_entry *baseline(const struct bench_report *report, con
 	return bench_find(report, row, report->family->baseline);
 }
 
+/* Allocators are no streams. */
+static const char *to_base_of_sections(char text[ROOM], const struct bench_report *report,
+				       const struct bench_row *row)
+{
+	if (row->kind != BENCH_CHURNS)
+		return to_baseline(text, report);
+	snprintf(text, ROOM, "to %s", report->family->allocator);
+	return text;
+}
+
 static void print_streams(const struct bench_report *report, const struct bench_table *results)
 {
 	char to[ROOM];
@@ -185,17 +195,21 @@ static void print_sends(const struct bench_report *report, const struct bench_ta
 /* Of one alone, the time of a section; of several, how many, and who had to wait longest. */
 static void print_sections(const struct bench_report *report, const struct bench_table *results)
 {
-	bool alone = results->row->senders == 1;
+	bool alone = results->row->senders == 1, churn = results->row->kind == BENCH_CHURNS;
 	enum bench_metric metric = alone ? BENCH_P50 : BENCH_RATE;
 	char to[ROOM];
 	const char *const heads[] = { "",
 				      "waiting",
-				      alone ? "in and out" : "sections",
+				      !alone  ? churn ? "blocks" : "sections"
+				      : churn ? "both"
+					      : "in and out",
 				      "lowest .. highest",
-				      to_baseline(to, report),
+				      to_base_of_sections(to, report, results->row),
 				      alone ? "" : "longest wait" };
 	struct table table = { .columns = 6, .right = "llrrrr" };
-	const struct bench_entry *base = baseline(report, results->row->name);
+	const struct bench_entry *base =
+	    bench_find(report, results->row->name,
+		       churn ? report->family->allocator : report->family->baseline);
 
 	add_heads(&table, heads);
 	for (unsigned i = 0; i < results->n; i++) {
@@ -238,6 +252,29 @@ static void print_opening(const struct bench_table *results)
 	table_print(&table, 2);
 }
 
+static void print_touching(const struct bench_report *report, const struct bench_table *results)
+{
+	char to[ROOM];
+	const char *const heads[] = { "",        "first touch of a page", "lowest .. highest",
+				      "write",   to_baseline(to, report), "read",
+				      "the same" };
+	struct table table = { .columns = 7, .right = "lrrrrrr" };
+	const struct bench_entry *base = baseline(report, results->row->name);
+
+	add_heads(&table, heads);
+	for (unsigned i = 0; i < results->n; i++) {
+		const struct bench_entry *entry = &results->entry[i];
+
+		table_add(&table, "%s", entry->peer->name);
+		add_spread(&table, entry, BENCH_TOUCH, time_text);
+		add_number(&table, entry, BENCH_WRITE, bytes_text);
+		add_ratio(&table, bench_ratio(entry, base, NULL, BENCH_WRITE));
+		add_number(&table, entry, BENCH_READ, bytes_text);
+		add_ratio(&table, bench_ratio(entry, base, NULL, BENCH_READ));
+	}
+	table_print(&table, 2);
+}
+
 static void print_table(const struct bench_report *report, const struct bench_table *results)
 {
 	printf("\n%s\n", results->row->title);
@@ -255,7 +292,11 @@ static void print_table(const struct bench_report *report, const struct bench_ta
 		print_opening(results);
 		break;
 	case BENCH_SECTIONS:
+	case BENCH_CHURNS:
 		print_sections(report, results);
+		break;
+	case BENCH_TOUCHING:
+		print_touching(report, results);
 		break;
 	}
 }

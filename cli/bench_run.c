@@ -60,6 +60,7 @@ struct run {
 	struct bench_channel there, back;
 	unsigned senders, receivers;
 	bool roundtrip, timed, sections;
+	bool churn; /* sections in which there may be several at a time */
 	double seconds;
 	uint64_t warm_until, length; /* ticks, of this process */
 	struct shared *shared;
@@ -290,6 +291,11 @@ static inline void pass_section(struct run *r)
 	void *nothing;
 
 	must(r, "enter", c->peer->receive(c, &nothing));
+	if (r->churn) {
+		must(r, "leave", c->peer->send(c, NULL));
+		r->side->sections++;
+		return;
+	}
 	inside[0]++;
 	if (inside[1]++ != inside[0] - 1)
 		fail(r, "alone in it", -EBADMSG);
@@ -493,7 +499,8 @@ static int check_sections(const struct run *r, struct bench_result *ret)
 
 	for (unsigned i = 0; i < r->senders; i++)
 		sum += r->shared->side[i].sections;
-	if (!r->sections || (r->shared->inside[0] == sum && r->shared->inside[1] == sum))
+	if (!r->sections || r->churn ||
+	    (r->shared->inside[0] == sum && r->shared->inside[1] == sum))
 		return 0;
 	snprintf(ret->why, sizeof(ret->why), "%s: two in the section at a time",
 		 r->there.peer->name);
@@ -617,14 +624,15 @@ static int run(const struct bench_peer *peer, size_t bytes, unsigned senders, un
 		.senders = senders,
 		.receivers = receivers,
 		.roundtrip = ability == BENCH_ROUNDTRIP,
-		.sections = ability == BENCH_SECTION,
+		.sections = ability & (BENCH_SECTION | BENCH_CHURN),
+		.churn = ability == BENCH_CHURN,
 		.timed = timed,
 		.seconds = seconds,
 	};
 
 	memset(ret, 0, sizeof(*ret));
-	if (bytes < 8 || bytes % 8 || seconds <= 0 || !senders ||
-	    (!receivers && ability != BENCH_SECTION) || senders + receivers > BENCH_PROCESSES)
+	if (bytes < 8 || bytes % 8 || seconds <= 0 || !senders || (!receivers && !r.sections) ||
+	    senders + receivers > BENCH_PROCESSES)
 		return -EINVAL;
 	if (!(peer->abilities & ability))
 		return -ENOTSUP;
@@ -660,4 +668,10 @@ int bench_section(const struct bench_peer *peer, unsigned processes, double seco
 		  struct bench_result *ret_result)
 {
 	return run(peer, sizeof(uint64_t), processes, 0, seconds, BENCH_SECTION, false, ret_result);
+}
+
+int bench_churn(const struct bench_peer *peer, size_t bytes, unsigned processes, double seconds,
+		struct bench_result *ret_result)
+{
+	return run(peer, bytes, processes, 0, seconds, BENCH_CHURN, false, ret_result);
 }

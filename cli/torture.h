@@ -59,7 +59,9 @@ struct torture_family {
 	void (*clean_up)(struct torture *t);     /* free what prepare() made, but for the object */
 };
 
+extern const struct torture_family torture_lock;
 extern const struct torture_family torture_mailbox;
+extern const struct torture_family torture_segment;
 
 /*
  * The options of all families, a child of the family's own argp, whose parser says at

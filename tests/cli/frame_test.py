@@ -234,8 +234,11 @@ def completion_offers_the_options_of_each_command(tool):
 def completion_offers_mailboxes(tool):
     for name in ('orders', 'orders 2', 'jobs'):
         tool.run('create', 'mailbox', name)
-    for command in ('send', 'receive', 'peek', 'stat', 'rm', 'torture', 'lock', 'why'):
+    for command in ('send', 'receive', 'peek', 'stat', 'rm', 'lock', 'why'):
         check_equal(complete(tool, f'{command} '), {'orders', 'orders\\ 2', 'jobs'}, command)
+    check_equal(complete(tool, 'torture '),
+                {'orders', 'orders\\ 2', 'jobs', 'mailbox', 'lock', 'segment'})
+    check_equal(complete(tool, 'torture lock '), {'orders', 'orders\\ 2', 'jobs'})
     check_equal(complete(tool, 'send or'), {'orders', 'orders\\ 2'})
     check_equal(complete(tool, 'send "or'), {'orders', 'orders 2'})
     check_equal(complete(tool, 'send orders\\'), {'orders\\ 2'})

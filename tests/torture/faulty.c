@@ -3,23 +3,21 @@
  * faulty.c - a ferry that breaks its promises: loaded before the real one (LD_PRELOAD), it commits
  * once in a while what $FERRY_FAULT names. `ferry torture` must find each of these out.
  */
-#include <dlfcn.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include <ferry/ferry.h>
+#include "faulty.h"
 
 enum { SELDOM = 2000, KEPT_MAX = 65536 };
 
 static unsigned calls;
 
-static bool is_time_for(const char *fault)
+bool is_time_for(const char *fault, unsigned seldom)
 {
 	const char *wanted = getenv("FERRY_FAULT");
 
-	return wanted && strcmp(wanted, fault) == 0 && ++calls % SELDOM == 0;
+	return wanted && strcmp(wanted, fault) == 0 && ++calls % seldom == 0;
 }
 
 typedef ssize_t receive_function(ferry_mailbox *, void *, size_t, struct ferry_message *,
@@ -29,8 +27,7 @@ static receive_function *real_receive(void)
 {
 	static receive_function *real;
 
-	if (!real)
-		*(void **)&real = dlsym(RTLD_NEXT, "ferry_mailbox_receive_with");
+	FAULTY_REAL(real, "ferry_mailbox_receive_with");
 	return real;
 }
 
@@ -67,13 +64,13 @@ ssize_t ferry_mailbox_receive_with(ferry_mailbox *box, void *buffer, size_t room
 	ssize_t r = real_receive()(box, buffer, room, ret_info, deadline);
 	if (r < 0)
 		return r;
-	if (is_time_for("lose"))
+	if (is_time_for("lose", SELDOM))
 		return real_receive()(box, buffer, room, ret_info, deadline);
-	if (is_time_for("double"))
+	if (is_time_for("double", SELDOM))
 		keep(buffer, ret_info);
-	if (is_time_for("tear") && r > 0)
+	if (is_time_for("tear", SELDOM) && r > 0)
 		((char *)buffer)[r / 2] ^= 1;
-	if (is_time_for("swap")) {
+	if (is_time_for("swap", SELDOM)) {
 		keep(buffer, ret_info);
 		ssize_t next = real_receive()(box, buffer, room, ret_info, FERRY_NOW);
 		return next < 0 ? bring(buffer, ret_info) : next;
@@ -86,10 +83,9 @@ int ferry_mailbox_take(ferry_mailbox *box, struct ferry_message *ret_message,
 {
 	static int (*real)(ferry_mailbox *, struct ferry_message *, ferry_deadline);
 
-	if (!real)
-		*(void **)&real = dlsym(RTLD_NEXT, "ferry_mailbox_take");
+	FAULTY_REAL(real, "ferry_mailbox_take");
 	int r = real(box, ret_message, deadline);
-	if (r == 0 && is_time_for("miscount"))
+	if (r == 0 && is_time_for("miscount", SELDOM))
 		ret_message->deliveries++;
 	return r;
 }
@@ -98,12 +94,11 @@ int ferry_mailbox_send(ferry_mailbox *box, const void *data, size_t size, ferry_
 {
 	static int (*real)(ferry_mailbox *, const void *, size_t, ferry_deadline);
 
-	if (!real)
-		*(void **)&real = dlsym(RTLD_NEXT, "ferry_mailbox_send");
-	if (is_time_for("jam"))
+	FAULTY_REAL(real, "ferry_mailbox_send");
+	if (is_time_for("jam", SELDOM))
 		for (;;)
 			pause();
-	if (is_time_for("crash"))
+	if (is_time_for("crash", SELDOM))
 		abort();
 	return real(box, data, size, deadline);
 }
