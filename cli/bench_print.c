@@ -288,11 +288,15 @@ static void print_opening(const struct bench_table *results)
 static void print_touching(const struct bench_report *report, const struct bench_table *results)
 {
 	char to[ROOM];
-	const char *const heads[] = { "",        "first touch of a page", "lowest .. highest",
-				      "write",   to_baseline(to, report), "read",
+	const char *const heads[] = { "",
+				      "first touch of a page",
+				      "lowest .. highest",
+				      "write",
+				      to_baseline(to, report, results->row),
+				      "read",
 				      "the same" };
 	struct table table = { .columns = 7, .right = "lrrrrrr" };
-	const struct bench_entry *base = baseline(report, results->row->name);
+	const struct bench_entry *base = baseline(report, results->row);
 
 	add_heads(&table, heads);
 	for (unsigned i = 0; i < results->n; i++) {
