@@ -89,7 +89,7 @@ byte next_one;
 
 /* ---- waking ---- */
 
-#define IN_QUEUE (turn[head % RING] == 2 * LAP(head) + 1)
+#define IN_QUEUE (waiting && turn[head % RING] == 2 * LAP(head) + 1)
 
 /* Poke one if it is armed: a look at its word, and a compare-and-swap. */
 #ifdef FINE

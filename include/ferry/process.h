@@ -255,12 +255,15 @@ struct ferry_spawn_options {
  * @retval -EINVAL, -E2BIG  The options.
  * @retval -EBADF, -EIDRM, -FERRY_ECORRUPT  A pipe of the streams cannot be read or written.
  * @retval -ENOENT, -EACCES, -ENOEXEC, -EBADF, -EAGAIN ...  What the step in ret_step said.
+ * @retval -ECHILD  Somebody killed the child before it ran the program.
  *
  * The caller's thread waits until the child has executed the program; other threads go on. Memory
  * is shared until then (as with vfork), so the cost does not grow with the caller's size. Handlers
  * of pthread_atfork() do not run. Side effects: each pipe of the streams costs a descriptor and a
  * thread with all signals blocked, until it is at its end. Crash: a caller killed inside leaves no
- * child that has not run the program or ended by itself. Safety: MT-Safe, AS-Unsafe. Since: 0.1
+ * child that has not run the program or ended by itself. A child that somebody stops before it runs
+ * the program holds up the calling thread, and that alone, until it goes on or is killed. Safety:
+ * MT-Safe, AS-Unsafe. Since: 0.1
  */
 FERRY_API int ferry_spawn(ferry_process **ret_process, const struct ferry_spawn_options *options);
 
@@ -280,7 +283,8 @@ FERRY_API int ferry_adopt_orphans(int on);
  * @param ended  NULL, or called for each; what it returns other than 0 ends the call early.
  * @return How many were reaped, or what ended returned.
  *
- * Blocking: never. Safety: MT-Safe. Since: 0.1
+ * Blocking: 50 ms at most, while other threads are in ferry_spawn(); if one of these is held up,
+ * nothing is reaped. Safety: MT-Safe. Since: 0.1
  */
 FERRY_API int ferry_reap_orphans(int (*ended)(pid_t pid, const struct ferry_process_end *end,
 					      void *context),

@@ -15,6 +15,7 @@
 #include "../wait/nap.h"
 #include "process.h"
 
+#define REAP_PATIENCE (50 * FY_MS)
 #define REAPED_A_CALL 16 /* closed handles that one call looks after */
 
 int fy_process_is_ours(const struct ferry_process *process)
@@ -157,19 +158,18 @@ static struct ferry_process *closed;                      /* a queue of those wi
 static struct ferry_process **closed_end = &closed;
 static uint32_t lists_of; /* the process (os/fork.h) whose children they are */
 
+/* A fork does not wait for children in the making, one of which may be stopped: the lists are the
+ * parent's (lock_lists()), and so is whoever holds the lock. */
 static void before_fork(void)
 {
-	(void)pthread_rwlock_wrlock(&making);
 	(void)pthread_mutex_lock(&mutex);
 }
 
 static void after_fork_parent(void)
 {
 	(void)pthread_mutex_unlock(&mutex);
-	(void)pthread_rwlock_unlock(&making);
 }
 
-/* The lock remembers by number which thread wrote, and the child's has another. */
 static void after_fork_child(void)
 {
 	(void)pthread_mutex_unlock(&mutex);
@@ -320,6 +320,21 @@ static int store_end(pid_t pid, const struct ferry_process_end *end)
 	return process != NULL;
 }
 
+/* A child in the making that somebody has stopped holds up its maker, but not us: then nothing is
+ * reaped this time. 1 if nobody makes or reaps one. */
+static int stop_making(void)
+{
+	static _Atomic uint32_t never;
+	const int64_t end = fy_now() + REAP_PATIENCE;
+
+	while (pthread_rwlock_trywrlock(&making) != 0) {
+		if (fy_now() >= end)
+			return 0;
+		(void)fy_futex_wait(&never, 0, fy_now() + FY_MS);
+	}
+	return 1;
+}
+
 static int reap_orphans(int (*ended)(pid_t pid, const struct ferry_process_end *end, void *context),
 			void *context)
 {
@@ -329,7 +344,8 @@ static int reap_orphans(int (*ended)(pid_t pid, const struct ferry_process_end *
 	int reaped = 0;
 
 	for (;;) {
-		(void)pthread_rwlock_wrlock(&making);
+		if (!stop_making())
+			return reaped;
 		int r = fy_waitid(P_ALL, 0, WEXITED | WNOHANG | __WALL, &info, &usage);
 		int known = 0;
 		if (r > 0) {

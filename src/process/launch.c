@@ -159,16 +159,25 @@ static void next_place(struct fy_launch *launch, const char **search)
 	*search = *end == ':' ? end + 1 : NULL;
 }
 
+/* Whoever is killed inside has run the program, as far as anybody can tell: it ended by that. */
+static int run_program(struct fy_launch *launch, const char *path)
+{
+	launch->running = 1;
+	int r = execve(path, launch->arguments, launch->environment);
+	launch->running = 0;
+	return r;
+}
+
 /* As execvp(3), but a file that is no program is an error and not a shell's script. */
 static int execute(struct fy_launch *launch)
 {
 	int denied = 0;
 
 	if (!launch->search)
-		return execve(launch->program, launch->arguments, launch->environment);
+		return run_program(launch, launch->program);
 	for (const char *search = launch->search; search;) {
 		next_place(launch, &search);
-		(void)execve(launch->found, launch->arguments, launch->environment);
+		(void)run_program(launch, launch->found);
 		if (errno == EACCES)
 			denied = 1;
 		else if (errno != ENOENT && errno != ENOTDIR)

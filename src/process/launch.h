@@ -24,6 +24,8 @@ struct fy_launch {
 	pid_t parent;
 	enum ferry_spawn_step step; /* what failed, if error is not 0 */
 	int error;
+	volatile int
+	    running; /* it is inside execve(2), which does not come back when it succeeds */
 };
 
 /* For clone(2); argument is the launch. Returns only when it failed. */

@@ -217,6 +217,9 @@ static int create(ferry_process **ret_process, struct fy_launch *launch)
 	fy_child_begin();
 	int pidfd = -1;
 	pid_t pid = launch_child(launch, &pidfd);
+	/* No error, but no program either: somebody killed it on its way. */
+	if (pid > 0 && launch->error == 0 && !launch->running)
+		launch->error = ECHILD;
 	if (pid > 0 && launch->error == 0) {
 		process->pid = pid;
 		process->fd = pidfd;
@@ -237,6 +240,9 @@ static int explain(int r, const struct fy_launch *launch)
 	const struct ferry_spawn_options *options = launch->options;
 	const char *step = ferry_spawn_step_name(launch->step);
 
+	if (r == -ECHILD)
+		return fy_why(options->why, r, "%s of %.150s: the child was killed", step,
+			      options->program);
 	if (launch->step == FERRY_SPAWN_STEP_DIRECTORY)
 		return fy_why(options->why, r, "%s to %.150s: %s", step, options->directory,
 			      ferry_strerror(r));

@@ -91,7 +91,10 @@ static void start_job(struct crew *crew, struct job *job, struct task task)
 		.operation = crew_operation(crew, task.operation),
 		.strike = task.strike,
 		.at = task.at,
-		.place = task.place,
+		/* A child shares its parent's memory: no breakpoint can be set for it beforehand.
+		 */
+		.place =
+		    crew_operation(crew, task.operation)->child ? (struct place){ 0 } : task.place,
 		.first_at = crew->tallies[task.operation].first_at,
 		.first_place = crew->tallies[task.operation].first_place,
 		.directory = job->directory,

@@ -7,7 +7,7 @@
 #include <string.h>
 
 const struct family *const families[] = {
-	&family_mailbox, &family_pipe, &family_sync, &family_segment, NULL,
+	&family_mailbox, &family_pipe, &family_sync, &family_segment, &family_signal, NULL,
 };
 
 /* A name that two operations have could not be asked for. */

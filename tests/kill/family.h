@@ -38,6 +38,8 @@ struct operation {
 	bool due;      /* it is time for the victim to look after the others */
 	bool kills;    /* a stopped victim keeps what the others would need to go on: kill only */
 	bool forks;    /* the act runs in a child of the victim, which lives on */
+	bool child;    /* struck is the child that the act makes, before it runs its program */
+	bool orphan;   /* the same, but killed is its parent */
 
 	/* Of a first victim, which is killed in its act where it holds the most. */
 	void (*first)(void *actor, const struct operation *operation);
@@ -88,6 +90,7 @@ extern const struct family family_mailbox;
 extern const struct family family_pipe;
 extern const struct family family_sync;
 extern const struct family family_segment;
+extern const struct family family_signal;
 
 /* NULL at the end. */
 extern const struct family *const families[];

@@ -164,6 +164,7 @@ static int wait_stop(struct victim *victim)
 	while (waitpid(victim->pid, &status, __WALL) != victim->pid)
 		if (errno != EINTR)
 			broken_harness("waitpid");
+	victim->event = status >> 16;
 	if (WIFSTOPPED(status))
 		return WSTOPSIG(status);
 	note_end(victim, status);
@@ -180,6 +181,7 @@ static int wait_stop_or_sleep(struct victim *victim)
 
 		if (pid < 0 && errno != EINTR)
 			broken_harness("waitpid");
+		victim->event = status >> 16;
 		if (pid == victim->pid && WIFSTOPPED(status))
 			return WSTOPSIG(status);
 		if (pid == victim->pid) {
@@ -192,17 +194,19 @@ static int wait_stop_or_sleep(struct victim *victim)
 	}
 }
 
-static bool futex_wait(unsigned long long number, unsigned long long op)
+static bool may_sleep_in(unsigned long long number, unsigned long long op)
 {
 	int command = (int)op & FUTEX_CMD_MASK;
 
-	return number == SYS_futex && (command == FUTEX_WAIT || command == FUTEX_WAIT_BITSET);
+	if (number == SYS_futex)
+		return command == FUTEX_WAIT || command == FUTEX_WAIT_BITSET;
+	return number == SYS_ppoll || number == SYS_rt_sigtimedwait;
 }
 
 /* Is the next instruction a system call that sleeps? */
 static bool sleeps_next(const struct victim *victim, const struct user_regs_struct *regs)
 {
-	if (!futex_wait(regs->rax, regs->rsi))
+	if (!may_sleep_in(regs->rax, regs->rsi))
 		return false;
 	return (peek(victim, regs->rip) & 0xffff) == 0x050f;
 }
@@ -241,6 +245,25 @@ static void be_at_point(struct victim *victim, const struct user_regs_struct *re
 	victim->points++;
 }
 
+/* Where a signal handler returns to: libc's "mov $SYS_rt_sigreturn, %rax". Nobody called it. */
+static bool at_handlers_end(const struct victim *victim, uintptr_t address)
+{
+	return ((uint64_t)peek(victim, address) & 0xffffffffffffff) == 0xfc0c748;
+}
+
+/* It is in code that is not attacked: run through it, up to where it was called from; or step,
+ * where nobody called it: at the end of a handler, and where a child begins and ends. */
+static void run_through(struct victim *victim, const struct user_regs_struct *regs,
+			struct range own)
+{
+	if (victim->breakpoint.address || at_handlers_end(victim, regs->rip))
+		return;
+	errno = 0;
+	uintptr_t caller = (uintptr_t)ptrace(PTRACE_PEEKDATA, victim->pid, regs->rsp, 0);
+	if (errno == 0 && (victim->text(caller) || (caller >= own.start && caller < own.end)))
+		set_breakpoint(victim, caller);
+}
+
 /* It stopped, inside or at the edge of a marked stretch. True if that is a point. */
 static bool look(struct victim *victim, int signal)
 {
@@ -251,7 +274,7 @@ static bool look(struct victim *victim, int signal)
 		/* At entry the kernel has put -ENOSYS there. */
 		bool entry = (long long)regs.rax == -ENOSYS;
 
-		be_at_point(victim, &regs, entry && futex_wait(regs.orig_rax, regs.rsi));
+		be_at_point(victim, &regs, entry && may_sleep_in(regs.orig_rax, regs.rsi));
 		return true;
 	}
 	if (victim->breakpoint.address && regs.rip == victim->breakpoint.address + 1)
@@ -264,8 +287,8 @@ static bool look(struct victim *victim, int signal)
 		own = text_around((uintptr_t)mark_end);
 	if (regs.rip == (uintptr_t)mark_end)
 		victim->inside = false;
-	else if ((regs.rip < own.start || regs.rip >= own.end) && !victim->breakpoint.address)
-		set_breakpoint(victim, (uintptr_t)peek(victim, regs.rsp));
+	else if (regs.rip < own.start || regs.rip >= own.end)
+		run_through(victim, &regs, own);
 	return false;
 }
 
@@ -276,9 +299,88 @@ static bool own_stop(struct victim *victim, int signal)
 		return victim->inside;
 	if (signal != SIGTRAP)
 		return false;
-	/* int3 of mark_begin(): the stretch begins behind it. */
+	/* int3 of mark_begin(): the stretch begins behind it; or, later, where its child begins. */
+	victim->inside = !victim->child_side || victim->parent;
+	return victim->inside;
+}
+
+/* ---- children that share its memory until they run a program ---- */
+
+static void detach(pid_t pid)
+{
+	if (ptrace(PTRACE_DETACH, pid, 0, 0) && errno != ESRCH)
+		broken_harness("PTRACE_DETACH");
+}
+
+/* The child that it has just made, which stops at its first instruction. */
+static pid_t new_child(const struct victim *victim)
+{
+	unsigned long pid;
+
+	if (ptrace(PTRACE_GETEVENTMSG, victim->pid, 0, &pid))
+		broken_harness("PTRACE_GETEVENTMSG");
+	resume(victim, PTRACE_CONT, 0);
+	return (pid_t)pid;
+}
+
+/* The child is attacked. */
+static void follow_child(struct victim *victim)
+{
+	pid_t child = new_child(victim);
+
+	victim->parent = victim->pid;
+	victim->pid = child;
 	victim->inside = true;
-	return true;
+	(void)wait_stop(victim);
+}
+
+/* The child is past the attack, or dead: it is its parent that goes on. */
+static void follow_parent(struct victim *victim)
+{
+	victim->pid = victim->parent;
+	victim->state = victim->parent ? VICTIM_ASLEEP : VICTIM_OVER;
+	victim->parent = 0;
+	victim->child_side = victim->inside = false;
+	victim->in_text = victim->at_sleep = false;
+	victim->breakpoint.address = 0;
+}
+
+/* Its parent is attacked: the child must not run into the parent's breakpoint. */
+static void escort_child(struct victim *victim)
+{
+	uintptr_t address = victim->breakpoint.address;
+	struct victim child = { 0 };
+
+	clear_breakpoint(victim);
+	child.pid = new_child(victim);
+	for (int signal = wait_stop(&child); signal && child.event != PTRACE_EVENT_EXEC;) {
+		resume(&child, PTRACE_CONT, child.event ? 0 : signal);
+		signal = wait_stop(&child);
+	}
+	if (child.event == PTRACE_EVENT_EXEC)
+		detach(child.pid);
+	/* PTRACE_EVENT_VFORK_DONE, unless it was killed. */
+	if (wait_stop(victim) && address)
+		set_breakpoint(victim, address);
+}
+
+/* It stopped to tell that something has happened to it. */
+static void take_notice(struct victim *victim)
+{
+	switch (victim->event) {
+	case PTRACE_EVENT_VFORK:
+		if (victim->child_side)
+			follow_child(victim);
+		else
+			escort_child(victim);
+		break;
+	case PTRACE_EVENT_EXEC:
+		detach(victim->pid);
+		follow_parent(victim);
+		break;
+	default:
+		break;
+	}
 }
 
 /* The length of a repeated string instruction, which single steps would take round by round; 0 if
@@ -344,9 +446,20 @@ void victim_step(struct victim *victim)
 
 	for (;;) {
 		signal = go_on_and_wait(victim, signal);
-		if (signal == 0)
+		if (signal == 0 && victim->parent)
+			follow_parent(victim);
+		else if (signal == 0)
 			return;
+		if (signal == 0)
+			continue;
 		victim->state = VICTIM_RUNS;
+		if (victim->event && signal > 0) {
+			take_notice(victim);
+			signal = 0;
+			if (victim->state == VICTIM_OVER)
+				return;
+			continue;
+		}
 		if (signal < 0) {
 			victim->state = VICTIM_ASLEEP;
 			victim->sleep_seen = true;
@@ -354,11 +467,11 @@ void victim_step(struct victim *victim)
 			victim->points++;
 			return;
 		}
-		if (!own_stop(victim, signal))
-			continue;
-		if (look(victim, signal))
+		bool own = own_stop(victim, signal);
+		if (own && look(victim, signal))
 			return;
-		signal = 0;
+		if (own || signal == SIGTRAP || signal == SYSCALL_STOP)
+			signal = 0;
 	}
 }
 
@@ -388,6 +501,7 @@ void victim_run_to(struct victim *victim, struct place *place)
 	if (victim->state == VICTIM_POINT) {
 		if (victim->address == place->address && place->rounds-- == 0)
 			return;
+		clear_breakpoint(victim);
 		if (victim->address == place->address)
 			pass_breakpoint(victim, place->address);
 		else
@@ -402,6 +516,10 @@ void victim_run_to(struct victim *victim, struct place *place)
 		if (signal <= 0)
 			return;
 		victim->state = VICTIM_RUNS;
+		if (victim->event)
+			take_notice(victim);
+		if (victim->event)
+			signal = 0;
 		if (signal != SIGTRAP)
 			continue;
 		signal = 0;
@@ -419,11 +537,20 @@ void victim_run_to(struct victim *victim, struct place *place)
 	}
 }
 
-int victim_seize(struct victim *victim, pid_t pid, bool (*text)(uintptr_t address))
+int victim_seize(struct victim *victim, pid_t pid, bool child_side, bool (*text)(uintptr_t address))
 {
+	const unsigned long options = PTRACE_O_EXITKILL | PTRACE_O_TRACESYSGOOD |
+				      PTRACE_O_TRACEVFORK | PTRACE_O_TRACEVFORKDONE |
+				      PTRACE_O_TRACEEXEC;
+
 	/* It runs, as one that sleeps does: it must not be resumed, but waited for. */
-	*victim = (struct victim){ .pid = pid, .text = text, .state = VICTIM_ASLEEP };
-	if (ptrace(PTRACE_SEIZE, pid, 0, PTRACE_O_EXITKILL | PTRACE_O_TRACESYSGOOD))
+	*victim = (struct victim){
+		.pid = pid,
+		.text = text,
+		.state = VICTIM_ASLEEP,
+		.child_side = child_side,
+	};
+	if (ptrace(PTRACE_SEIZE, pid, 0, options))
 		return -errno;
 	return 0;
 }
@@ -436,10 +563,27 @@ void victim_start(struct victim *victim)
 
 void victim_kill(struct victim *victim)
 {
+	/* Its parent has the same memory. */
+	if (victim->parent)
+		clear_breakpoint(victim);
 	kill(victim->pid, SIGKILL);
 	while (wait_stop(victim))
 		resume(victim, PTRACE_CONT, 0);
 	victim->state = VICTIM_OVER;
+	if (victim->parent)
+		follow_parent(victim);
+}
+
+void victim_kill_parent(struct victim *victim)
+{
+	struct victim parent = { .pid = victim->parent };
+
+	/* A child that is tied to its parent dies with it. */
+	clear_breakpoint(victim);
+	kill(parent.pid, SIGKILL);
+	while (wait_stop(&parent))
+		resume(&parent, PTRACE_CONT, 0);
+	victim->parent = 0;
 }
 
 void victim_hold(struct victim *victim)
@@ -467,6 +611,10 @@ bool victim_finish(struct victim *victim)
 			return false;
 		if (signal)
 			victim->state = VICTIM_RUNS;
+		if (signal == 0 && victim->parent)
+			follow_parent(victim);
+		else if (signal && victim->event)
+			take_notice(victim);
 		/* Later marks, and the stop that PTRACE_INTERRUPT leaves, are no signals. */
 		if (signal == SIGTRAP)
 			signal = 0;

@@ -52,14 +52,20 @@ struct victim {
 	bool inside;       /* a marked stretch */
 	bool sleep_seen;   /* the sleep under way has been a point already */
 	bool at_sleep;     /* the next instruction or system call may sleep */
+	int event;         /* of ptrace, that the last stop was for; 0 = none */
+	bool child_side; /* what is attacked is the child that it makes, before its program runs */
+	pid_t parent;    /* of that child, while it is the one that is followed; else 0 */
 	struct {
 		uintptr_t address; /* 0 = none */
 		long word;         /* what was there */
 	} breakpoint;              /* where libc returns into the attacked code */
 };
 
-/* Follow a process that waits for a sign before its first marked stretch. -errno on failure. */
-int victim_seize(struct victim *victim, pid_t pid, bool (*text)(uintptr_t address));
+/* Follow a process that waits for a sign before its first marked stretch; or then the child that it
+ * makes with vfork() or its like, until that runs a program, and the process itself again.
+ * -errno on failure. */
+int victim_seize(struct victim *victim, pid_t pid, bool child_side,
+		 bool (*text)(uintptr_t address));
 
 /* Run on to the first point of the first marked stretch. */
 void victim_start(struct victim *victim);
@@ -77,8 +83,12 @@ void victim_run_to(struct victim *victim, struct place *place);
 /* Go on to the next point, or to the end. From VICTIM_ASLEEP: wait until it wakes. */
 void victim_step(struct victim *victim);
 
-/* Kill it where it is, and wait until it is dead. */
+/* Kill it where it is, and wait until it is dead. The parent of a child goes on, and is followed
+ * from then on. */
 void victim_kill(struct victim *victim);
+
+/* Of a child that is followed: kill its parent, which waits for it. */
+void victim_kill_parent(struct victim *victim);
 
 /* Hold it where it is: it is stopped there already, unless it sleeps. */
 void victim_hold(struct victim *victim);

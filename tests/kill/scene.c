@@ -216,7 +216,7 @@ static void summon(struct scene *scene, struct victim *victim, int role)
 		scene->bystander = victim->pid;
 	if (role == ROLE_FIRST || scene->operation->forks)
 		victim->pid = scene->outcome->forked;
-	result = victim_seize(victim, victim->pid,
+	result = victim_seize(victim, victim->pid, role == ROLE_VICTIM && scene->operation->child,
 			      scene->operation->text ? scene->operation->text : libferry_text);
 	if (result == -EPERM || result == -ENOSYS) {
 		scene->outcome->not_allowed = true;
@@ -369,6 +369,24 @@ static void advance(struct scene *scene)
 	scene->outcome->address = victim->address;
 }
 
+/* Of a parent and its child, who is left goes on by himself. */
+static void strike_dead(struct scene *scene)
+{
+	struct victim *victim = &scene->victim;
+
+	if (!scene->operation->child) {
+		victim_kill(victim);
+		return;
+	}
+	scene_phase(scene, "one of parent and child goes on");
+	if (scene->operation->orphan && victim->parent)
+		victim_kill_parent(victim);
+	else
+		victim_kill(victim);
+	while (!victim_finish(victim))
+		sched_yield();
+}
+
 static void strike(struct scene *scene)
 {
 	struct victim *victim = &scene->victim;
@@ -383,8 +401,9 @@ static void strike(struct scene *scene)
 		fault(scene->faults, "C5: the victim crashed with signal %d",
 		      WTERMSIG(victim->status));
 	outcome->struck = victim->state == VICTIM_POINT || victim->state == VICTIM_ASLEEP;
+	alarm(SCENE_ALARM);
 	if (outcome->struck && scene->run->strike == STRIKE_KILL)
-		victim_kill(victim);
+		strike_dead(scene);
 	else if (outcome->struck)
 		victim_hold(victim);
 	if (!outcome->struck || scene->run->strike == STRIKE_KILL)
