@@ -164,6 +164,8 @@ static void add_segment(struct table *table, const struct ferry_segment_stat *s)
 			  cli_human_size(a, s->free_bytes), cli_human_size(b, s->free_pages_bytes),
 			  cli_human_size(c, s->largest_free));
 	}
+	table_add(table, "locks");
+	table_add(table, "%" PRIu32 " and the like, held by %" PRIu32, s->locks, s->lock_holders);
 	table_add(table, "recovery");
 	table_add(table, "%" PRIu64 " dead members cleaned up after", s->recovered);
 }

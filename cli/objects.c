@@ -107,6 +107,11 @@ const char *describe_waiting(char buffer[static 64], const struct description *d
 
 	if (kind == FERRY_KIND_PIPE)
 		return describe_counts(buffer, kind, pipe->waiting_readers, pipe->waiting_writers);
+	if (kind == FERRY_KIND_SEGMENT) {
+		snprintf(buffer, 64, description->segment.lock_waiters ? "%u for a lock" : "-",
+			 description->segment.lock_waiters);
+		return buffer;
+	}
 	return describe_counts(buffer, kind, box->waiting_receivers, box->waiting_senders);
 }
 
@@ -158,6 +163,9 @@ static void segment_json(json_t *object, const struct ferry_segment_stat *stat)
 	PUT(bytes);
 	PUT(max_bytes);
 	json_put(object, "arena", json_boolean(stat->arena));
+	PUT(locks);
+	PUT(lock_holders);
+	PUT(lock_waiters);
 	PUT(recovered);
 	if (stat->arena) {
 		PUT(blocks);

@@ -9,6 +9,7 @@ import stat
 import struct
 import subprocess
 
+from lock_actor import Actor
 from tap import HANG, Skip, case, check, check_equal, ended, main, until
 
 NOBODY = 65534
@@ -403,6 +404,117 @@ def a_directory_that_others_could_plant_names_in_is_refused(tool):
     check_equal(done.returncode, 1)
     check(b'writable by everybody' in done.stderr and b'only its users' in done.stderr, done.stderr)
     check_equal(os.listdir(folder), [])
+
+
+# ---- segments ----
+
+@case
+def create_segment_gives_the_memory_that_was_asked_for(tool):
+    check_equal(tool.run('create', 'segment', 'table', '--bytes', '5000').out, b'')
+    figures = tool.stat('table')
+    check_equal((figures['kind'], figures['bytes'], figures['max_bytes']), ('segment', 8192, 8192))
+    check_equal((figures['arena'], figures['locks']), (False, 0))
+    check_equal(os.stat(tool.dir / 'table').st_blocks * 512, figures['file_bytes'])
+    tool.run('create', 'segment', 'heap', '--bytes=64K', '--max-bytes=1M', '--arena', '--mode=0640')
+    figures = tool.stat('heap')
+    check_equal((figures['bytes'], figures['max_bytes'], figures['arena']), (65536, 1 << 20, True))
+    check_equal((figures['mode'], figures['free_bytes'], figures['blocks']), ('0640', 65536, 0))
+
+
+@case
+def a_segment_that_exists_follows_the_rules_of_shmget(tool):
+    tool.run('create', 'segment', 'key:0x1234', '--bytes', '8K')
+    check_equal(os.listdir(tool.dir), ['key:0x00001234'])
+    tool.run('create', 'segment', 'key:4660', '--bytes', '4K')
+    check_equal(tool.stat('key:0x1234')['bytes'], 8192)
+    tool.fails(1, 'create', 'segment', 'key:0x1234', '--bytes', '16K', says=['8192', '16384'])
+    tool.fails(1, 'create', 'segment', 'key:0x1234', '--bytes', '8K', '--exclusive', says=['exist'])
+    tool.misused('create', 'segment', 'none')
+
+
+@case
+def create_segment_that_finds_no_room_leaves_nothing(tool):
+    tool.fails(1, 'create', 'segment', 'huge', '--bytes', '1024G', says=['huge'])
+    check_equal(os.listdir(tool.dir), [])
+
+
+@case
+def dump_shows_what_xxd_shows(tool):
+    tool.run('create', 'segment', 'table', '--bytes', '4K')
+    text = bytes(range(256)) + b'ferry' * 100
+    with open(tool.dir / 'table', 'r+b') as file:
+        at = os.path.getsize(tool.dir / 'table') - 4096
+        file.seek(at)
+        file.write(text)
+    memory = text.ljust(4096, b'\0')
+    check_equal(tool.run('dump', 'table', '--raw').out, memory)
+    check_equal(tool.run('dump', 'table', '--raw', '--offset=250', '-n', '11').out, memory[250:261])
+    lines = []
+    for offset in range(0, 4096, 16):
+        row = memory[offset:offset + 16]
+        pairs = ' '.join(row[i:i + 2].hex() for i in range(0, 16, 2))
+        shown = ''.join(chr(b) if 32 <= b < 127 else '.' for b in row)
+        lines.append(f'{offset:08x}: {pairs}  {shown}\n')
+    check_equal(tool.run('dump', 'table').out.decode(), ''.join(lines))
+    part = tool.run('dump', 'table', '-o', '48', '-n', '5').out.decode()
+    check(part.startswith('00000030: 3031 3233 34') and part.endswith('01234\n'), part)
+    tool.fails(1, 'dump', 'table', '--offset', '8K', says=['table'])
+    tool.run('create', 'mailbox', 'box')
+    tool.fails(1, 'dump', 'box', says=['box', 'mailbox', 'segment'])
+
+
+@case
+def dump_needs_read_permission_only(tool):
+    tool.run('create', 'segment', 'table', '--bytes', '4K', '--mode', '0444')
+    if os.getuid() != 0:
+        check_equal(len(tool.run('dump', 'table', '--raw').out), 4096)
+        return
+    os.chmod(tool.dir, 0o755)
+    as_nobody = {'preexec_fn': lambda: (os.setgid(NOBODY), os.setuid(NOBODY))}
+    check_equal(len(tool.run('dump', str(tool.dir / 'table'), '--raw', **as_nobody).out), 4096)
+
+
+@case
+def segments_in_ls_and_rm(tool):
+    tool.run('create', 'segment', 'table', '--bytes', '64K')
+    tool.run('create', 'mailbox', 'box')
+    table = {row['NAME']: row for row in rows(tool)}['table']
+    check_equal((table['KIND'], table['BYTES'], table['ALIVE']), ('segment', '64 KiB', '0'))
+    check_equal(listing(tool)['table']['bytes'], 65536)
+    tool.run('rm', 'table')
+    check_equal(list(listing(tool)), ['box'])
+
+
+@case
+def stat_of_a_segment_tells_members_locks_holders_and_who_waits(tool):
+    owner = Actor(tool, 'table')
+    owner.do('make-lock 0 0', 'make-semaphore 0 1 1', 'acquire 0 0')
+    waiter = Actor(tool, 'table')
+    waiter.ask('acquire 0 0')
+    figures = until(lambda: (s := tool.stat('table'))['lock_waiters'] and s, 'one waits')
+    check_equal((figures['locks'], figures['lock_holders'], figures['lock_waiters']), (2, 1, 1))
+    check_equal((figures['members_alive'], len(figures['members'])), (2, 2))
+    text = tool.run('stat', 'table').out.decode()
+    check('2 and the like, held by 1' in text and '1 for a lock' in text, text)
+    check_equal(rows(tool)[0]['WAITING'], '1 for a lock')
+    # It works while all who use it are stopped.
+    owner.stop()
+    waiter.stop()
+    check_equal(tool.stat('table')['lock_holders'], 1)
+
+
+@case
+def gc_cleans_up_after_the_dead_of_a_segment(tool):
+    dead = Actor(tool, 'table')
+    dead.do('make-lock 0 0', 'acquire 0 0')
+    dead.kill()
+    check_equal(tool.stat('table')['members_dead'], 1)
+    check('table: would clean up: 1 dead member' in tool.run('gc', '--dry-run').out.decode())
+    check('table: 1 dead member' in tool.run('gc').out.decode())
+    figures = tool.stat('table')
+    check_equal((figures['members_dead'], figures['recovered']), (0, 1))
+    next_one = Actor(tool, 'table')
+    next_one.do('acquire 0 0', wanted=1)
 
 
 if __name__ == '__main__':
