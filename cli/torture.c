@@ -19,7 +19,7 @@
 #define OWN_LOCATION "torture"
 #define STOP_MAX     UINT64_C(300000000) /* ns */
 
-static const struct torture_family *const families[] = { &torture_mailbox, NULL };
+static const struct torture_family *const families[] = { &torture_mailbox, &torture_pipe, NULL };
 
 enum { OPTION_KILLS = 512, OPTION_STOPS, OPTION_QUIET };
 

@@ -60,6 +60,7 @@ struct torture_family {
 };
 
 extern const struct torture_family torture_mailbox;
+extern const struct torture_family torture_pipe;
 
 /*
  * The options of all families, a child of the family's own argp, whose parser says at
