@@ -20,7 +20,7 @@
 #define STOP_MAX     UINT64_C(300000000) /* ns */
 
 static const struct torture_family *const families[] = { &torture_mailbox, &torture_lock,
-							 &torture_segment, NULL };
+							 &torture_pipe, &torture_segment, NULL };
 
 enum { OPTION_KILLS = 512, OPTION_STOPS, OPTION_QUIET };
 

@@ -61,6 +61,7 @@ struct torture_family {
 
 extern const struct torture_family torture_lock;
 extern const struct torture_family torture_mailbox;
+extern const struct torture_family torture_pipe;
 extern const struct torture_family torture_segment;
 
 /*

@@ -211,7 +211,8 @@ uint64_t fy_hole_bytes_all(const struct ferry_pipe *pipe)
 }
 
 /* Where the hole comes next at or after from, in this lap or, if its owner may still write there,
- * in the next. 0: nowhere. */
+ * in the next. That may be more than one lap on: a turn that was taken away takes the stream past
+ * all that its hole covers, other holes too. 0: nowhere. */
 static int comes_next(const struct ferry_pipe *pipe, uint64_t hole, uint64_t from,
 		      struct fy_skip *ret_skip)
 {
@@ -222,10 +223,16 @@ static int comes_next(const struct ferry_pipe *pipe, uint64_t hole, uint64_t fro
 	if (!ends_behind(hole, from)) {
 		if (fy_hole_state(hole) != FY_HOLE_ACTIVE)
 			return 0;
-		begin += pipe->ring_bytes;
+		uint64_t behind = from - (begin + fy_hole_bytes(hole));
+		begin += (behind / pipe->ring_bytes + 1) * pipe->ring_bytes;
 	}
 	*ret_skip = (struct fy_skip){ begin, begin + fy_hole_bytes(hole) };
-	return (int64_t)(ret_skip->to - from) > 0;
+	return 1;
+}
+
+static uint64_t moved_to(uint64_t hole, uint64_t position)
+{
+	return fy_hole(position, fy_hole_size(hole), fy_hole_state(hole), fy_hole_owner(hole));
 }
 
 /* As fy_hole_meet(), but only looking. *ret_i and *ret_word: which it is. */
@@ -249,6 +256,21 @@ static int look_ahead(const struct ferry_pipe *pipe, uint64_t from, uint64_t to,
 	return found;
 }
 
+/* What lies within a hole that is skipped is skipped with it. It is moved on all the same, or one
+ * that always lies in others would stay behind by more laps than a position can tell. */
+static void carry_along(struct ferry_pipe *pipe, uint64_t from, uint64_t to)
+{
+	struct fy_skip skip;
+
+	for (uint32_t i = 0; i < FY_HOLES; i++) {
+		uint64_t hole = fy_hole_load(pipe, i);
+		if (!comes_next(pipe, hole, from, &skip) || (int64_t)(skip.to - to) > 0 ||
+		    fy_hole_position(hole, from) == skip.from)
+			continue;
+		(void)fy_hole_cas(pipe, i, hole, moved_to(hole, skip.from));
+	}
+}
+
 int fy_hole_meet(struct ferry_pipe *pipe, uint64_t from, uint64_t to, uint64_t head,
 		 struct fy_skip *ret_skip)
 {
@@ -260,14 +282,13 @@ int fy_hole_meet(struct ferry_pipe *pipe, uint64_t from, uint64_t to, uint64_t h
 			return 0;
 		if (ret_skip->to - head > pipe->ring_bytes)
 			return -EAGAIN;
-		if (fy_hole_position(word, from) == ret_skip->from)
-			return 1;
 		/* It is behind: skip it once more. If this fails, its owner has let go of it, or
 		 * somebody who had the turn here did this already. */
-		if (fy_hole_cas(pipe, i, word,
-				fy_hole(ret_skip->from, fy_hole_size(word), fy_hole_state(word),
-					fy_hole_owner(word))))
-			return 1;
+		if (fy_hole_position(word, from) != ret_skip->from &&
+		    !fy_hole_cas(pipe, i, word, moved_to(word, ret_skip->from)))
+			continue;
+		carry_along(pipe, from, ret_skip->to);
+		return 1;
 	}
 	return -EAGAIN;
 }

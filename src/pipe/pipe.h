@@ -43,6 +43,7 @@ struct fy_writing {
 	uint64_t stuck; /* somebody else's turn that does not move ... */
 	uint32_t stuck_looks;
 	int64_t stuck_at;       /* ... since */
+	int64_t cared_at;       /* when we looked last whether the owners of holes are dead */
 	uint64_t serial;        /* of reservations */
 	struct fy_claim *claim; /* the one that is reserved */
 	void *bounce; /* for a reservation that is not contiguous in the ring, or lost its turn */

@@ -94,6 +94,7 @@ int fy_pipe_recover(struct fy_object *object, uint32_t slot, uint64_t dead)
 	if (!take_from_the_dead(pipe, slot, dead))
 		return -EAGAIN;
 	(void)fy_hole_let_go(pipe, slot, dead);
+	fy_hole_tidy(pipe, fy_head_load(pipe));
 	fy_object_ring_all(object);
 	return 0;
 }
@@ -203,6 +204,25 @@ static int take_among_holes(struct ferry_pipe *pipe, const struct fy_sight *sigh
 	return r;
 }
 
+/* Holes are in the way as long as their owners live. Now and then, see whether they do. */
+static void look_after_owners(struct ferry_pipe *pipe)
+{
+	struct fy_writing *w = &pipe->writing;
+	int64_t now = fy_now();
+
+	if (now - w->cared_at < PATIENCE)
+		return;
+	w->cared_at = now;
+	for (uint32_t i = 0; i < FY_HOLES; i++) {
+		uint64_t hole = fy_hole_load(pipe, i);
+		uint32_t owner = fy_hole_owner(hole);
+		if (fy_hole_state(hole) == FY_HOLE_ACTIVE && owner != 0 &&
+		    owner <= pipe->object.member_slots &&
+		    fy_member_dead(&pipe->object, owner - 1))
+			(void)fy_member_recover(&pipe->object, owner - 1);
+	}
+}
+
 /* Bytes that wait to be read. */
 static uint64_t fill_at(const struct ferry_pipe *pipe, const struct fy_sight *sight)
 {
@@ -234,7 +254,10 @@ int fy_turn_take_slow(struct ferry_pipe *pipe, uint64_t size, uint64_t least,
 
 	if (r < 0)
 		return r;
-	fy_hole_tidy(pipe, sight.head);
+	if (fy_holes_exist(pipe)) {
+		look_after_owners(pipe);
+		fy_hole_tidy(pipe, sight.head);
+	}
 	/* Nearly full: let readers get ahead, or every write would take the line of head from them.
 	 */
 	if (fill_at(pipe, &sight) > pipe->capacity / 4 * 3) {

@@ -344,6 +344,85 @@ static void passed_over_with_no_room_stands_until_there_is_some(void)
 	stream_end(&stream, "p");
 }
 
+/* Write and read on, until so many bytes have passed. */
+static void let_pass(ferry_pipe *writer, uint64_t bytes)
+{
+	for (uint64_t at = 0; at < bytes; at += 1024) {
+		char block[1024];
+
+		stream_fill(block, at, sizeof block);
+		check_eq(ferry_pipe_write(writer, block, sizeof block, box_patience()), 1024);
+		stream_expect_at(stream.reader, at, 1024, FERRY_NOW);
+	}
+}
+
+/* Two writers lose their turns, the second one's stretch with the first one's in it. The first keeps
+ * what it has reserved, also when the second has let go and the stream has come round many times. */
+static void c5_reservation_within_another_that_was_passed_over_stays_untouched(void)
+{
+	/* RING: of a pipe of that capacity (docs/formats/pipe.md). */
+	enum { CAPACITY = 8192, RING = CAPACITY + 4 * 4096 + 65536, SMALL = 64, LARGE = 2048 };
+	ferry_pipe *second, *third;
+	struct ferry_span inner, outer;
+
+	stream = stream_meet("p", OPTIONS(.capacity = CAPACITY));
+	second = stream_open("p", FERRY_WRITE, NULL);
+	third = stream_open("p", FERRY_WRITE, NULL);
+	inner = reserve(SMALL); /* at the ring's beginning */
+	stream_fill(inner.data, 7, SMALL);
+	/* What the second one loses is rounded up to 4096 bytes, and so reaches over the first. */
+	let_pass(third, RING - 3072);
+	check_eq(stream_stat(third).passed_over, 1);
+	check_eq(ferry_pipe_reserve(second, LARGE, &outer, box_patience()), 0);
+	let_pass(third, 1024);
+	check_eq(stream_stat(third).passed_over, 2);
+	check_eq(ferry_pipe_commit(second, &outer, 0, FERRY_NOW), 0);
+	let_pass(third, 8 * RING);
+	stream_match(inner.data, 7, SMALL);
+	check_eq(ferry_pipe_commit(stream.writer, &inner, SMALL, box_patience()), 0);
+	stream_expect_at(stream.reader, 7, SMALL, FERRY_NOW);
+	ferry_pipe_close(third);
+	ferry_pipe_close(second);
+	stream_end(&stream, "p");
+}
+
+static void reserve_for_good(struct stage *stage, const void *argument)
+{
+	struct ferry_span span;
+
+	(void)argument;
+	check_eq(ferry_pipe_reserve(stream.writer, 1024, &span, box_patience()), 0);
+	stage_meet(stage, 1);
+}
+
+static int is_all_in_use_after_a_while(ferry_pipe *writer)
+{
+	let_pass(writer, 8192);
+	return stream_stat(writer).quarantined == 0;
+}
+
+/* Nobody cleans up, and still nothing of the pipe stays out of use. */
+static void c5_holes_of_dead_writers_are_given_back(void)
+{
+	ferry_pipe *second;
+
+	stream = stream_meet("p", OPTIONS(.capacity = 8192));
+	second = stream_open("p", FERRY_WRITE, NULL);
+	for (int i = 0; i < 40; i++) {
+		struct peer peer;
+
+		peer_start(&peer, reserve_for_good, NULL);
+		peer_await(&peer, 1);
+		let_pass(second, 1024);
+		peer_kill(&peer);
+		let_pass(second, 1024);
+	}
+	check(stream_stat(second).passed_over > 30);
+	await(is_all_in_use_after_a_while(second));
+	ferry_pipe_close(second);
+	stream_end(&stream, "p");
+}
+
 static void reserve_and_wait(struct stage *stage, const void *argument)
 {
 	struct ferry_span span;
@@ -444,6 +523,8 @@ int main(void)
 		claim(reservation_that_was_passed_over_is_committed_all_the_same),
 		claim(passed_over_with_no_room_stands_until_there_is_some),
 		claim(c1_nothing_of_a_dead_writers_reservation_arrives),
+		claim(c5_reservation_within_another_that_was_passed_over_stays_untouched),
+		claim(c5_holes_of_dead_writers_are_given_back),
 		claim(c5_stopped_writers_reservation_delays_nobody_and_arrives_later),
 		claim(c11_parents_reservation_is_estale_in_the_child),
 	};

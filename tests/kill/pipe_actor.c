@@ -23,8 +23,10 @@ static uint32_t compose(struct pipe_ledger *ledger, struct unit *to, uint32_t si
 	uint32_t id = __atomic_fetch_add(&ledger->n, 1, __ATOMIC_SEQ_CST);
 	uint32_t units = size / (uint32_t)sizeof(struct unit);
 
-	if (id >= PIPE_RECORDS)
-		return PIPE_RECORDS - 1;
+	if (id >= PIPE_RECORDS) {
+		fault(ledger->faults, "harness: more records than the ledger has room for");
+		id = PIPE_RECORDS - 1;
+	}
 	ledger->records[id].units = units;
 	for (uint32_t i = 0; i < units; i++) {
 		to[i] = (struct unit){ .record = id, .index = i, .of = units };

@@ -69,9 +69,14 @@ static void do_remove(void *a UNUSED, op *o UNUSED)
 	ATTACKED(ferry_remove(PIPE_NAME, NULL));
 }
 
+/* As long as it is not read, one is enough. */
 static void rouse_with_write(void *survivor, op *o UNUSED)
 {
-	pipe_actor_write(survivor, SMALL, FERRY_NOW);
+	struct pipe_actor *actor = survivor;
+	struct ferry_pipe_stat stat;
+
+	if (ferry_pipe_stat(actor->writer, &stat) == 0 && stat.bytes == 0)
+		pipe_actor_write(survivor, SMALL, FERRY_NOW);
 }
 
 static void rouse_with_read(void *survivor, op *o UNUSED)
