@@ -18,6 +18,7 @@
 #include "../os/fork.h"
 #include "../wait/bell.h"
 #include "../wait/nap.h"
+#include "../wait/rhythm.h"
 #include "mailbox_format.h"
 
 /* One priority. The hints are this handle's own; its threads share them, and a stale one is only
@@ -67,6 +68,7 @@ struct ferry_mailbox {
 	    look_due; /* coarse time before which a fruitless call need not look again */
 	_Atomic int64_t care_due;  /* coarse time at which we should look after the others */
 	_Atomic uint32_t last_cpu; /* where the sender of our last message ran */
+	struct fy_rhythm rhythm;   /* in which messages come to us */
 	struct fy_spin receive_spin;
 	struct fy_spin send_spin;
 	struct fy_tier tiers[FY_TIERS_MAX];

@@ -4,6 +4,7 @@
 #ifndef FY_MESSAGE_H
 #define FY_MESSAGE_H
 
+#include "../base/copy.h"
 #include "memory.h"
 #include "ring.h"
 
@@ -14,6 +15,33 @@ struct fy_view {
 	int64_t expiry;  /* 0: never */
 	uint64_t meta;
 };
+
+/* Bytes into a cell and out of it, n <= FY_CELL_PAYLOAD. Each line is copied for itself: a store
+ * that crosses into the second waits for both, and its cell can be lost halfway to who polls it. */
+static inline void fy_bytes_in(struct fy_cell_shm *cell, const void *data, uint64_t n)
+{
+	const uint8_t *from = data;
+
+	if (n <= FY_FIRST_LINE) {
+		fy_copy(cell->bytes, from, n);
+	} else {
+		fy_copy(cell->bytes, from, FY_FIRST_LINE);
+		fy_copy(cell->bytes + FY_FIRST_LINE, from + FY_FIRST_LINE, n - FY_FIRST_LINE);
+	}
+}
+
+/* As fy_copy_racy(): the caller finds out afterwards whether the bytes stood still. */
+static inline void fy_bytes_out(void *buffer, const struct fy_cell_shm *cell, uint64_t n)
+{
+	uint8_t *to = buffer;
+
+	if (n <= FY_FIRST_LINE) {
+		fy_copy_racy(to, cell->bytes, n);
+	} else {
+		fy_copy_racy(to, cell->bytes, FY_FIRST_LINE);
+		fy_copy_racy(to + FY_FIRST_LINE, cell->bytes + FY_FIRST_LINE, n - FY_FIRST_LINE);
+	}
+}
 
 /* A message that we took. */
 struct fy_got {

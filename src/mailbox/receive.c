@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* receive.c - receiving: copy, many, in place (take, done, return), and peeking. */
-#include "../base/copy.h"
 #include "../os/pause.h"
 #include "held.h"
 #include "message.h"
@@ -8,9 +7,8 @@
 #include "role.h"
 #include "wait.h"
 
-#define WATCH_LOOKS   16   /* at a cell, between two looks at the clock and at everything else */
-#define EAGER_WATCHES 8    /* of which the looks have no pause between them */
-#define ROUNDS_MAX    4096 /* lost races with other receivers before we call it "empty" */
+#define WATCH_LOOKS 16   /* at a cell, between two looks at the clock and at everything else */
+#define ROUNDS_MAX  4096 /* lost races with other receivers before we call it "empty" */
 
 /* ---- finding the next message ---- */
 
@@ -99,7 +97,7 @@ static inline int copy_out(struct ferry_mailbox *box, const struct wish *wish, s
 {
 	uint64_t empty = fy_word(fy_word_lap(got->spot.word) + 1, 0, 0, FY_EMPTY);
 
-	fy_copy_racy(wish->buffer, got->spot.cell->bytes, got->view.size);
+	fy_bytes_out(wish->buffer, got->spot.cell, got->view.size);
 	/* One to one, moving head is all: the cell's line stays with its sender. */
 	if (box->one_to_one && FY_LIKELY(fy_word_state(got->spot.word) == FY_FULL)) {
 		fy_ring_consumed(box, got->ring, &got->spot);
@@ -176,25 +174,23 @@ static inline int get_quickly(struct ferry_mailbox *box, const struct wish *wish
 }
 
 /*
- * Look at the cell that the next message comes into, and at nothing else, until it comes. 1 or 0.
- * patient: pause between the looks, each of which takes the line from its sender, who may be about
- * to write it.
+ * Look at the cell that the next message comes into, and at nothing else, until it comes, at most
+ * so many times, with a pause between. Gives how many looks were in vain.
  */
-static int watch(const struct ferry_mailbox *box, int patient)
+static uint32_t watch(const struct ferry_mailbox *box, uint32_t looks)
 {
 	const struct fy_ring *ring = &box->rings[0];
 	uint64_t h = fy_hint(box->one_to_one ? &ring->shm->head : &ring->head);
 	uint64_t lap = h >> box->cells_log2;
 	const struct fy_cell_shm *cell = fy_ring_cell(box, ring, h);
 
-	for (int i = 0; i < WATCH_LOOKS; i++) {
-		if (patient)
-			fy_pause();
+	for (uint32_t i = 0; i < looks; i++) {
 		uint64_t word = fy_word_load(cell);
 		if (!fy_word_is_free(word, lap) && fy_word_state(word) != FY_CLAIMED)
-			return 1;
+			return i;
+		fy_pause();
 	}
-	return 0;
+	return looks;
 }
 
 FY_COLD static int get_waiting(struct ferry_mailbox *box, const struct wish *wish,
@@ -211,8 +207,8 @@ FY_COLD static int get_waiting(struct ferry_mailbox *box, const struct wish *wis
 		r = fy_wait_again(box, &wait);
 		if (r < 0)
 			break;
-		if (wait.phase == FY_WAIT_SPINNING)
-			(void)watch(box, box->one_to_one || wait.spins > EAGER_WATCHES);
+		if (wait.phase == FY_WAIT_SPINNING && box->levels == 1)
+			(void)watch(box, WATCH_LOOKS);
 	}
 	/* Whatever else a receive would find now, at whatever priority. */
 	int more = wait.slept && find(box, &level, &next) == FY_FRONT_FOUND;
@@ -220,16 +216,34 @@ FY_COLD static int get_waiting(struct ferry_mailbox *box, const struct wish *wis
 	return r;
 }
 
+/* An answer often is on its way already: look out for it before reading clocks, at the time at
+ * which it is due. As get_quickly(). */
+static inline int get_when_due(struct ferry_mailbox *box, const struct wish *wish,
+			       struct fy_got *ret_got)
+{
+	fy_rhythm_rest(&box->rhythm);
+	int r = get_quickly(box, wish, ret_got);
+	/* What comes again, or at another priority, is not to be seen where we would watch. */
+	if (FY_UNLIKELY(r == -EAGAIN && (box->levels > 1 || fy_returned_active(box))))
+		return r;
+	/* A message may be there and not be a quick one. */
+	uint32_t looks = r == -EAGAIN ? watch(box, FY_RHYTHM_LOOKS) : 0;
+	if (FY_LIKELY(looks == 0)) {
+		fy_rhythm_found(&box->rhythm);
+		return r;
+	}
+	fy_rhythm_missed(&box->rhythm, looks);
+	return looks < FY_RHYTHM_LOOKS ? get_quickly(box, wish, ret_got) : r;
+}
+
 /* Get the next message, waiting for it; if it is TAKEN, with its bytes found. */
 static inline int get(struct ferry_mailbox *box, const struct wish *wish, ferry_deadline deadline,
 		      struct fy_got *ret_got)
 {
 	fy_care_sometimes(box, fy_now_coarse());
-	int r = get_quickly(box, wish, ret_got);
-	/* An answer often is on its way already: look out for it before reading clocks. */
-	if (r == -EAGAIN && deadline != FERRY_NOW && box->receive_spin.limit > 0 &&
-	    watch(box, box->one_to_one))
-		r = get_quickly(box, wish, ret_got);
+	int r = deadline != FERRY_NOW && box->receive_spin.limit > 0
+		    ? get_when_due(box, wish, ret_got)
+		    : get_quickly(box, wish, ret_got);
 	if (FY_UNLIKELY(r == -EAGAIN))
 		r = get_waiting(box, wish, deadline, ret_got);
 	if (FY_UNLIKELY(r < 0))

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* send.c - sending: copy, many, and in place (loan, commit, cancel). */
-#include "../base/copy.h"
 #include "../base/options.h"
 #include "../os/cpu.h"
 #include "held.h"
@@ -32,7 +31,7 @@ static inline void fill(struct fy_cell_shm *cell, const struct parcel *parcel, u
 		atomic_store_explicit(&cell->reference.expiry, (uint64_t)parcel->expiry,
 				      memory_order_relaxed);
 	} else {
-		fy_copy(cell->bytes, parcel->data, parcel->size);
+		fy_bytes_in(cell, parcel->data, parcel->size);
 		if (FY_UNLIKELY(parcel->expiry != 0))
 			/* RELAXED(published with the word) */
 			atomic_store_explicit(&cell->inlined.expiry, (uint64_t)parcel->expiry,
