@@ -110,6 +110,7 @@ int cli_status(int error)
 		return STATUS_ABSENT;
 	case EINVAL:
 	case FERRY_ELOCATION:
+	case FERRY_EADDRESS:
 		return STATUS_USAGE;
 	default:
 		return STATUS_FAILED;

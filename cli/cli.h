@@ -26,10 +26,12 @@ enum {
 };
 
 int cmd_bench(int argc, char **argv);
+int cmd_connect(int argc, char **argv);
 int cmd_create(int argc, char **argv);
 int cmd_demo(int argc, char **argv);
 int cmd_dump(int argc, char **argv);
 int cmd_gc(int argc, char **argv);
+int cmd_listen(int argc, char **argv);
 int cmd_lock(int argc, char **argv);
 int cmd_ls(int argc, char **argv);
 int cmd_peek(int argc, char **argv);

@@ -28,6 +28,8 @@ static const struct command {
 	{ "dump", cmd_dump, "show the bytes of a segment" },
 	{ "rm", cmd_rm, "remove objects" },
 	{ "gc", cmd_gc, "clean up what dead processes left" },
+	{ "connect", cmd_connect, "talk to a socket over standard input and output" },
+	{ "listen", cmd_listen, "wait for connections, or run a command for each" },
 	{ "lock", cmd_lock, "run a command while nobody else runs one under this lock" },
 	{ "why", cmd_why, "show who waits for what, who holds it, and deadlocks" },
 	{ "signal", cmd_signal,
