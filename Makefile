@@ -32,6 +32,7 @@ model: packages
 
 torture: all
 	@$(run)/cli/ferry torture --seconds $(TIME)
+	@$(run)/cli/ferry torture pipe --seconds $(TIME)
 
 kill: all
 	@$(run)/tests/kill/ferry-kill
@@ -52,7 +53,7 @@ help:
 	@echo "make test      build, then run the whole test suite"
 	@echo "make bench     measure ferry beside the kernel's own ways"
 	@echo "make model     check the models of the protocols with Spin, at full length"
-	@echo "make torture   kill and stop members at random, TIME=$(TIME) seconds long"
+	@echo "make torture   kill and stop members at random, each kind TIME=$(TIME) seconds long"
 	@echo "make kill      kill and stop a member at every instruction of every operation (hours)"
 	@echo "make install   install under prefix=$(prefix), below DESTDIR if that is set"
 	@echo "make clean     remove $(build)/"

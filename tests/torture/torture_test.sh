@@ -1,10 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# A broken ferry is found out: torture_test.sh FERRY FAULTY-LIBRARY FAULT WORD
+# A broken ferry is found out: torture_test.sh FERRY FAULTY-LIBRARY FAULT WORD FAMILY
 # ferry torture, run with a library that commits FAULT, must exit with 1 and name WORD.
 set -u
 
-out=$(FERRY_FAULT="$3" LD_PRELOAD="$2" "$1" torture --seconds 4 --kills-per-second 0 \
+out=$(FERRY_FAULT="$3" LD_PRELOAD="$2" "$1" torture "$5" --seconds 4 --kills-per-second 0 \
 	--stops-per-second 0 2>&1)
 status=$?
 printf '%s\n' "$out"
