@@ -65,19 +65,19 @@ void hand_fault(struct hand *hand, enum fault fault, const char *sentence)
 
 void hand_count(struct hand *hand, uint32_t tally)
 {
-	account_begin(hand->account, tally, hand->seat);
-	account_done(hand->account, tally, hand->seat);
+	roll_begin(hand->account, tally, hand->seat);
+	roll_done(hand->account, tally, hand->seat);
 }
 
 void hand_have(struct hand *hand, uint32_t thing, uint32_t most, const char *sentence)
 {
-	if (account_have(hand->account, thing, hand->seat) >= most)
+	if (roll_have(hand->account, thing, hand->seat) >= most)
 		hand_fault(hand, FAULT_SHARED, sentence);
 }
 
 void hand_give(struct hand *hand, uint32_t thing)
 {
-	account_give(hand->account, thing, hand->seat);
+	roll_give(hand->account, thing, hand->seat);
 }
 
 void hand_told(struct hand *hand, _Atomic uint64_t *slowest)

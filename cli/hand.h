@@ -8,12 +8,12 @@
 
 #include <ferry/ferry.h>
 
-#include "account.h"
 #include "crew.h"
+#include "roll.h"
 
 struct hand {
 	struct crew *crew;
-	struct account *account; /* the crew's */
+	struct roll *account; /* the crew's */
 	uint32_t seat;
 	uint64_t dice;
 	bool broken; /* a call failed that had to work: this process gives up */

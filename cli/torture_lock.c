@@ -7,7 +7,7 @@
 #include "cli.h"
 #include "torture_lock.h"
 
-#define WORKERS_MAX (ACCOUNT_SEATS / 2) /* each may have a twin */
+#define WORKERS_MAX (ROLL_SEATS / 2) /* each may have a twin */
 
 enum { OPTION_WORKERS = 256 };
 
@@ -110,12 +110,12 @@ static int make_pit(struct lock_torture *t)
 
 static void seated(struct crew *crew, uint32_t seat)
 {
-	account_seat(crew->account, seat);
+	roll_seat(crew->account, seat);
 }
 
 static void condemned(struct crew *crew, uint32_t seat)
 {
-	account_condemn(crew->account, seat);
+	roll_condemn(crew->account, seat);
 }
 
 static int prepare(struct torture *base)
@@ -133,7 +133,7 @@ static int prepare(struct torture *base)
 	crew->seated = seated;
 	crew->condemned = condemned;
 	crew->work = torture_lock_work;
-	crew->account = account_make();
+	crew->account = roll_make();
 	t->slowest = mmap(NULL, sizeof *t->slowest, PROT_READ | PROT_WRITE,
 			  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (!crew->account || t->slowest == MAP_FAILED)
@@ -143,7 +143,7 @@ static int prepare(struct torture *base)
 
 static uint64_t done(const struct torture *base, enum pit_tally tally)
 {
-	return account_sum(base->crew.account, tally).least;
+	return roll_sum(base->crew.account, tally).least;
 }
 
 static void report(const struct torture *base)
@@ -167,7 +167,7 @@ static void clean_up(struct torture *base)
 	struct lock_torture *t = (struct lock_torture *)base;
 
 	munmap(t->slowest, sizeof *t->slowest);
-	account_unmake(base->crew.account);
+	roll_unmake(base->crew.account);
 }
 
 static struct lock_torture options = { .workers = 6 };

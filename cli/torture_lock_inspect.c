@@ -21,9 +21,9 @@ static void fault(struct inspection *i, const char *what, int result)
 		      "%s at the end: %s", what, ferry_error_name(result));
 }
 
-static struct account_sum sum(struct inspection *i, enum pit_tally tally)
+static struct roll_sum sum(struct inspection *i, enum pit_tally tally)
 {
-	return account_sum(i->crew->account, tally);
+	return roll_sum(i->crew->account, tally);
 }
 
 static void between(struct inspection *i, const char *what, uint64_t least, uint64_t n,
@@ -38,7 +38,7 @@ static void between(struct inspection *i, const char *what, uint64_t least, uint
 }
 
 static void check_vault(struct inspection *i, const char *what, struct vault *vault, int told,
-			struct account_sum turns)
+			struct roll_sum turns)
 {
 	if (told)
 		vault_repair(vault);
@@ -77,7 +77,7 @@ static void check_rwlock(struct inspection *i)
 
 static void check_store(struct inspection *i)
 {
-	struct account_sum puts = sum(i, PIT_PUTS), takes = sum(i, PIT_TAKES);
+	struct roll_sum puts = sum(i, PIT_PUTS), takes = sum(i, PIT_TAKES);
 	int r = ferry_lock_acquire(i->segment, &i->pit->store, ferry_in_ms(PIT_PATIENCE));
 
 	if (r < 0) {
@@ -113,7 +113,7 @@ static void check_units(struct inspection *i)
 
 static void check_tokens(struct inspection *i)
 {
-	struct account_sum posts = sum(i, PIT_POSTS), waits = sum(i, PIT_WAITS);
+	struct roll_sum posts = sum(i, PIT_POSTS), waits = sum(i, PIT_WAITS);
 	int64_t value = ferry_semaphore_value(i->segment, &i->pit->tokens);
 	uint64_t least = posts.least > waits.most ? posts.least - waits.most : 0;
 

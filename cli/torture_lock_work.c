@@ -46,12 +46,12 @@ static void fault(struct worker *w, enum fault fault, const char *sentence)
 
 static void begin(struct worker *w, enum pit_tally tally)
 {
-	account_begin(w->hand.account, tally, w->hand.seat);
+	roll_begin(w->hand.account, tally, w->hand.seat);
 }
 
 static void done(struct worker *w, enum pit_tally tally)
 {
-	account_done(w->hand.account, tally, w->hand.seat);
+	roll_done(w->hand.account, tally, w->hand.seat);
 }
 
 static void count(struct worker *w, enum pit_tally tally)
@@ -107,14 +107,14 @@ static void open_pit(struct worker *w)
 static void close_pit(struct worker *w)
 {
 	if (w->holds) {
-		account_condemn(w->hand.account, w->hand.seat);
+		roll_condemn(w->hand.account, w->hand.seat);
 		count(w, PIT_LEFT);
 	}
 	at(w, PIT_AT_CLOSE);
 	ferry_segment_close(w->segment);
 	at(w, CREW_OUTSIDE);
 	if (w->holds)
-		account_seat(w->hand.account, w->hand.seat);
+		roll_seat(w->hand.account, w->hand.seat);
 	w->holds = false;
 	w->segment = NULL;
 }
@@ -185,7 +185,7 @@ static void lock_turn(struct worker *w)
 	if (!roll(w, SOME))
 		must_refuse(w, "acquire by the owner",
 			    ferry_lock_acquire(w->segment, &w->pit->lock, FERRY_FOREVER), -EDEADLK);
-	if (account_others(w->hand.account, PIT_LOCK, w->hand.seat))
+	if (roll_others(w->hand.account, PIT_LOCK, w->hand.seat))
 		fault(w, FAULT_SHARED, "another one came into the lock");
 	done(w, PIT_LOCK_TURNS);
 	if (!roll(w, RARE))
@@ -228,7 +228,7 @@ static void write_in(struct worker *w, int told)
 {
 	have(w, PIT_WRITE, 1, "two write");
 	at(w, PIT_AT_WRITING);
-	if (account_others(w->hand.account, PIT_READ, w->hand.seat))
+	if (roll_others(w->hand.account, PIT_READ, w->hand.seat))
 		fault(w, FAULT_SHARED, "a writer is not alone");
 	vault_enter(&w->pit->behind_rwlock, &w->hand, told, "rwlock");
 	if (told) {
@@ -280,7 +280,7 @@ static void read_in(struct worker *w)
 
 	have(w, PIT_READ, UINT32_MAX, "");
 	at(w, PIT_AT_READING);
-	if (account_others(w->hand.account, PIT_WRITE, w->hand.seat))
+	if (roll_others(w->hand.account, PIT_WRITE, w->hand.seat))
 		fault(w, FAULT_SHARED, "a reader is not without writers");
 	if (!roll(w, 4))
 		once(w);
@@ -352,7 +352,7 @@ static void tokens_turn(struct worker *w)
 	if (r == -ETIMEDOUT)
 		fault(w, FAULT_LOST, "a unit that was posted is not there");
 	if (hand_expect(&w->hand, "semaphore", r) < 0) {
-		account_undo(w->hand.account, PIT_WAITS, w->hand.seat);
+		roll_undo(w->hand.account, PIT_WAITS, w->hand.seat);
 		return;
 	}
 	done(w, PIT_WAITS);
@@ -400,7 +400,7 @@ static void must_not_be_forgotten(struct worker *w, bool puts, uint64_t came,
 {
 	const volatile uint64_t *times = puts ? w->pit->taken_at : w->pit->put_at;
 	uint64_t moves = puts ? w->pit->taken : w->pit->put;
-	uint32_t dead = crew_before(w->hand.crew) ? ACCOUNT_SEATS : 0;
+	uint32_t dead = crew_before(w->hand.crew) ? ROLL_SEATS : 0;
 	uint64_t one = came + crew_seats(w->hand.crew) + dead;
 
 	if (moves > one && moves - one < PIT_MOVES && times[one % PIT_MOVES] < (uint64_t)deadline)

@@ -8,7 +8,7 @@
 #include "cli.h"
 #include "torture_segment.h"
 
-#define WORKERS_MAX (ACCOUNT_SEATS / 2) /* each may have a twin */
+#define WORKERS_MAX (ROLL_SEATS / 2) /* each may have a twin */
 
 enum { OPTION_WORKERS = 256 };
 
@@ -119,12 +119,12 @@ static int make_ground(struct segment_torture *t)
 
 static void seated(struct crew *crew, uint32_t seat)
 {
-	account_seat(crew->account, seat);
+	roll_seat(crew->account, seat);
 }
 
 static void condemned(struct crew *crew, uint32_t seat)
 {
-	account_condemn(crew->account, seat);
+	roll_condemn(crew->account, seat);
 }
 
 static int prepare(struct torture *base)
@@ -142,7 +142,7 @@ static int prepare(struct torture *base)
 	crew->seated = seated;
 	crew->condemned = condemned;
 	crew->work = torture_segment_work;
-	crew->account = account_make();
+	crew->account = roll_make();
 	t->slowest = mmap(NULL, sizeof *t->slowest, PROT_READ | PROT_WRITE,
 			  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (!crew->account || t->slowest == MAP_FAILED)
@@ -152,7 +152,7 @@ static int prepare(struct torture *base)
 
 static uint64_t done(const struct torture *base, enum ground_tally tally)
 {
-	return account_sum(base->crew.account, tally).least;
+	return roll_sum(base->crew.account, tally).least;
 }
 
 static void report(const struct torture *base)
@@ -180,7 +180,7 @@ static void clean_up(struct torture *base)
 	struct segment_torture *t = (struct segment_torture *)base;
 
 	munmap(t->slowest, sizeof *t->slowest);
-	account_unmake(base->crew.account);
+	roll_unmake(base->crew.account);
 }
 
 static struct segment_torture options = { .workers = 6 };

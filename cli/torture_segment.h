@@ -44,7 +44,7 @@ struct link {
 /* What one may have, for the account. */
 enum ground_thing { GROUND_LOCK, GROUND_WRITE, GROUND_READ, GROUND_STALL };
 
-_Static_assert(GROUND_STALL + GROUND_STALLS <= ACCOUNT_THINGS, "too many stalls");
+_Static_assert(GROUND_STALL + GROUND_STALLS <= ROLL_THINGS, "too many stalls");
 
 /* What is counted. */
 enum ground_tally {
@@ -61,7 +61,7 @@ enum ground_tally {
 	GROUND_TALLIES
 };
 
-_Static_assert(GROUND_TALLIES <= ACCOUNT_TALLIES, "too much to count");
+_Static_assert(GROUND_TALLIES <= ROLL_TALLIES, "too much to count");
 
 /* Where a process is. */
 enum ground_call {

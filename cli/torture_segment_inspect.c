@@ -36,7 +36,7 @@ static void find(struct inspection *i)
 
 static void check_vault(struct inspection *i)
 {
-	struct account_sum turns = account_sum(i->crew->account, GROUND_TURNS);
+	struct roll_sum turns = roll_sum(i->crew->account, GROUND_TURNS);
 	int r = ferry_lock_acquire(i->segment, &i->ground->lock, ferry_in_ms(GROUND_PATIENCE));
 	uint64_t n;
 
@@ -79,8 +79,8 @@ static uint64_t check_stalls(struct inspection *i)
 /* What was pushed and not taken off is on the list. Gives how many that are. */
 static uint64_t check_list(struct inspection *i)
 {
-	struct account_sum pushed = account_sum(i->crew->account, GROUND_PUSHED);
-	struct account_sum drained = account_sum(i->crew->account, GROUND_DRAINED);
+	struct roll_sum pushed = roll_sum(i->crew->account, GROUND_PUSHED);
+	struct roll_sum drained = roll_sum(i->crew->account, GROUND_DRAINED);
 	uint64_t n = 0, least = pushed.least > drained.most ? pushed.least - drained.most : 0;
 	const struct link *link;
 

@@ -41,12 +41,12 @@ static void at(struct worker *w, uint32_t call)
 
 static void begin(struct worker *w, enum ground_tally tally)
 {
-	account_begin(w->hand.account, tally, w->hand.seat);
+	roll_begin(w->hand.account, tally, w->hand.seat);
 }
 
 static void done(struct worker *w, enum ground_tally tally)
 {
-	account_done(w->hand.account, tally, w->hand.seat);
+	roll_done(w->hand.account, tally, w->hand.seat);
 }
 
 static void must(struct worker *w, const char *call, int result)
@@ -297,11 +297,11 @@ int torture_list_shift(struct hand *hand, ferry_segment *segment, struct ground 
 	link = ferry_segment_pointer(segment, first, sizeof *link, 16);
 	if (!link || !torture_block_id(hand, segment, first, sizeof *link))
 		return -FERRY_ECORRUPT;
-	account_begin(hand->account, GROUND_DRAINED, hand->seat);
+	roll_begin(hand->account, GROUND_DRAINED, hand->seat);
 	hand_at(hand, GROUND_AT_TAKE);
 	r = ferry_segment_take(segment, &ground->list, first, link->next);
 	hand_at(hand, GROUND_AT_FREE);
-	account_done(hand->account, GROUND_DRAINED, hand->seat);
+	roll_done(hand->account, GROUND_DRAINED, hand->seat);
 	r = r < 0 ? r : ferry_segment_free(segment, first);
 	hand_at(hand, GROUND_AT_SECTION);
 	return r < 0 ? r : 1;
@@ -331,7 +331,7 @@ static void drain(struct worker *w)
 {
 	int r;
 
-	if (account_others(w->hand.account, GROUND_READ, w->hand.seat))
+	if (roll_others(w->hand.account, GROUND_READ, w->hand.seat))
 		hand_fault(&w->hand, FAULT_SHARED, "who takes off the list is not alone");
 	do
 		r = torture_list_shift(&w->hand, w->segment, w->ground);

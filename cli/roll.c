@@ -1,27 +1,27 @@
 /* SPDX-License-Identifier: MIT */
-/* account.c - see account.h. */
-#include "account.h"
+/* roll.c - see roll.h. */
+#include "roll.h"
 
 #include <stddef.h>
 #include <sys/mman.h>
 
-struct account {
-	_Atomic uint64_t has[ACCOUNT_THINGS]; /* a bit for each seat */
+struct roll {
+	_Atomic uint64_t has[ROLL_THINGS]; /* a bit for each seat */
 	_Atomic uint64_t condemned;
 	struct tally {
 		_Atomic uint64_t begun, done;
-	} tallies[ACCOUNT_SEATS][ACCOUNT_TALLIES];
+	} tallies[ROLL_SEATS][ROLL_TALLIES];
 };
 
-struct account *account_make(void)
+struct roll *roll_make(void)
 {
-	void *memory = mmap(NULL, sizeof(struct account), PROT_READ | PROT_WRITE,
+	void *memory = mmap(NULL, sizeof(struct roll), PROT_READ | PROT_WRITE,
 			    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
 	return memory == MAP_FAILED ? NULL : memory;
 }
 
-void account_unmake(struct account *account)
+void roll_unmake(struct roll *account)
 {
 	if (account)
 		munmap(account, sizeof *account);
@@ -38,20 +38,20 @@ static uint32_t count(uint64_t bits)
 }
 
 /* The condemnation goes last: who does not see it any more does not see the dead one's things. */
-void account_seat(struct account *account, uint32_t seat)
+void roll_seat(struct roll *account, uint32_t seat)
 {
-	for (uint32_t thing = 0; thing < ACCOUNT_THINGS; thing++)
+	for (uint32_t thing = 0; thing < ROLL_THINGS; thing++)
 		atomic_fetch_and(&account->has[thing], ~bit(seat));
 	atomic_fetch_and(&account->condemned, ~bit(seat));
 }
 
-void account_condemn(struct account *account, uint32_t seat)
+void roll_condemn(struct roll *account, uint32_t seat)
 {
 	atomic_fetch_or(&account->condemned, bit(seat));
 }
 
 /* The condemned are looked up first: what came to us by a death came after the condemnation. */
-uint32_t account_have(struct account *account, uint32_t thing, uint32_t seat)
+uint32_t roll_have(struct roll *account, uint32_t thing, uint32_t seat)
 {
 	uint64_t condemned = atomic_load(&account->condemned);
 	uint64_t others = atomic_fetch_or(&account->has[thing], bit(seat));
@@ -59,38 +59,38 @@ uint32_t account_have(struct account *account, uint32_t thing, uint32_t seat)
 	return count(others & ~condemned & ~bit(seat));
 }
 
-void account_give(struct account *account, uint32_t thing, uint32_t seat)
+void roll_give(struct roll *account, uint32_t thing, uint32_t seat)
 {
 	atomic_fetch_and(&account->has[thing], ~bit(seat));
 }
 
-uint32_t account_others(const struct account *account, uint32_t thing, uint32_t seat)
+uint32_t roll_others(const struct roll *account, uint32_t thing, uint32_t seat)
 {
 	uint64_t condemned = atomic_load(&account->condemned);
 
 	return count(atomic_load(&account->has[thing]) & ~condemned & ~bit(seat));
 }
 
-void account_begin(struct account *account, uint32_t tally, uint32_t seat)
+void roll_begin(struct roll *account, uint32_t tally, uint32_t seat)
 {
 	atomic_fetch_add(&account->tallies[seat][tally].begun, 1);
 }
 
-void account_done(struct account *account, uint32_t tally, uint32_t seat)
+void roll_done(struct roll *account, uint32_t tally, uint32_t seat)
 {
 	atomic_fetch_add(&account->tallies[seat][tally].done, 1);
 }
 
-void account_undo(struct account *account, uint32_t tally, uint32_t seat)
+void roll_undo(struct roll *account, uint32_t tally, uint32_t seat)
 {
 	atomic_fetch_sub(&account->tallies[seat][tally].begun, 1);
 }
 
-struct account_sum account_sum(const struct account *account, uint32_t tally)
+struct roll_sum roll_sum(const struct roll *account, uint32_t tally)
 {
-	struct account_sum sum = { 0 };
+	struct roll_sum sum = { 0 };
 
-	for (uint32_t seat = 0; seat < ACCOUNT_SEATS; seat++) {
+	for (uint32_t seat = 0; seat < ROLL_SEATS; seat++) {
 		sum.least += atomic_load(&account->tallies[seat][tally].done);
 		sum.most += atomic_load(&account->tallies[seat][tally].begun);
 	}
