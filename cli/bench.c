@@ -24,8 +24,8 @@
 #define SECONDS_QUICK 0.035
 #define CROWD         3 /* more processes than cores: so many times longer, the scheduler is slow */
 
-static const struct bench_family *const families[] = { &bench_mailbox, &bench_pipes, &bench_lock,
-						       &bench_segment, NULL };
+static const struct bench_family *const families[] = { &bench_mailbox, &bench_pipes,   &bench_lock,
+						       &bench_segment, &bench_signals, NULL };
 
 struct bench_command {
 	const struct bench_family *family;
@@ -152,7 +152,8 @@ static const struct argp argp = {
 	       "  ferry bench mailbox --quick --row 'roundtrip-*'\n"
 	       "  ferry bench mailbox --json > today.json\n"
 	       "  ferry bench lock\n"
-	       "  ferry bench segment",
+	       "  ferry bench segment\n"
+	       "  ferry bench signal",
 	.help_filter = help_filter,
 };
 
@@ -173,6 +174,8 @@ static bool takes_part(const struct bench_row *row, const struct bench_peer *pee
 		return false;
 	if (row->kind == BENCH_SECTIONS || row->kind == BENCH_CHURNS)
 		return peer->abilities & (BENCH_SECTION | BENCH_CHURN);
+	if (row->kind == BENCH_CALLS)
+		return peer->abilities & BENCH_CALL;
 	return peer->abilities & ability_for(row) && row->bytes >= peer->least &&
 	       (!peer->most || row->bytes <= peer->most);
 }
@@ -270,6 +273,8 @@ static int measure(const struct bench_row *row, const struct bench_peer *peer, d
 				   row->senders > 2 ? seconds * CROWD : seconds, r);
 	case BENCH_TOUCHING:
 		return bench_touching(peer, seconds, value, r);
+	case BENCH_CALLS:
+		return bench_calls(peer, seconds, r);
 	}
 	return -EINVAL;
 }

@@ -39,14 +39,15 @@ enum bench_kind {
 	BENCH_OPENING,
 	BENCH_SECTIONS,
 	BENCH_CHURNS,
-	BENCH_TOUCHING
+	BENCH_TOUCHING,
+	BENCH_CALLS,
 };
 
 struct bench_row {
 	const char *name, *title; /* name is NULL at the end of a list */
 	enum bench_kind kind;
 	size_t bytes;
-	unsigned senders, receivers; /* sections: contenders, and 0 */
+	unsigned senders, receivers; /* sections: contenders, and 0; calls: 1 and 0 */
 };
 
 struct bench_entry {
@@ -81,11 +82,14 @@ struct bench_family {
 	const struct bench_target *targets;
 	const char *baseline;  /* the peer that streams are compared with */
 	const char *allocator; /* the same of those that allocate */
+	/* Or the baseline of a row; NULL: the family's. */
+	const char *(*baseline_of)(const struct bench_row *row);
 };
 
 extern const struct bench_family bench_mailbox, bench_pipes;
 extern const struct bench_family bench_lock;
 extern const struct bench_family bench_segment;
+extern const struct bench_family bench_signals;
 
 struct bench_report {
 	const struct bench_family *family;

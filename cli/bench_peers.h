@@ -37,6 +37,7 @@ enum bench_ability {
 	BENCH_SPINS_FIRST = 1 << 6, /* spins, then sleeps: is held against those who spin */
 	BENCH_SECTION = 1 << 7,     /* a lock: receive() takes it, send() gives it back */
 	BENCH_CHURN = 1 << 8,       /* an allocator: receive() allocates, send() frees */
+	BENCH_CALL = 1 << 9,        /* send() alone is what is measured */
 };
 
 /* Of the life of an object: what takes time. */
@@ -151,6 +152,8 @@ int bench_section(const struct bench_peer *peer, unsigned processes, double seco
 /* The same of processes that allocate and free blocks of up to so many bytes. */
 int bench_churn(const struct bench_peer *peer, size_t bytes, unsigned processes, double seconds,
 		struct bench_result *ret_result);
+/* One process calls send() again and again. p50, p99, p999: of a call; rate: calls a second. */
+int bench_calls(const struct bench_peer *peer, double seconds, struct bench_result *ret_result);
 /* bench_stream() that also times each send, which costs two readings of the clock a message. */
 int bench_stream_timed(const struct bench_peer *peer, size_t bytes, unsigned senders,
 		       unsigned receivers, double seconds, struct bench_result *ret_result);

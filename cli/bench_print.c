@@ -124,36 +124,42 @@ static void add_depth(struct table *table, const struct bench_entry *entry)
 		table_add(table, "%s", "");
 }
 
-/* The head of the column that compares with the family's baseline. */
-static const char *to_baseline(char text[ROOM], const struct bench_report *report)
+/* With whom a row is compared. */
+static const char *baseline_name(const struct bench_report *report, const struct bench_row *row)
 {
-	snprintf(text, ROOM, "to %s", report->family->baseline);
+	const struct bench_family *family = report->family;
+
+	if (row->kind == BENCH_CHURNS) /* allocators are no streams */
+		return family->allocator;
+	return family->baseline_of ? family->baseline_of(row) : family->baseline;
+}
+
+/* The head of the column that does so. */
+static const char *to_baseline(char text[ROOM], const struct bench_report *report,
+			       const struct bench_row *row)
+{
+	snprintf(text, ROOM, "to %s", baseline_name(report, row));
 	return text;
 }
 
-static const struct bench_entry *baseline(const struct bench_report *report, const char *row)
+static const struct bench_entry *baseline(const struct bench_report *report,
+					  const struct bench_row *row)
 {
-	return bench_find(report, row, report->family->baseline);
-}
-
-/* Allocators are no streams. */
-static const char *to_base_of_sections(char text[ROOM], const struct bench_report *report,
-				       const struct bench_row *row)
-{
-	if (row->kind != BENCH_CHURNS)
-		return to_baseline(text, report);
-	snprintf(text, ROOM, "to %s", report->family->allocator);
-	return text;
+	return bench_find(report, row->name, baseline_name(report, row));
 }
 
 static void print_streams(const struct bench_report *report, const struct bench_table *results)
 {
 	char to[ROOM];
-	const char *const heads[] = {
-		"", "messages", "lowest .. highest", "bytes", to_baseline(to, report), "holds", ""
-	};
+	const char *const heads[] = { "",
+				      "messages",
+				      "lowest .. highest",
+				      "bytes",
+				      to_baseline(to, report, results->row),
+				      "holds",
+				      "" };
 	struct table table = { .columns = 7, .right = "lrrrrrl" };
-	const struct bench_entry *base = baseline(report, results->row->name);
+	const struct bench_entry *base = baseline(report, results->row);
 
 	add_heads(&table, heads);
 	for (unsigned i = 0; i < results->n; i++) {
@@ -172,10 +178,16 @@ static void print_streams(const struct bench_report *report, const struct bench_
 static void print_sends(const struct bench_report *report, const struct bench_table *results)
 {
 	char to[ROOM];
-	const char *const heads[] = { "",      "messages",          "p50 of a send",         "p99",
-				      "p99.9", "lowest .. highest", to_baseline(to, report), "" };
+	const char *const heads[] = { "",
+				      "messages",
+				      "p50 of a send",
+				      "p99",
+				      "p99.9",
+				      "lowest .. highest",
+				      to_baseline(to, report, results->row),
+				      "" };
 	struct table table = { .columns = 8, .right = "lrrrrrrl" };
-	const struct bench_entry *base = baseline(report, results->row->name);
+	const struct bench_entry *base = baseline(report, results->row);
 
 	add_heads(&table, heads);
 	for (unsigned i = 0; i < results->n; i++) {
@@ -204,12 +216,10 @@ static void print_sections(const struct bench_report *report, const struct bench
 				      : churn ? "both"
 					      : "in and out",
 				      "lowest .. highest",
-				      to_base_of_sections(to, report, results->row),
+				      to_baseline(to, report, results->row),
 				      alone ? "" : "longest wait" };
 	struct table table = { .columns = 6, .right = "llrrrr" };
-	const struct bench_entry *base =
-	    bench_find(report, results->row->name,
-		       churn ? report->family->allocator : report->family->baseline);
+	const struct bench_entry *base = baseline(report, results->row);
 
 	add_heads(&table, heads);
 	for (unsigned i = 0; i < results->n; i++) {
@@ -223,6 +233,29 @@ static void print_sections(const struct bench_report *report, const struct bench
 			table_add(&table, "%s", "");
 		else
 			add_number(&table, entry, BENCH_LONGEST, time_text);
+	}
+	table_print(&table, 2);
+}
+
+static void print_calls(const struct bench_report *report, const struct bench_table *results)
+{
+	char to[ROOM];
+	const char *const heads[] = { "",    "p50 of a call", "lowest .. highest",
+				      "p99", "a second",      to_baseline(to, report, results->row),
+				      "" };
+	struct table table = { .columns = 7, .right = "lrrrrrl" };
+	const struct bench_entry *base = baseline(report, results->row);
+
+	add_heads(&table, heads);
+	for (unsigned i = 0; i < results->n; i++) {
+		const struct bench_entry *entry = &results->entry[i];
+
+		table_add(&table, "%s", entry->peer->name);
+		add_spread(&table, entry, BENCH_P50, time_text);
+		add_number(&table, entry, BENCH_P99, time_text);
+		add_number(&table, entry, BENCH_RATE, rate_text);
+		add_ratio(&table, bench_ratio(entry, base, NULL, BENCH_P50));
+		table_add(&table, "%s", entry->valid ? "" : entry->why);
 	}
 	table_print(&table, 2);
 }
@@ -255,11 +288,15 @@ static void print_opening(const struct bench_table *results)
 static void print_touching(const struct bench_report *report, const struct bench_table *results)
 {
 	char to[ROOM];
-	const char *const heads[] = { "",        "first touch of a page", "lowest .. highest",
-				      "write",   to_baseline(to, report), "read",
+	const char *const heads[] = { "",
+				      "first touch of a page",
+				      "lowest .. highest",
+				      "write",
+				      to_baseline(to, report, results->row),
+				      "read",
 				      "the same" };
 	struct table table = { .columns = 7, .right = "lrrrrrr" };
-	const struct bench_entry *base = baseline(report, results->row->name);
+	const struct bench_entry *base = baseline(report, results->row);
 
 	add_heads(&table, heads);
 	for (unsigned i = 0; i < results->n; i++) {
@@ -297,6 +334,9 @@ static void print_table(const struct bench_report *report, const struct bench_ta
 		break;
 	case BENCH_TOUCHING:
 		print_touching(report, results);
+		break;
+	case BENCH_CALLS:
+		print_calls(report, results);
 		break;
 	}
 }

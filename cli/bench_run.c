@@ -59,7 +59,7 @@ struct shared {
 struct run {
 	struct bench_channel there, back;
 	unsigned senders, receivers;
-	bool roundtrip, timed, sections;
+	bool roundtrip, timed, sections, calls;
 	bool churn; /* sections in which there may be several at a time */
 	double seconds;
 	uint64_t warm_until, length; /* ticks, of this process */
@@ -327,6 +327,28 @@ static void pass_sections(struct run *r)
 	r->side->preempted = preemptions() - preempted;
 }
 
+/* The same call again and again. */
+static void repeat_call(struct run *r)
+{
+	uint64_t begun = 0, now = bench_ticks(), preempted = 0, number = 0;
+
+	do {
+		uint64_t before = now;
+
+		send_next(r, &r->there, ++number);
+		now = bench_ticks();
+		if (begun)
+			bench_histogram_add(&r->side->times, now - before);
+		else if (now >= r->warm_until) {
+			preempted = preemptions();
+			begun = now = bench_ticks();
+		}
+	} while (!begun || now - begun < r->length);
+	r->side->count = r->side->times.total;
+	r->side->seconds = (double)(now - begun) * bench_clock()->ns / 1e9;
+	r->side->preempted = preemptions() - preempted;
+}
+
 static void wait_for_all(struct run *r, unsigned processes)
 {
 	_Atomic uint32_t *arrived = &r->shared->arrived;
@@ -369,6 +391,8 @@ static void measure(struct run *r, unsigned process, unsigned processes)
 	r->length = (uint64_t)(r->seconds * 1e9 / bench_clock()->ns);
 	if (r->sections)
 		pass_sections(r);
+	else if (r->calls)
+		repeat_call(r);
 	else if (r->roundtrip)
 		(process == 0 ? initiate : answer)(r);
 	else
@@ -626,13 +650,14 @@ static int run(const struct bench_peer *peer, size_t bytes, unsigned senders, un
 		.roundtrip = ability == BENCH_ROUNDTRIP,
 		.sections = ability & (BENCH_SECTION | BENCH_CHURN),
 		.churn = ability == BENCH_CHURN,
+		.calls = ability == BENCH_CALL,
 		.timed = timed,
 		.seconds = seconds,
 	};
 
 	memset(ret, 0, sizeof(*ret));
-	if (bytes < 8 || bytes % 8 || seconds <= 0 || !senders || (!receivers && !r.sections) ||
-	    senders + receivers > BENCH_PROCESSES)
+	if (bytes < 8 || bytes % 8 || seconds <= 0 || !senders ||
+	    (!receivers && !r.sections && !r.calls) || senders + receivers > BENCH_PROCESSES)
 		return -EINVAL;
 	if (!(peer->abilities & ability))
 		return -ENOTSUP;
@@ -674,4 +699,9 @@ int bench_churn(const struct bench_peer *peer, size_t bytes, unsigned processes,
 		struct bench_result *ret_result)
 {
 	return run(peer, bytes, processes, 0, seconds, BENCH_CHURN, false, ret_result);
+}
+
+int bench_calls(const struct bench_peer *peer, double seconds, struct bench_result *ret_result)
+{
+	return run(peer, sizeof(uint64_t), 1, 0, seconds, BENCH_CALL, false, ret_result);
 }

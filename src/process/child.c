@@ -115,18 +115,18 @@ static void nap(int64_t deadline)
 	(void)fy_futex_wait(&never, 0, deadline < end ? deadline : end);
 }
 
+/* Asking the pidfd comes first: who waits for a child that lives asks once and reaps once. */
 static int wait_for(ferry_process *process, ferry_deadline deadline)
 {
-	for (int r = 0;; r = 1) {
+	for (;;) {
+		int r = fy_pidfd_wait(process->fd, deadline);
+		if (r < 0)
+			return r;
 		if (fy_process_collect(process))
 			return 0;
-		if (r != 0 && deadline != FERRY_NOW)
-			nap(deadline);
-		int waited = fy_pidfd_wait(process->fd, deadline);
-		if (waited < 0)
-			return waited;
-		if (r != 0 && deadline != FERRY_FOREVER && fy_now() >= deadline)
+		if (deadline != FERRY_FOREVER && fy_now() >= deadline)
 			return deadline == FERRY_NOW ? -EAGAIN : -ETIMEDOUT;
+		nap(deadline);
 	}
 }
 
