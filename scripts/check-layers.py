@@ -28,7 +28,7 @@ LAYERS = {
     'src/kinds': ['src/base', 'src/os', 'src/object', 'src/wait', 'src/mailbox', 'src/sync',
                   'src/segment', 'src/pipe'],
     'src/signal': ['src/base', 'src/os', 'src/wait'],
-    'src/process': ['src/base', 'src/os', 'src/wait'],
+    'src/process': ['src/base', 'src/os', 'src/object', 'src/wait', 'src/pipe'],
     'src/socket': ['src/base', 'src/os', 'src/wait', 'src/object'],
     'cli': [],
     'examples': [],

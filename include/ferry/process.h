@@ -17,6 +17,7 @@
 
 #include <ferry/base.h>
 #include <ferry/object.h>
+#include <ferry/pipe.h>
 #include <ferry/signal.h>
 
 #ifdef __cplusplus
@@ -176,6 +177,34 @@ struct ferry_spawn_descriptor {
 #define FERRY_SPAWN_NULL   (-1) /**< from: /dev/null, for reading and writing */
 #define FERRY_SPAWN_CLOSED (-2) /**< from: nothing, `to` is closed */
 
+/**
+ * A ferry pipe as a descriptor of the child, its standard streams above all.
+ *
+ * The child gets an end of a kernel pipe, as every program knows it; a thread of the caller's
+ * process passes on between that and the ferry pipe, in order, until one of the two is at its end.
+ * When ferry_spawn() succeeds the handle is that thread's: the caller does not use or close it any
+ * more (in no forked child either). If it fails nothing has happened to the pipe.
+ *
+ * What is written to a child's standard output and error comes out of the pipe, then end of file,
+ * as soon as all who have the child's end closed it or ended; also what was written just before the
+ * child ended. ferry_process_wait() waits for the child, not for that. A child whose output nobody
+ * reads any more gets SIGPIPE (when the pipe has a name: at the write after the one that could not
+ * be delivered). A child whose input is at its end reads end of file; when it has closed its input,
+ * or ended, writing to the pipe is -EPIPE after 30 ms at most; what was in the pipe or between is
+ * gone with it, as it is with a kernel pipe.
+ *
+ * The caller must live: when it ends, however, its children's streams end too, and bytes on their
+ * way are lost. Of a named pipe, what was not read yet stays. A child that speaks ferry itself
+ * needs no thread: give it the location of a named pipe, or pass the descriptors of
+ * ferry_pipe_export().
+ */
+struct ferry_spawn_stream {
+	ferry_pipe *pipe; /**< a reading end: the child reads what comes out of it; a writing end:
+			       what the child writes goes in. The same one for several: as with
+			       2>&1 of a shell */
+	int to;           /**< the descriptor that the child gets: 0, 1, 2 or any */
+};
+
 /** A resource limit that the child gets (setrlimit(2)). */
 struct ferry_spawn_limit {
 	int resource;  /**< RLIMIT_CORE ... */
@@ -197,6 +226,8 @@ struct ferry_spawn_options {
 	 *  caller are closed in the child, close-on-exec or not. */
 	const struct ferry_spawn_descriptor *descriptors;
 	size_t n_descriptors;
+	const struct ferry_spawn_stream *streams; /**< ferry pipes as descriptors */
+	size_t n_streams;
 	const struct ferry_spawn_limit *limits;
 	size_t n_limits;
 	/** The child starts with every action default and no signal blocked, but for these. */
@@ -222,12 +253,14 @@ struct ferry_spawn_options {
  *
  * @retval 0
  * @retval -EINVAL, -E2BIG  The options.
+ * @retval -EBADF, -EIDRM, -FERRY_ECORRUPT  A pipe of the streams cannot be read or written.
  * @retval -ENOENT, -EACCES, -ENOEXEC, -EBADF, -EAGAIN ...  What the step in ret_step said.
  *
  * The caller's thread waits until the child has executed the program; other threads go on. Memory
  * is shared until then (as with vfork), so the cost does not grow with the caller's size. Handlers
- * of pthread_atfork() do not run. Crash: a caller killed inside leaves no child that has not run
- * the program or ended by itself. Safety: MT-Safe, AS-Unsafe. Since: 0.1
+ * of pthread_atfork() do not run. Side effects: each pipe of the streams costs a descriptor and a
+ * thread with all signals blocked, until it is at its end. Crash: a caller killed inside leaves no
+ * child that has not run the program or ended by itself. Safety: MT-Safe, AS-Unsafe. Since: 0.1
  */
 FERRY_API int ferry_spawn(ferry_process **ret_process, const struct ferry_spawn_options *options);
 

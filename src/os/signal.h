@@ -21,6 +21,14 @@ static inline uint64_t fy_signal_bit(int signo)
 	return UINT64_C(1) << (signo - 1);
 }
 
+/* Those that a thread's own instruction may raise: blocked, they would end the process unheard. */
+static inline uint64_t fy_signal_faults(void)
+{
+	return fy_signal_bit(SIGSEGV) | fy_signal_bit(SIGBUS) | fy_signal_bit(SIGILL) |
+	       fy_signal_bit(SIGFPE) | fy_signal_bit(SIGTRAP) | fy_signal_bit(SIGSYS) |
+	       fy_signal_bit(SIGABRT);
+}
+
 static inline int fy_signal_valid(int signo)
 {
 	return signo >= 1 && signo <= FY_SIGNALS;

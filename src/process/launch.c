@@ -75,16 +75,14 @@ static int move_away(int from, int above)
 
 static int pass_descriptors(const struct fy_launch *launch)
 {
-	const struct ferry_spawn_options *options = launch->options;
-
-	for (size_t i = 0; i < options->n_descriptors; i++) {
-		int from = options->descriptors[i].from;
+	for (size_t i = 0; i < launch->n_descriptors; i++) {
+		int from = launch->descriptors[i].from;
 		launch->moved[i] = from == FERRY_SPAWN_CLOSED ? -1 : move_away(from, launch->above);
 		if (launch->moved[i] < 0 && from != FERRY_SPAWN_CLOSED)
 			return -1;
 	}
-	for (size_t i = 0; i < options->n_descriptors; i++) {
-		int to = options->descriptors[i].to;
+	for (size_t i = 0; i < launch->n_descriptors; i++) {
+		int to = launch->descriptors[i].to;
 		if (launch->moved[i] < 0)
 			(void)close(to);
 		else if (dup2(launch->moved[i], to) < 0)
@@ -103,7 +101,7 @@ static int close_others(const struct fy_launch *launch)
 {
 	unsigned first = 3;
 
-	for (size_t i = 0; i < launch->options->n_descriptors; i++) {
+	for (size_t i = 0; i < launch->n_descriptors; i++) {
 		unsigned kept = (unsigned)launch->keep[i];
 		if (kept < 3)
 			continue;

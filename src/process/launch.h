@@ -16,6 +16,8 @@ struct fy_launch {
 	char *const *arguments;
 	char *const *environment;
 	char *alone[2];
+	struct ferry_spawn_descriptor *descriptors; /* those of the options, then the streams' */
+	size_t n_descriptors;
 	int *keep;  /* the descriptors that are passed, in order */
 	int *moved; /* where each is while its place is being freed */
 	int above;  /* the first number that none of them has, 3 or more */

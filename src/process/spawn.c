@@ -24,6 +24,7 @@
 #include "../os/signal.h"
 #include "launch.h"
 #include "process.h"
+#include "stream.h"
 
 #define STACK_BYTES ((size_t)64 * 1024)
 
@@ -90,27 +91,46 @@ static int check(const struct ferry_spawn_options *options)
 	}
 	if ((options->n_descriptors > 0 && !options->descriptors) ||
 	    options->n_descriptors > FY_LAUNCH_DESCRIPTORS ||
+	    (options->n_streams > 0 && !options->streams) ||
+	    options->n_streams > FY_LAUNCH_DESCRIPTORS ||
 	    (options->n_limits > 0 && !options->limits))
-		return fy_why(options->why, -EINVAL, "the list of descriptors or limits is wrong");
+		return fy_why(options->why, -EINVAL,
+			      "the list of descriptors, streams or limits is wrong");
 	if (options->group < FERRY_SPAWN_OWN_SESSION)
 		return fy_why(options->why, -EINVAL, "%d is no process group", (int)options->group);
 	if (options->die_with_parent != 0 && !fy_signal_valid(options->die_with_parent))
 		return fy_why(options->why, -EINVAL, "die_with_parent: %d is not a signal",
 			      options->die_with_parent);
-	return check_descriptors(options);
+	int r = check_descriptors(options);
+	return r < 0 ? r : fy_streams_check(options);
+}
+
+static void list_descriptors(struct fy_launch *launch, const struct ferry_spawn_options *options,
+			     const struct fy_streams *streams)
+{
+	size_t given = options->n_descriptors;
+
+	for (size_t i = 0; i < given; i++)
+		launch->descriptors[i] = options->descriptors[i];
+	for (size_t i = 0; i < options->n_streams; i++)
+		launch->descriptors[given + i] = streams->descriptors[i];
+	launch->n_descriptors = given + options->n_streams;
 }
 
 /* The numbers that the child has in the end, in order and each once. */
-static int prepare_descriptors(struct fy_launch *launch, const struct ferry_spawn_options *options)
+static int prepare_descriptors(struct fy_launch *launch, const struct ferry_spawn_options *options,
+			       const struct fy_streams *streams)
 {
-	size_t n = options->n_descriptors;
+	size_t n = options->n_descriptors + options->n_streams;
 
+	launch->descriptors = calloc(n + 1, sizeof(*launch->descriptors));
 	launch->keep = calloc(n + 1, sizeof(*launch->keep));
 	launch->moved = calloc(n + 1, sizeof(*launch->moved));
-	if (!launch->keep || !launch->moved)
+	if (!launch->descriptors || !launch->keep || !launch->moved)
 		return -ENOMEM;
+	list_descriptors(launch, options, streams);
 	for (size_t i = 0; i < n; i++)
-		launch->keep[i] = options->descriptors[i].to;
+		launch->keep[i] = launch->descriptors[i].to;
 	qsort(launch->keep, n, sizeof(*launch->keep), compare_numbers);
 	for (size_t i = 1; i < n; i++)
 		if (launch->keep[i] == launch->keep[i - 1])
@@ -133,19 +153,21 @@ static int prepare_search(struct fy_launch *launch, const char *program)
 	return launch->found ? 0 : -ENOMEM;
 }
 
-static int prepare(struct fy_launch *launch, const struct ferry_spawn_options *options)
+static int prepare(struct fy_launch *launch, const struct ferry_spawn_options *options,
+		   const struct fy_streams *streams)
 {
 	launch->options = options;
 	launch->alone[0] = (char *)(uintptr_t)options->program;
 	launch->arguments = options->arguments ? options->arguments : launch->alone;
 	launch->environment = options->environment ? options->environment : environ;
 	launch->parent = getpid();
-	int r = prepare_descriptors(launch, options);
+	int r = prepare_descriptors(launch, options, streams);
 	return r != 0 ? r : prepare_search(launch, options->program);
 }
 
 static void end_preparation(struct fy_launch *launch)
 {
+	free(launch->descriptors);
 	free(launch->keep);
 	free(launch->moved);
 	free(launch->found);
@@ -228,10 +250,17 @@ static int explain(int r, const struct fy_launch *launch)
 static int spawn(ferry_process **ret_process, const struct ferry_spawn_options *options)
 {
 	struct fy_launch launch = { .step = FERRY_SPAWN_STEP_OPTIONS };
+	struct fy_streams streams = { 0 };
 	int r = check(options);
 
-	if (r == 0)
-		r = prepare(&launch, options);
+	if (r == 0) {
+		launch.step = FERRY_SPAWN_STEP_CREATE;
+		r = fy_streams_prepare(&streams, options);
+	}
+	if (r == 0) {
+		launch.step = FERRY_SPAWN_STEP_OPTIONS;
+		r = prepare(&launch, options, &streams);
+	}
 	int saved = errno; /* the child's system calls leave theirs in it */
 	if (r == 0) {
 		r = create(ret_process, &launch);
@@ -239,6 +268,10 @@ static int spawn(ferry_process **ret_process, const struct ferry_spawn_options *
 			r = explain(r, &launch);
 	}
 	errno = saved;
+	if (r < 0)
+		fy_streams_abandon(&streams);
+	else
+		fy_streams_start(&streams);
 	if (r < 0 && options->ret_step)
 		*options->ret_step = launch.step;
 	end_preparation(&launch);

@@ -177,12 +177,7 @@ static void *run(void *unused)
 /* The thread inherits the mask: everything blocked but what faults raise. */
 static int make_thread(void)
 {
-	static const int faults[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGSYS, SIGABRT };
-	uint64_t blocked = FY_EVERY_SIGNAL;
-
-	for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++)
-		blocked &= ~fy_signal_bit(faults[i]);
-	uint64_t mask = fy_mask_block(blocked);
+	uint64_t mask = fy_mask_block(FY_EVERY_SIGNAL & ~fy_signal_faults());
 	int r = -pthread_create(&thread, NULL, run, NULL);
 	(void)fy_mask_set(mask);
 	return r;

@@ -182,6 +182,13 @@ static void watch_forks(void)
 	(void)pthread_atfork(before_fork, after_fork_parent, after_fork_child);
 }
 
+void fy_watch_init(void)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	(void)pthread_once(&once, watch_forks);
+}
+
 /* ---- the interface ---- */
 
 static int begin(struct fy_watch *w, uint32_t events)
@@ -222,12 +229,11 @@ static void stop_if_idle(void)
 int fy_watch_begin(struct fy_watch **ret_watch, int fd, uint32_t events,
 		   void (*fired)(void *context), void *context)
 {
-	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	struct fy_watch *w = calloc(1, sizeof(*w));
 
 	if (!w)
 		return -ENOMEM;
-	(void)pthread_once(&once, watch_forks);
+	fy_watch_init();
 	w->fired = fired;
 	w->context = context;
 	w->fd = fd;

@@ -14,6 +14,11 @@
 
 struct fy_watch;
 
+/* Register what fork() needs; again and again is fine. fork() runs handlers that were registered
+ * later before this one's: whoever calls this file with a mutex held that it locks for fork() too
+ * calls this before it registers its own. */
+void fy_watch_init(void);
+
 /* Call fired(context) in the watching thread, once, when fd becomes readable (events: EPOLLIN), or
  * hangs up or fails (0). fired must be short and must not call this file. fd is the caller's and
  * stays open until fy_watch_end(). 0 or -errno. */
