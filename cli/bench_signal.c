@@ -58,6 +58,15 @@ static int attach(struct bench_channel *c)
 	return 0;
 }
 
+static int block(const struct bench_channel *c)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGNO);
+	return receives(c) && sigprocmask(SIG_BLOCK, &set, NULL) < 0 ? -errno : 0;
+}
+
 static pid_t other(const struct bench_channel *c)
 {
 	return atomic_load(&meeting_of(c)->pid[c->process ^ 1]);
@@ -91,6 +100,13 @@ static int attach_waiter(struct bench_channel *c)
 	int e = attach(c);
 
 	return e == 0 && receives(c) ? ferry_signal_catch(SIGNO, NULL, NULL, NULL) : e;
+}
+
+static int attach_blocked_waiter(struct bench_channel *c)
+{
+	int e = block(c);
+
+	return e < 0 ? e : attach_waiter(c);
 }
 
 static int wait_ferry(struct bench_channel *c, void **ret_data)
@@ -167,6 +183,16 @@ static const struct bench_peer ferry_wait_peer = {
 	.receive = wait_ferry,
 };
 
+static const struct bench_peer ferry_blocked = {
+	.name = "ferry blocked",
+	.waits = "sleeps",
+	.abilities = BENCH_ROUNDTRIP | BENCH_STREAM,
+	MEET,
+	.attach = attach_blocked_waiter,
+	.send = send_ferry,
+	.receive = wait_ferry,
+};
+
 static const struct bench_peer ferry_dispatch_peer = {
 	.name = "ferry dispatch",
 	.waits = "sleeps, runs a handler",
@@ -203,13 +229,9 @@ static int send_kernel(struct bench_channel *c, const void *data)
 
 static int attach_blocked(struct bench_channel *c)
 {
-	sigset_t set;
+	int e = block(c);
 
-	sigemptyset(&set);
-	sigaddset(&set, SIGNO);
-	if (receives(c) && sigprocmask(SIG_BLOCK, &set, NULL) < 0)
-		return -errno;
-	return attach(c);
+	return e < 0 ? e : attach(c);
 }
 
 static int wait_kernel(struct bench_channel *c, void **ret_data)
@@ -379,8 +401,9 @@ static const struct bench_peer send_by_pidfd = {
 /* ---- what is measured ---- */
 
 static const struct bench_peer *const deliveries[] = {
-	&bench_futex, &ferry_wait_peer, &ferry_dispatch_peer, &ferry_thread_peer,
-	&kernel_wait, &kernel_signalfd, &kernel_eventfd,      NULL,
+	&bench_futex,         &ferry_wait_peer,   &ferry_blocked,
+	&ferry_dispatch_peer, &ferry_thread_peer, &kernel_wait,
+	&kernel_signalfd,     &kernel_eventfd,    NULL,
 };
 
 static const struct bench_peer *const sends[] = {
