@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 
-from tap import HANG, case, check, check_equal, ended, main, until
+from tap import HANG, Skip, case, check, check_equal, ended, main, until
 
 # Notes each signal that comes, with its payload, until SIGTERM.
 NOTER = '''
@@ -245,6 +245,18 @@ def orphans_are_adopted_and_reaped(tool):
     check_equal(process.poll(), None, 'still supervising')
     process.stdin.write(b'\n')
     check_equal(ended(process)[0], 0)
+
+
+@case
+def supervise_can_be_the_first_process_of_a_container(tool):
+    if os.geteuid() != 0:
+        raise Skip('PID namespaces need root')
+    # Two orphans end before the command does; whoever is process 1 without reaping would keep both as zombies.
+    script = 'sh -c "true & true &"; sleep 0.01 & wait; cut -d" " -f3,4 /proc/[0-9]*/stat | grep -c "^Z 1$"; exit 5'
+    inside = subprocess.run(
+        ['unshare', '--pid', '--fork', '--kill-child', '--mount-proc', tool.exe, 'supervise', '--restart', 'never',
+         'sh', '-c', script], capture_output=True, text=True, timeout=HANG, check=False)
+    check_equal((inside.returncode, inside.stdout), (5, '0\n'), inside.stderr)
 
 
 @case

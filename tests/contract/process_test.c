@@ -4,6 +4,7 @@
 #include <ferry/ferry.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -249,6 +250,63 @@ static void a_group_gets_it_with_a_result_each(void)
 	check(ferry_signal_send_group(0, 0, 0, NULL, 0, NULL) >= 1);
 }
 
+/* Like the leader, one of its own user and one of another. */
+static void join_group(struct stage *stage, const void *argument)
+{
+	check_eq(setpgid(0, *(const pid_t *)argument), 0);
+	sleep_for_ever(stage, NULL);
+}
+
+static void join_group_as_nobody(struct stage *stage, const void *argument)
+{
+	check_eq(setpgid(0, *(const pid_t *)argument), 0);
+	peer_become_nobody();
+	sleep_for_ever(stage, NULL);
+}
+
+static int result_of(const struct ferry_signal_target *targets, int n, pid_t pid)
+{
+	for (int i = 0; i < n; i++)
+		if (targets[i].pid == pid)
+			return targets[i].result;
+	check_failed(__FILE__, __LINE__, "process %d was not sent to", (int)pid);
+}
+
+static void send_to_own_group(struct stage *stage, const void *argument)
+{
+	struct ferry_signal_target targets[8];
+
+	(void)argument;
+	check_eq(setpgid(0, 0), 0);
+	stage_meet(stage, 1);
+	peer_become_nobody();
+	int n = ferry_signal_send_group(0, SIGURG, 0, targets, 8, NULL);
+	check_eq(n, 3);
+	check_eq(result_of(targets, n, (pid_t)atomic_load(&stage->value[0])), -EPERM);
+	check_eq(result_of(targets, n, (pid_t)atomic_load(&stage->value[1])), 0);
+	check_eq(result_of(targets, n, getpid()), 0);
+}
+
+static void each_target_has_a_result_of_its_own(void)
+{
+	struct peer sender, roots, nobodys;
+
+	if (getuid() != 0)
+		check_skip("only root can become two users");
+	peer_start(&sender, send_to_own_group, NULL);
+	peer_await(&sender, 1);
+	peer_start(&roots, join_group, &sender.pid);
+	peer_start(&nobodys, join_group_as_nobody, &sender.pid);
+	peer_await(&roots, 1);
+	peer_await(&nobodys, 1);
+	atomic_store(&sender.stage->value[0], roots.pid);
+	atomic_store(&sender.stage->value[1], nobodys.pid);
+	peer_allow(&sender, 1);
+	peer_join(&sender);
+	peer_kill(&roots);
+	peer_kill(&nobodys);
+}
+
 /* ---- waiting ---- */
 
 static void the_end_of_a_child_is_told_and_left_to_its_maker(void)
@@ -380,6 +438,56 @@ static void orphans_are_reaped_and_spawned_children_are_not_lost(void)
 	check_eq(ferry_adopt_orphans(0), 0);
 }
 
+/* The first process of a PID namespace: every orphan in it becomes its child. */
+static void be_the_first_process(void)
+{
+	int code = 9;
+	const ferry_signal_set set = FERRY_SIGNAL(SIGCHLD) | FERRY_SIGNAL(SIGTERM);
+	struct ferry_process_end end;
+	ferry_process *process;
+
+	check_eq(getpid(), 1);
+	check_eq(ferry_signal_catch(SIGCHLD, NULL, NULL, NULL), 0);
+	check_eq(ferry_signal_catch(SIGTERM, NULL, NULL, NULL), 0);
+	check_eq(ferry_spawn(&process, FERRY_SPAWN_OPTIONS(.program = "/bin/false")), 0);
+	if (fork() == 0) {
+		for (int i = 0; i < 3; i++)
+			if (fork() == 0) {
+				while (getppid() != 1)
+					clock_pause();
+				if (i == 2)
+					kill(1,
+					     SIGTERM); /* for which its kernel action is nothing */
+				_exit(code);
+			}
+		_exit(code);
+	}
+	int told = 0;
+	while (atomic_load(&orphans) < 4 || !told) {
+		told |= ferry_signal_wait(NULL, set, box_patience()) == SIGTERM;
+		check(ferry_reap_orphans(count_orphan, &code) >= 0);
+	}
+	check_eq(ferry_process_wait(process, &end, box_patience()), 0);
+	check_eq(end.known, 1);
+	check_eq(end.code, 1);
+	ferry_process_close(process);
+	check_eq(waitpid(-1, NULL, WNOHANG), -1);
+	_exit(0);
+}
+
+static void the_first_process_of_a_container_reaps_all(void)
+{
+	int status;
+
+	if (unshare(CLONE_NEWPID) != 0)
+		check_skip("PID namespaces need root");
+	const pid_t first = fork();
+	if (first == 0)
+		be_the_first_process();
+	check_eq(waitpid(first, &status, 0), first);
+	check_eq(status, 0);
+}
+
 static int give_up(pid_t pid, const struct ferry_process_end *end, void *context)
 {
 	(void)pid;
@@ -477,10 +585,12 @@ int main(void)
 		claim(every_member_of_an_object_gets_it_once),
 		claim(a_member_leads_to_its_process),
 		claim(a_group_gets_it_with_a_result_each),
+		claim(each_target_has_a_result_of_its_own),
 		claim(the_end_of_a_child_is_told_and_left_to_its_maker),
 		claim(the_end_of_a_stranger_is_seen),
 		claim(many_threads_wait_for_one_child),
 		claim(orphans_are_reaped_and_spawned_children_are_not_lost),
+		claim(the_first_process_of_a_container_reaps_all),
 		claim(the_callback_can_end_the_reaping),
 		claim(a_child_whose_handle_is_closed_is_reaped_later),
 		claim(a_stolen_child_has_ended),
