@@ -22,6 +22,7 @@ enum {
 	OPTION_CAPACITY,
 	OPTION_PRIORITIES,
 	OPTION_DROP,
+	OPTION_ONE_TO_ONE,
 };
 
 static const struct argp_option argp_options[] = {
@@ -30,6 +31,8 @@ static const struct argp_option argp_options[] = {
 	{ "size", OPTION_SIZE, "MIN-MAX", 0, "Bytes of a message, from 16 (default: 16-4096)", 0 },
 	{ "capacity", OPTION_CAPACITY, "N", 0, "Room at each priority (default: 64)", 0 },
 	{ "priorities", OPTION_PRIORITIES, "N", 0, "1 to 32 (default: 3)", 0 },
+	{ "one-to-one", OPTION_ONE_TO_ONE, NULL, 0,
+	  "A mailbox for one sender and one receiver, which have one priority", 0 },
 	{ "drop", OPTION_DROP, NULL, 0, "A mailbox that drops its oldest messages when full", 0 },
 	{ 0 },
 };
@@ -46,6 +49,13 @@ static void size_option(struct argp_state *state, struct box_torture *t, const c
 	    t->size_max > SIZE_LIMIT)
 		argp_error(state, "--size: '%s' is not a range of sizes from 16 to 1G", text);
 	free(both);
+}
+
+static void check_one_to_one(struct argp_state *state, const struct box_torture *t)
+{
+	if (t->one_to_one && (t->senders > 1 || t->receivers > 1 || t->priorities > 1 || t->drop))
+		argp_error(state, "--one-to-one has one sender, one receiver, one priority, and "
+				  "does not go with --drop");
 }
 
 static error_t parse(int key, char *argument, struct argp_state *state)
@@ -74,6 +84,13 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 		return 0;
 	case OPTION_DROP:
 		t->drop = true;
+		return 0;
+	case OPTION_ONE_TO_ONE:
+		t->one_to_one = true;
+		t->senders = t->receivers = t->priorities = 1;
+		return 0;
+	case ARGP_KEY_END:
+		check_one_to_one(state, t);
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -121,7 +138,10 @@ static void introduce(const struct torture *base)
 
 	printf("  %u at %u priorit%s, messages of %s to %s%s\n", t->capacity, t->priorities,
 	       t->priorities == 1 ? "y" : "ies", cli_human_size(min, t->size_min),
-	       cli_human_size(max, t->size_max), t->drop ? ", oldest dropped when full" : "");
+	       cli_human_size(max, t->size_max),
+	       t->drop         ? ", oldest dropped when full"
+	       : t->one_to_one ? ", declared one to one"
+			       : "");
 }
 
 static uint32_t power_of_two(uint64_t at_least)
@@ -158,7 +178,8 @@ static int prepare(struct torture *base)
 	int status;
 
 	crew_mailbox_init(crew, (uint32_t)t->senders, (uint32_t)t->receivers);
-	crew->twins = true;
+	/* A twin could not have the role that its parent has. */
+	crew->twins = !t->one_to_one;
 	crew->work = torture_work;
 	crew->dead = torture_dead;
 	seats = crew_seats(crew);

@@ -20,6 +20,7 @@ struct box_torture {
 	uint32_t batch; /* messages in one call, at most */
 	uint32_t hold;  /* messages that a receiver holds at once, at most */
 	bool drop;
+	bool one_to_one;
 	char *buffers; /* shared: where each seat's copying receives put messages */
 	size_t buffers_bytes;
 	struct ledger_sum sum;                    /* at the end */

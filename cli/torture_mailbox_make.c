@@ -56,6 +56,10 @@ static int use(struct box_torture *t, uint32_t seats, struct ferry_why *why)
 			     "choose another one",
 			     t->base.location);
 		status = STATUS_FAILED;
+	} else if (r == 0 && stat.one_to_one && !t->one_to_one) {
+		cli_complain("torture %s: it is declared one to one; say --one-to-one",
+			     t->base.location);
+		status = STATUS_FAILED;
 	} else if (r == 0 && stat.max_size < sizeof(struct torture_head)) {
 		cli_complain("torture %s: its messages are too small; choose another one",
 			     t->base.location);
@@ -75,7 +79,8 @@ int torture_make_box(struct box_torture *t, uint32_t seats)
 	choose_batch(t);
 	int r = ferry_mailbox_open(
 	    &box, t->base.location,
-	    FERRY_MAILBOX_OPTIONS(.flags = FERRY_EXCLUSIVE | (t->drop ? FERRY_DROP_OLDEST : 0),
+	    FERRY_MAILBOX_OPTIONS(.flags = FERRY_EXCLUSIVE | (t->drop ? FERRY_DROP_OLDEST : 0) |
+					   (t->one_to_one ? FERRY_ONE_TO_ONE : 0),
 				  .max_size = t->size_max, .messages = t->capacity,
 				  .priorities = t->priorities,
 				  .memory = t->size_max * ((uint64_t)seats * t->hold + SPARE),

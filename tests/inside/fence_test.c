@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: MIT */
+/* One to one mailboxes where membarrier(2) is refused, as a container's filter may: publishers
+ * fence instead, whichever side cannot (docs/formats/mailbox.md, "One to one"). */
+#include <errno.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "../../src/mailbox/mailbox.h"
+#include "box.h"
+#include "check.h"
+#include "claim.h"
+#include "peer.h"
+
+#define OPTIONS FERRY_MAILBOX_OPTIONS(.flags = FERRY_ONE_TO_ONE, .spin = -1)
+#define ROUNDS  1000
+
+/* From here on membarrier(2) is not permitted in this process and its children. */
+static void refuse_membarrier(void)
+{
+	struct sock_filter filter[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_membarrier, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	const struct sock_fprog program = { sizeof filter / sizeof *filter, filter };
+
+	check_eq(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+	check_eq(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program), 0);
+	check_eq(syscall(SYS_membarrier, 0, 0, 0), -1);
+	check_eq(errno, EPERM);
+}
+
+static int may_membarrier(void)
+{
+	return syscall(SYS_membarrier, 0, 0, 0) >= 0;
+}
+
+/* Send back what comes, asleep each time. argument: refuse first? */
+static void answer(struct stage *stage, const void *argument)
+{
+	(void)stage;
+	if (argument)
+		refuse_membarrier();
+	ferry_mailbox *there = box_open("there", OPTIONS);
+	ferry_mailbox *back = box_open("back", OPTIONS);
+
+	for (uint64_t i = 0; i < ROUNDS; i++) {
+		check_eq(box_receive(there), i);
+		check_eq(ferry_mailbox_send(back, &i, sizeof i, box_patience()), 0);
+	}
+	ferry_mailbox_close(there);
+	ferry_mailbox_close(back);
+}
+
+/* Each side is asleep when the other sends: were wakes lost, rounds would take a nap each. Gives
+ * what the mailboxes say: do publishers fence? */
+static int exchange(const void *refuse_there)
+{
+	ferry_mailbox *there = box_open("there", OPTIONS);
+	ferry_mailbox *back = box_open("back", OPTIONS);
+	ferry_deadline soon = ferry_in_ms(ROUNDS * 15);
+	struct peer peer;
+
+	peer_start(&peer, answer, refuse_there);
+	for (uint64_t i = 0; i < ROUNDS; i++) {
+		box_send(there, i);
+		check_eq(box_receive(back), i);
+	}
+	check(ferry_in_ms(0) < soon);
+	peer_join(&peer);
+	int fenced = fy_mailbox_fenced(there);
+	check_eq(fy_mailbox_fenced(back), fenced);
+	box_end(there, "there");
+	box_end(back, "back");
+	return fenced;
+}
+
+static void nobody_fences_where_membarrier_is_allowed(void)
+{
+	if (!may_membarrier())
+		check_skip("membarrier(2) is not to be had here");
+	check_eq(exchange(NULL), 0);
+}
+
+static void c6_all_fence_where_it_is_refused_to_both(void)
+{
+	refuse_membarrier();
+	check_eq(exchange(NULL), 1);
+}
+
+static void c6_all_fence_where_it_is_refused_to_one(void)
+{
+	check_eq(exchange(""), 1);
+}
+
+/* The role was taken while it was still allowed. */
+static void c6_sleeper_who_is_refused_later_makes_all_fence(void)
+{
+	if (!may_membarrier())
+		check_skip("membarrier(2) is not to be had here");
+	ferry_mailbox *box = box_open("orders", OPTIONS);
+	uint64_t got;
+
+	box_send(box, 1);
+	box_expect(box, 1);
+	check_eq(fy_mailbox_fenced(box), 0);
+	refuse_membarrier();
+	check_eq(ferry_mailbox_receive(box, &got, sizeof got, ferry_in_ms(5)), -ETIMEDOUT);
+	check_eq(fy_mailbox_fenced(box), 1);
+	box_end(box, "orders");
+}
+
+int main(void)
+{
+	const struct CMUnitTest claims[] = {
+		claim(nobody_fences_where_membarrier_is_allowed),
+		claim(c6_all_fence_where_it_is_refused_to_both),
+		claim(c6_all_fence_where_it_is_refused_to_one),
+		claim(c6_sleeper_who_is_refused_later_makes_all_fence),
+	};
+
+	return claim_run_all(claims);
+}
