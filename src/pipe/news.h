@@ -12,6 +12,9 @@
 #include "../base/copy.h"
 #include "pipe.h"
 
+/* A writer that was passed over names a position in its hole, which nobody publishes. */
+static_assert(FY_BRIEF < 64, "the smallest hole is longer than a brief");
+
 /* The word that says of which write the brief is: it ends at that position, and has n bytes. */
 static inline uint64_t fy_brief_tag(uint64_t end, uint64_t n)
 {
