@@ -7,6 +7,9 @@
  * pass over its owner at any moment (PASSES times in all), so no clock is needed: a stopped owner,
  * and one that only seems so, are the same.
  *
+ * With -DNEWS writers also tell how far they have come, and their last record beside it; readers
+ * look there or at the turn, as they like.
+ *
  * Checked: records whole, never mixed, each once, in order for each writer; what was written is
  * read (what a killed writer was at may be); nobody is jammed in the last state.
  */
@@ -61,6 +64,11 @@ bool quarantine;
 byte generation;
 Hole hole[H];
 byte head;
+#ifdef NEWS
+byte news;           /* a hint: units before it are published */
+byte brief_end;      /* of the record in brief; 0 = none */
+byte brief[2];
+#endif
 
 byte want[WRITERS + 1];
 byte status[WRITERS + 1], life[WRITERS + 1]; /* member words */
@@ -344,6 +352,34 @@ inline write_record()
 	ok = ok && at - wp <= want[me]
 }
 
+/* By the owner of the turn, before it publishes up to `at`. The reader finds its record by where it
+ * ends and how long it is; all records here have one length. */
+inline tell_record()
+{
+#ifdef NEWS
+#ifndef MUTANT_TAG_STAYS
+	brief_end = 0;
+	STEP;
+#endif
+	if
+#ifdef MUTANT_BRIEF_AMONG_HOLES
+	:: ok ->
+#else
+	:: !q ->
+#endif
+		brief[0] = TAG(id, 0);
+		STEP;
+		brief[1] = TAG(id, 1);
+		STEP;
+		brief_end = at;
+		STEP
+	:: else
+	fi
+#else
+	skip
+#endif
+}
+
 proctype Writer(byte me)
 {
 	byte wp, wo, ws, h, g, kp, ks, kt, ko, n, i, left, l, dead, at, to, part, id, seq, fill;
@@ -420,13 +456,18 @@ again:
 			at = wp + 2; ok = true
 		fi;
 		STEP;
+#ifdef MUTANT_NEWS_FIRST
+		news = at;
+		STEP;
+#endif
+		tell_record();
 		if
 		:: ok ->
 			atomic {
 				if
 				:: TURN_IS(wp, me, 0, ws) ->
 					tpos = at; towner = 0; tsub = 0;
-					sent[id] = true; seq++; goto begin
+					sent[id] = true; seq++; goto told
 				:: else
 				fi
 			}
@@ -455,6 +496,14 @@ again:
 		goto again
 	:: else -> break
 	od;
+	goto leave;
+told:
+#ifdef NEWS
+	STEP;
+	news = at;
+#endif
+	goto begin;
+leave:
 	/* Leaving is dying with notice. */
 	atomic { locked[me] = false; writing--; goto end }
 died:
@@ -473,11 +522,34 @@ end:
 
 proctype Reader()
 {
-	byte h, t, v, i, g, kp, ks, kt, ko, left, to, me;
+	byte h, t, v, w, i, g, kp, ks, kt, ko, left, to, me;
 	bool q;
 
 	do
-	:: skip; d_step { t = 0; v = 0; i = 0; g = 0; kp = 0; ks = 0; kt = 0; ko = 0; left = 0; q = false; h = head };
+	:: skip; d_step { t = 0; v = 0; w = 0; i = 0; g = 0; kp = 0; ks = 0; kt = 0; ko = 0; left = 0; q = false; h = head };
+#ifdef NEWS
+	   if
+	   :: news > h && news - h <= N -> t = news; q = quarantine;
+		if
+		:: !q && brief_end == t && t - h == 2 ->
+			v = brief[0];
+			w = brief[1];
+			if
+#ifdef MUTANT_NO_SECOND_LOOK
+			:: true ->
+#else
+			:: brief_end == t ->
+#endif
+				d_step { if :: head == h -> head = h + 2; judge(v); judge(w) :: else fi };
+				goto next
+			:: else -> goto from_ring
+			fi
+		:: !q && !(brief_end == t && t - h == 2) -> goto from_ring
+		:: q -> skip
+		fi
+	   :: true
+	   fi;
+#endif
 	   t = tpos;
 	   if
 	   :: t < h || t - h > N -> goto next
@@ -511,6 +583,9 @@ proctype Reader()
 		d_step { if :: head == h -> head = to; h = to :: else fi };
 		tidy(h)
 	   :: else ->
+#ifdef NEWS
+from_ring:
+#endif
 #ifdef MUTANT_TAKE_FIRST
 		atomic { if :: head == h -> head = h + 1 :: else -> goto next fi };
 		v = ring[h % N];

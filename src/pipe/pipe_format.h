@@ -13,6 +13,7 @@
 #define FY_PIPE_PAGE         4096u
 #define FY_PIPE_CAPACITY_MAX (UINT64_C(1) << 40)
 #define FY_HOLES             32u
+#define FY_BRIEF             48u /* bytes of the last write, if it has no more */
 
 enum fy_pipe_role { FY_ROLE_READER = 0, FY_ROLE_WRITER = 1, FY_PIPE_ROLES = 2 };
 
@@ -33,15 +34,21 @@ struct fy_pipe_shm {
 	uint64_t ring_bytes;  /* capacity and spare room */
 	uint64_t reserve_max; /* largest reservation */
 	uint32_t anonymous;
-	/* What writers change. */
+	/* What writers change, and only writers look at often. */
 	alignas(2 * FY_LINE) _Atomic uint64_t turn;
-	_Atomic uint64_t quarantine; /* generation << 1 | some hole is not FREE */
-	_Atomic uint32_t departures; /* readers that closed */
-	_Atomic uint32_t writer_cpu; /* where the last writer ran, plus 1 */
+	/* What writers change for readers that wait awake. */
+	alignas(2 * FY_LINE) _Atomic uint64_t news; /* bytes before this position are published */
+	_Atomic uint64_t brief_tag;                 /* of which write brief is, or 0 */
+	_Atomic uint64_t brief[FY_BRIEF / 8];
 	/* What readers change. */
 	alignas(2 * FY_LINE) _Atomic uint64_t head;
 	_Atomic uint32_t reader_cpu;
-	/* Changed rarely. */
+	/* Changed rarely, looked at often. */
+	alignas(2 *
+		FY_LINE) _Atomic uint64_t quarantine; /* generation << 1 | some hole is not FREE */
+	_Atomic uint32_t departures;                  /* readers that closed */
+	_Atomic uint32_t writer_cpu;                  /* where the last writer ran, plus 1 */
+	/* By those who sleep, open, and pass over. */
 	alignas(2 * FY_LINE) _Atomic uint64_t room_wanted; /* least that a sleeping writer needs */
 	_Atomic uint64_t opened[FY_PIPE_ROLES];            /* times that an end was opened */
 	_Atomic uint64_t passed_over;
@@ -56,17 +63,20 @@ FY_AT(fy_pipe_shm, ring_bytes, 16, 8);
 FY_AT(fy_pipe_shm, reserve_max, 24, 8);
 FY_AT(fy_pipe_shm, anonymous, 32, 4);
 FY_AT(fy_pipe_shm, turn, 128, 8);
-FY_AT(fy_pipe_shm, quarantine, 136, 8);
-FY_AT(fy_pipe_shm, departures, 144, 4);
-FY_AT(fy_pipe_shm, writer_cpu, 148, 4);
-FY_AT(fy_pipe_shm, head, 256, 8);
-FY_AT(fy_pipe_shm, reader_cpu, 264, 4);
-FY_AT(fy_pipe_shm, room_wanted, 384, 8);
-FY_AT(fy_pipe_shm, opened, 392, 16);
-FY_AT(fy_pipe_shm, passed_over, 408, 8);
-FY_AT(fy_pipe_shm, burned, 416, 8);
-FY_AT(fy_pipe_shm, holes, 512, 8 * FY_HOLES);
-static_assert(sizeof(struct fy_pipe_shm) == 768, "members moved");
+FY_AT(fy_pipe_shm, news, 256, 8);
+FY_AT(fy_pipe_shm, brief_tag, 264, 8);
+FY_AT(fy_pipe_shm, brief, 272, FY_BRIEF);
+FY_AT(fy_pipe_shm, head, 384, 8);
+FY_AT(fy_pipe_shm, reader_cpu, 392, 4);
+FY_AT(fy_pipe_shm, quarantine, 512, 8);
+FY_AT(fy_pipe_shm, departures, 520, 4);
+FY_AT(fy_pipe_shm, writer_cpu, 524, 4);
+FY_AT(fy_pipe_shm, room_wanted, 640, 8);
+FY_AT(fy_pipe_shm, opened, 648, 16);
+FY_AT(fy_pipe_shm, passed_over, 664, 8);
+FY_AT(fy_pipe_shm, burned, 672, 8);
+FY_AT(fy_pipe_shm, holes, 768, 8 * FY_HOLES);
+static_assert(sizeof(struct fy_pipe_shm) == 1024, "members moved");
 
 /* ---- turn: position 46 | hole 5 | passed over 1 | owner 12 (slot + 1; 0 = nobody) ---- */
 

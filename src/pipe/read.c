@@ -4,10 +4,10 @@
 
 #include <limits.h>
 
-#include "../os/cpu.h"
 #include "../os/pause.h"
 #include "cursor.h"
 #include "presence.h"
+#include "wait.h"
 
 #define FRESH_LOOKS 1000u
 #define SOON        16u   /* looks in vain; a dialogue needs more before the answer comes */
@@ -80,8 +80,10 @@ int fy_read_look_slow(struct ferry_pipe *pipe, struct fy_stretch *ret_stretch)
 	for (uint32_t i = 0; i < FRESH_LOOKS; i++) {
 		uint64_t head = fy_head_load(pipe);
 		uint64_t word = fy_turn_load(pipe);
-		struct fy_stretch stretch = { head,
-					      fy_position_after(head, fy_turn_position(word)) };
+		struct fy_stretch stretch = {
+			.from = head,
+			.to = fy_position_after(head, fy_turn_position(word)),
+		};
 		/* Head was old: others have read a whole lap since. */
 		if (stretch.to - stretch.from > pipe->ring_bytes)
 			continue;
@@ -103,6 +105,35 @@ int fy_read_look_slow(struct ferry_pipe *pipe, struct fy_stretch *ret_stretch)
 	return -FERRY_ECORRUPT;
 }
 
+/* From the first byte to where the news are; nothing, if those are old. */
+static void look_at_news(const struct ferry_pipe *pipe, struct fy_stretch *ret_stretch)
+{
+	uint64_t head = fy_head_load(pipe);
+	uint64_t news = fy_news_position(pipe);
+
+	ret_stretch->from = head;
+	ret_stretch->to = news - head > pipe->ring_bytes ? head : news;
+}
+
+int fy_read_news(struct ferry_pipe *pipe, struct fy_stretch *ret_stretch)
+{
+	struct fy_stretch *s = ret_stretch;
+
+	look_at_news(pipe, s);
+	if (is_chasing(pipe, s->to - s->from)) {
+		give_writers_time();
+		look_at_news(pipe, s);
+	}
+	if (s->from == s->to)
+		return -EAGAIN;
+	if (FY_UNLIKELY(fy_holes_exist(pipe)))
+		return fy_read_look_slow(pipe, s);
+	s->brief = fy_news_brief(pipe, s->to, s->to - s->from, s->words);
+	/* SYNC(pipe.seen_tail) release: pairs with fy_read_look(). */
+	atomic_store_explicit(&pipe->seen_tail, s->to, memory_order_release);
+	return 0;
+}
+
 void fy_read_ring_slow(struct ferry_pipe *pipe)
 {
 	uint64_t head = fy_head_load(pipe);
@@ -121,36 +152,11 @@ void fy_read_ring_slow(struct ferry_pipe *pipe)
 
 /* ---- waiting for bytes ---- */
 
-static int host_state(void *object)
-{
-	return fy_pipe_state(object);
-}
-
-/* A nap is over. The dead hold nothing that readers need, but their places are wanted. */
-static int host_care(void *object)
-{
-	(void)object;
-	return 0;
-}
-
-static const struct fy_waiter_host host = { .state = host_state, .care = host_care };
-
 void fy_pipe_wait_for_bytes(struct ferry_pipe *pipe, struct fy_waiter *waiter,
 			    ferry_deadline deadline)
 {
-	/* RELAXED(a guess) */
-	uint32_t cpu = atomic_load_explicit(&pipe->shm->writer_cpu, memory_order_relaxed);
-
-	*waiter = (struct fy_waiter){
-		.host = &host,
-		.object = pipe,
-		.deadline = deadline,
-		.bell = fy_pipe_bell(pipe, FY_BELL_BYTES),
-		.spin = &pipe->spin,
-		.count = &pipe->object.members[pipe->object.slot].waiting_receivers,
-		.interruptible = (pipe->flags & FERRY_INTERRUPTIBLE) != 0,
-		.same_core = cpu == fy_cpu() + 1,
-	};
+	fy_pipe_wait_begin(pipe, waiter, FY_BELL_BYTES, &pipe->shm->writer_cpu,
+			   &pipe->object.members[pipe->object.slot].waiting_receivers, deadline);
 }
 
 int fy_pipe_wait_for_bytes_again(struct ferry_pipe *pipe, struct fy_waiter *waiter)
@@ -177,7 +183,9 @@ static inline ssize_t bite(struct ferry_pipe *pipe, struct fy_cursor *cursor, ui
 		n = size;
 	if (n > BITE)
 		n = BITE;
-	fy_cursor_put(cursor, fy_pipe_at(pipe, stretch->from), n);
+	fy_cursor_put(
+	    cursor,
+	    stretch->brief ? (const uint8_t *)stretch->words : fy_pipe_at(pipe, stretch->from), n);
 	/* Was the file cut short just now? Then what we copied is nothing. */
 	if (FY_UNLIKELY(fy_object_is_broken(&pipe->object)))
 		return -FERRY_ECORRUPT;
@@ -196,7 +204,7 @@ static uint64_t bite_on(struct ferry_pipe *pipe, struct fy_cursor *cursor, uint6
 	uint64_t done = 0;
 	struct fy_stretch stretch;
 
-	while (done < size && fy_read_look(pipe, size - done, &stretch) == 0 &&
+	while (done < size && fy_read_look(pipe, size - done, FY_LOOK_AT_NEWS, &stretch) == 0 &&
 	       stretch.from == from + done) {
 		ssize_t n = bite(pipe, cursor, size - done, &stretch);
 		if (n < 0)
@@ -207,12 +215,13 @@ static uint64_t bite_on(struct ferry_pipe *pipe, struct fy_cursor *cursor, uint6
 }
 
 /* So many bytes, -EAGAIN or -FERRY_ECORRUPT. */
-static inline ssize_t get(struct ferry_pipe *pipe, struct fy_cursor *cursor, uint64_t size)
+static inline ssize_t get(struct ferry_pipe *pipe, struct fy_cursor *cursor, uint64_t size,
+			  enum fy_look where)
 {
 	struct fy_stretch stretch;
 
 	for (uint32_t i = 0; i < LOST_MAX; i++) {
-		int r = fy_read_look(pipe, size, &stretch);
+		int r = fy_read_look(pipe, size, where, &stretch);
 		if (FY_UNLIKELY(r < 0))
 			return r;
 		ssize_t n = bite(pipe, cursor, size, &stretch);
@@ -231,7 +240,7 @@ static int something_is_left(struct ferry_pipe *pipe)
 {
 	struct fy_stretch stretch;
 
-	return fy_read_look(pipe, 1, &stretch) == 0;
+	return fy_read_look(pipe, 1, FY_LOOK_AT_TURN, &stretch) == 0;
 }
 
 FY_COLD static ssize_t read_waiting(struct ferry_pipe *pipe, struct fy_cursor *cursor,
@@ -241,15 +250,15 @@ FY_COLD static ssize_t read_waiting(struct ferry_pipe *pipe, struct fy_cursor *c
 	ssize_t r;
 
 	fy_pipe_wait_for_bytes(pipe, &waiter, deadline);
-	while ((r = get(pipe, cursor, size)) == -EAGAIN) {
-		r = fy_pipe_wait_for_bytes_again(pipe, &waiter);
-		if (r == FY_NO_WRITERS) {
-			r = get(pipe, cursor, size);
-			r = r == -EAGAIN ? 0 : r;
-			break;
-		}
-		if (r < 0)
-			break;
+	while ((r = get(pipe, cursor, size, fy_read_where(&waiter))) == -EAGAIN) {
+		int end = fy_pipe_wait_for_bytes_again(pipe, &waiter);
+		if (end == 0)
+			continue;
+		if (fy_read_is_worth_a_last_look(end))
+			r = get(pipe, cursor, size, FY_LOOK_AT_TURN);
+		if (r == -EAGAIN)
+			r = end == FY_NO_WRITERS ? 0 : end;
+		break;
 	}
 	fy_waiter_over(&waiter, r > 0, r > 0 && waiter.slept && something_is_left(pipe));
 	return r;
@@ -260,7 +269,8 @@ static inline ssize_t read_cursor(struct ferry_pipe *pipe, struct fy_cursor *cur
 {
 	if (FY_UNLIKELY(size == 0))
 		return 0;
-	ssize_t r = get(pipe, cursor, size);
+	ssize_t r =
+	    get(pipe, cursor, size, deadline == FERRY_NOW ? FY_LOOK_AT_TURN : FY_LOOK_AT_NEWS);
 	if (FY_LIKELY(r > 0))
 		return r;
 	if (r == -EAGAIN)

@@ -8,10 +8,10 @@
 
 /* ---- peek and consume: held[0] is the position of data ---- */
 
-static int look(struct ferry_pipe *pipe, struct ferry_span *span)
+static int look(struct ferry_pipe *pipe, struct ferry_span *span, enum fy_look where)
 {
 	struct fy_stretch stretch;
-	int r = fy_read_look(pipe, UINT64_MAX, &stretch);
+	int r = fy_read_look(pipe, UINT64_MAX, where, &stretch);
 
 	if (r < 0)
 		return r;
@@ -29,15 +29,15 @@ FY_COLD static int look_waiting(struct ferry_pipe *pipe, struct ferry_span *span
 	int r;
 
 	fy_pipe_wait_for_bytes(pipe, &waiter, deadline);
-	while ((r = look(pipe, span)) == -EAGAIN) {
-		r = fy_pipe_wait_for_bytes_again(pipe, &waiter);
-		if (r == FY_NO_WRITERS) {
-			r = look(pipe, span);
-			r = r == -EAGAIN ? 0 : r;
-			break;
-		}
-		if (r < 0)
-			break;
+	while ((r = look(pipe, span, fy_read_where(&waiter))) == -EAGAIN) {
+		int end = fy_pipe_wait_for_bytes_again(pipe, &waiter);
+		if (end == 0)
+			continue;
+		if (fy_read_is_worth_a_last_look(end))
+			r = look(pipe, span, FY_LOOK_AT_TURN);
+		if (r == -EAGAIN)
+			r = end == FY_NO_WRITERS ? 0 : end;
+		break;
 	}
 	/* The bytes stay: if a ring woke us, it was for somebody who takes them. */
 	fy_waiter_over(&waiter, r > 0, r > 0);
@@ -53,7 +53,7 @@ int ferry_pipe_peek(ferry_pipe *pipe, struct ferry_span *ret_span, ferry_deadlin
 	int r = fy_pipe_enter(pipe, FERRY_READ);
 	if (r < 0)
 		return r;
-	r = look(pipe, &span);
+	r = look(pipe, &span, deadline == FERRY_NOW ? FY_LOOK_AT_TURN : FY_LOOK_AT_NEWS);
 	if (r == -EAGAIN)
 		r = look_waiting(pipe, &span, deadline);
 	if (r < 0)

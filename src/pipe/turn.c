@@ -194,6 +194,7 @@ static int take_among_holes(struct ferry_pipe *pipe, const struct fy_sight *sigh
 	if (want > FY_HOLE_BYTES_MAX || !fy_turn_own(pipe, sight->word, want))
 		return -EBUSY;
 	claim->word = sight->word | fy_pipe_me(pipe);
+	claim->clean = 0;
 	claim->from = sight->tail;
 	int r = lay_out(pipe, claim, size, size == least, sight->head);
 	if (r == 0 && (claim->end - claim->from > want || claim->size < least))
@@ -281,6 +282,7 @@ int fy_turn_take_slow(struct ferry_pipe *pipe, uint64_t size, uint64_t least,
 	pipe->writing.tail = sight.tail;
 	pipe->writing.head = sight.head;
 	ret_claim->word = sight.word | fy_pipe_me(pipe);
+	ret_claim->clean = 1;
 	ret_claim->from = sight.tail;
 	ret_claim->size = size;
 	ret_claim->end = sight.tail + size;

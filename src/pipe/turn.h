@@ -12,11 +12,13 @@
 #include <sys/single_threaded.h>
 
 #include "hole.h"
+#include "news.h"
 #include "pipe.h"
 
 /* A turn that we own. */
 struct fy_claim {
 	uint64_t word; /* turn, while we own it */
+	int clean;     /* there were no holes */
 	uint64_t from;
 	uint64_t size; /* bytes that may be written */
 	uint64_t end;  /* position behind them and behind what is skipped among them */
@@ -98,6 +100,7 @@ static inline int fy_turn_take_fast(struct ferry_pipe *pipe, uint64_t size, stru
 	if (FY_UNLIKELY(!fy_turn_own(pipe, word, size)))
 		return 0;
 	claim->word = word | fy_pipe_me(pipe);
+	claim->clean = 1;
 	claim->from = w->tail;
 	claim->size = size;
 	claim->end = w->tail + size;
@@ -128,6 +131,9 @@ static inline int fy_turn_publish(struct ferry_pipe *pipe, const struct fy_claim
 				  uint64_t end)
 {
 	uint64_t seen = claim->word;
+	uint64_t n = claim->clean ? end - claim->from : 0;
+
+	fy_news_prepare(pipe, fy_pipe_at(pipe, claim->from), n <= FY_BRIEF ? n : 0, end);
 
 	/* SYNC(pipe.turn) release: pairs with fy_turn_load(): the bytes are there. Sequentially
 	 * consistent, since sleepers are looked for afterwards (wait/bell.h). */
@@ -135,6 +141,7 @@ static inline int fy_turn_publish(struct ferry_pipe *pipe, const struct fy_claim
 		&pipe->shm->turn, &seen, fy_turn(end, 0), memory_order_seq_cst,
 		memory_order_relaxed)))
 		return 0;
+	fy_news_tell(pipe, end);
 	pipe->writing.word = fy_turn(end, 0);
 	pipe->writing.tail = end;
 	fy_busy_end(pipe);

@@ -7,41 +7,17 @@
 
 #include "../os/prefetch.h"
 #include "presence.h"
+#include "wait.h"
 
 #define AHEAD 512u /* bytes behind a small write that are fetched for the next ones */
 
 /* ---- waiting for room ---- */
 
-static int host_state(void *object)
-{
-	return fy_pipe_state(object);
-}
-
-/* Who holds the turn is looked after by those who want it. */
-static int host_care(void *object)
-{
-	(void)object;
-	return 0;
-}
-
-static const struct fy_waiter_host host = { .state = host_state, .care = host_care };
-
 void fy_pipe_wait_for_room(struct ferry_pipe *pipe, struct fy_waiter *waiter,
 			   ferry_deadline deadline)
 {
-	/* RELAXED(a guess) */
-	uint32_t cpu = atomic_load_explicit(&pipe->shm->reader_cpu, memory_order_relaxed);
-
-	*waiter = (struct fy_waiter){
-		.host = &host,
-		.object = pipe,
-		.deadline = deadline,
-		.bell = fy_pipe_bell(pipe, FY_BELL_SPACE),
-		.spin = &pipe->spin,
-		.count = &pipe->object.members[pipe->object.slot].waiting_senders,
-		.interruptible = (pipe->flags & FERRY_INTERRUPTIBLE) != 0,
-		.same_core = cpu == fy_cpu() + 1,
-	};
+	fy_pipe_wait_begin(pipe, waiter, FY_BELL_SPACE, &pipe->shm->reader_cpu,
+			   &pipe->object.members[pipe->object.slot].waiting_senders, deadline);
 }
 
 /* After the bell was prepared: readers ring only when there is as much room as somebody needs. */
