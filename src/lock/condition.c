@@ -3,7 +3,6 @@
 #include "../sync/condition.h"
 
 #include <ferry/condition.h>
-#include <string.h>
 
 #include "door.h"
 
@@ -11,13 +10,7 @@ static_assert(sizeof(ferry_condition) == sizeof(struct fy_condition_shm), "one l
 
 int ferry_condition_init(ferry_segment *segment, ferry_condition *condition)
 {
-	int r = fy_door_place(segment, condition, FERRY_READ_ONLY);
-
-	if (r < 0)
-		return r;
-	memset(condition, 0, sizeof(*condition));
-	fy_door_made(segment, condition, FY_PRIMITIVE_CONDITION);
-	return 0;
+	return fy_door_init(segment, condition, FY_PRIMITIVE_CONDITION);
 }
 
 /* Without the lock, it is not in the list of what the thread holds either. */

@@ -16,6 +16,31 @@ void fy_door_made(struct ferry_segment *segment, void *primitive, enum fy_primit
 	fy_sync_know(&segment->sync, fy_sync_offset(&segment->sync, primitive));
 }
 
+int fy_door_init(struct ferry_segment *segment, void *primitive, enum fy_primitive magic)
+{
+	int r = fy_door_place(segment, primitive, FERRY_READ_ONLY);
+
+	if (r < 0)
+		return r;
+	memset(primitive, 0, FY_LINE);
+	fy_door_made(segment, primitive, magic);
+	return 0;
+}
+
+int fy_door_repaired(struct ferry_segment *segment, void *primitive, enum fy_primitive magic)
+{
+	int r = fy_door_back(segment, primitive, magic);
+
+	if (r < 0)
+		return r;
+	const struct fy_thread *thread = fy_thread_self();
+	if (!thread)
+		return -ENOMEM;
+	uint64_t offset = fy_sync_offset(&segment->sync, primitive);
+	return fy_core_repaired(fy_core_at(&segment->sync, offset, magic),
+				fy_thread_who(thread, &segment->object));
+}
+
 static void fill(void *memory, uint64_t at, struct fy_sync_shm *sync, const void *context)
 {
 	memcpy(memory, context, FY_LINE);

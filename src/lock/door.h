@@ -63,6 +63,13 @@ static inline int fy_door_back(struct ferry_segment *segment, const void *primit
 /* What was written before goes with it; and those who look shall know of it. */
 FY_COLD void fy_door_made(struct ferry_segment *segment, void *primitive, enum fy_primitive magic);
 
+/* Initialize what needs nothing but zeros and its magic number. 0 or an error. */
+FY_COLD int fy_door_init(struct ferry_segment *segment, void *primitive, enum fy_primitive magic);
+
+/* The data behind its core are right again. As fy_core_repaired(), or an error of the door. */
+FY_COLD int fy_door_repaired(struct ferry_segment *segment, void *primitive,
+			     enum fy_primitive magic);
+
 /* What is to be made in a segment of its own: 64 bytes, whose first are the magic number. */
 FY_COLD int fy_door_open(ferry_segment **ret_segment, void **ret_primitive, const char *location,
 			 const struct ferry_segment_options *options,

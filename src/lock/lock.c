@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* lock.c - ferry_lock. The work is done in sync/core.c. */
 #include <ferry/lock.h>
-#include <string.h>
 
 #include "door.h"
 
@@ -9,13 +8,7 @@ static_assert(sizeof(ferry_lock) == sizeof(struct fy_lock_shm), "one line");
 
 int ferry_lock_init(ferry_segment *segment, ferry_lock *lock)
 {
-	int r = fy_door_place(segment, lock, FERRY_READ_ONLY);
-
-	if (r < 0)
-		return r;
-	memset(lock, 0, sizeof(*lock));
-	fy_door_made(segment, lock, FY_PRIMITIVE_LOCK);
-	return 0;
+	return fy_door_init(segment, lock, FY_PRIMITIVE_LOCK);
 }
 
 int ferry_lock_acquire(ferry_segment *segment, ferry_lock *lock, ferry_deadline deadline)
@@ -70,15 +63,7 @@ int ferry_lock_release(ferry_segment *segment, ferry_lock *lock)
 
 int ferry_lock_repaired(ferry_segment *segment, ferry_lock *lock)
 {
-	struct fy_lock_shm *shm = (void *)lock;
-	int r = fy_door_back(segment, lock, FY_PRIMITIVE_LOCK);
-
-	if (r < 0)
-		return r;
-	struct fy_thread *thread = fy_thread_self();
-	if (!thread)
-		return -ENOMEM;
-	return fy_core_repaired(&shm->core, fy_thread_who(thread, &segment->object));
+	return fy_door_repaired(segment, lock, FY_PRIMITIVE_LOCK);
 }
 
 int ferry_lock_open(ferry_segment **ret_segment, ferry_lock **ret_lock, const char *location,

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* once.c - ferry_once: a lock that nobody needs any more once the work is done. */
 #include <ferry/once.h>
-#include <string.h>
 
 #include "door.h"
 
@@ -9,13 +8,7 @@ static_assert(sizeof(ferry_once) == sizeof(struct fy_once_shm), "one line");
 
 int ferry_once_init(ferry_segment *segment, ferry_once *once)
 {
-	int r = fy_door_place(segment, once, FERRY_READ_ONLY);
-
-	if (r < 0)
-		return r;
-	memset(once, 0, sizeof(*once));
-	fy_door_made(segment, once, FY_PRIMITIVE_ONCE);
-	return 0;
+	return fy_door_init(segment, once, FY_PRIMITIVE_ONCE);
 }
 
 /* The turn is ours. */

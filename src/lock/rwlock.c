@@ -3,7 +3,6 @@
 #include "../sync/rwlock.h"
 
 #include <ferry/rwlock.h>
-#include <string.h>
 
 #include "door.h"
 
@@ -11,13 +10,7 @@ static_assert(sizeof(ferry_rwlock) == sizeof(struct fy_rwlock_shm), "one line");
 
 int ferry_rwlock_init(ferry_segment *segment, ferry_rwlock *lock)
 {
-	int r = fy_door_place(segment, lock, FERRY_READ_ONLY);
-
-	if (r < 0)
-		return r;
-	memset(lock, 0, sizeof(*lock));
-	fy_door_made(segment, lock, FY_PRIMITIVE_RWLOCK);
-	return 0;
+	return fy_door_init(segment, lock, FY_PRIMITIVE_RWLOCK);
 }
 
 typedef int taking(struct fy_sync *, struct fy_thread *, struct fy_rwlock_shm *, ferry_deadline);
@@ -65,15 +58,7 @@ int ferry_rwlock_release(ferry_segment *segment, ferry_rwlock *lock)
 
 int ferry_rwlock_repaired(ferry_segment *segment, ferry_rwlock *lock)
 {
-	struct fy_rwlock_shm *shm = (void *)lock;
-	int r = fy_door_back(segment, lock, FY_PRIMITIVE_RWLOCK);
-
-	if (r < 0)
-		return r;
-	struct fy_thread *thread = fy_thread_self();
-	if (!thread)
-		return -ENOMEM;
-	return fy_core_repaired(&shm->core, fy_thread_who(thread, &segment->object));
+	return fy_door_repaired(segment, lock, FY_PRIMITIVE_RWLOCK);
 }
 
 int ferry_rwlock_open(ferry_segment **ret_segment, ferry_rwlock **ret_lock, const char *location,
