@@ -30,6 +30,7 @@ LAYERS = {
     'src/signal': ['src/base', 'src/os', 'src/wait'],
     'src/process': ['src/base', 'src/os', 'src/object', 'src/wait', 'src/pipe'],
     'src/socket': ['src/base', 'src/os', 'src/wait', 'src/object'],
+    'src/tls': ['src/base', 'src/os', 'src/socket'],
     'cli': [],
     'examples': [],
 }

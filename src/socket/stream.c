@@ -104,6 +104,17 @@ static const struct iovec *first_of(const struct iovec *buffers, int n)
 	return NULL;
 }
 
+/* A record is taken whole. What the kernel had no room for is waited for here; at the deadline it
+ * stays in the handle and goes out with the next call. */
+static void tls_flush(ferry_socket *socket, ferry_deadline deadline)
+{
+	short events = 0;
+
+	while (fy_tls_use()->flush(socket->tls, &events) == -EAGAIN)
+		if (after(socket, -EAGAIN, events, deadline) < 0)
+			return;
+}
+
 static ssize_t tls_move(ferry_socket *socket, const struct iovec *buffers, int n, int out,
 			ferry_deadline deadline)
 {
@@ -116,6 +127,8 @@ static ssize_t tls_move(ferry_socket *socket, const struct iovec *buffers, int n
 		short events = 0;
 		ssize_t r = out ? tls->write(socket->tls, one->iov_base, one->iov_len, &events)
 				: tls->read(socket->tls, one->iov_base, one->iov_len, &events);
+		if (r > 0 && out)
+			tls_flush(socket, deadline);
 		if (r >= 0)
 			return r;
 		r = after(socket, r, events, deadline);

@@ -28,6 +28,8 @@ struct fy_tls_provider {
 	int (*handshake)(struct fy_tls *tls, short *ret_events, struct ferry_why *why);
 	ssize_t (*read)(struct fy_tls *tls, void *buffer, size_t size, short *ret_events);
 	ssize_t (*write)(struct fy_tls *tls, const void *data, size_t size, short *ret_events);
+	/* What a write has taken and the kernel has not: 0, or -EAGAIN. */
+	int (*flush)(struct fy_tls *tls, short *ret_events);
 	int (*farewell)(struct fy_tls *tls);
 	size_t (*pending)(struct fy_tls *tls);
 	void (*describe)(struct fy_tls *tls, char *text, size_t n);

@@ -9,8 +9,8 @@ import subprocess
 from tap import HANG, Skip, case, check, check_equal, main
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
-COMMANDS = ['create', 'send', 'receive', 'peek', 'write', 'read', 'tap', 'ls', 'stat', 'dump', 'rm', 'gc', 'lock', 'why',
-            'signal', 'signals', 'spawn', 'supervise', 'demo', 'torture', 'bench']
+COMMANDS = ['create', 'send', 'receive', 'peek', 'write', 'read', 'tap', 'ls', 'stat', 'dump', 'rm', 'gc',
+            'connect', 'listen', 'lock', 'why', 'signal', 'signals', 'spawn', 'supervise', 'demo', 'torture', 'bench']
 
 
 def help_options(text):

@@ -1,0 +1,393 @@
+/* SPDX-License-Identifier: MIT */
+/* TLS: bytes and messages as over any stream; who is believed, and what is said when not. */
+#include <errno.h>
+#include <ferry/ferry.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "box.h"
+#include "check.h"
+#include "claim.h"
+#include "scratch.h"
+#include "stream.h"
+#include "wire.h"
+
+static char certificate[512], key[512], other[512], other_key[512];
+
+/* A certificate for localhost that signs itself. */
+static void make_certificate(const char *file, const char *key_file, const char *name)
+{
+	char command[2048];
+
+	snprintf(command, sizeof command,
+		 "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 "
+		 "-subj /CN=%s -addext subjectAltName=DNS:%s,IP:127.0.0.1 -keyout %s -out %s "
+		 ">/dev/null 2>&1",
+		 name, name, key_file, file);
+	if (system(command) != 0)
+		check_skip("needs the openssl command");
+}
+
+static void begin(void)
+{
+	ferry_listener *listener;
+
+	snprintf(certificate, sizeof certificate, "%s", scratch_path("certificate"));
+	snprintf(key, sizeof key, "%s", scratch_path("key"));
+	snprintf(other, sizeof other, "%s", scratch_path("other"));
+	snprintf(other_key, sizeof other_key, "%s", scratch_path("other_key"));
+	const int r = ferry_listen(&listener, "tls://127.0.0.1:0", NULL, FERRY_NOW);
+	if (r == -FERRY_ENOTLS && !getenv("FERRY_TEST_TLS"))
+		check_skip("built without TLS");
+	check_eq(r, -FERRY_ETLS); /* no certificate */
+	make_certificate(certificate, key, "localhost");
+	make_certificate(other, other_key, "elsewhere.example");
+}
+
+static void end(void)
+{
+	unlink(certificate);
+	unlink(key);
+	unlink(other);
+	unlink(other_key);
+}
+
+static ferry_listener *serve(const struct ferry_tls_options *tls, char *ret_address)
+{
+	struct ferry_why why = { 0 };
+	ferry_listener *listener;
+
+	if (ferry_listen(&listener, "tls://127.0.0.1:0",
+			 FERRY_SOCKET_OPTIONS(.tls = *tls, .why = &why), FERRY_NOW) < 0)
+		check_failed(__FILE__, __LINE__, "%s", why.text);
+	check(ferry_listener_address(listener, ret_address, FERRY_ADDRESS_MAX) > 0);
+	return listener;
+}
+
+struct greeting {
+	ferry_socket *socket;
+	struct ferry_why why;
+	int result;
+};
+
+static void *greet(void *argument)
+{
+	struct greeting *greeting = argument;
+
+	greeting->result = ferry_socket_handshake(greeting->socket, box_patience(), &greeting->why);
+	return NULL;
+}
+
+struct client {
+	const char *address;
+	const struct ferry_tls_options *tls;
+	ferry_socket *socket;
+	struct ferry_why why;
+	int result;
+};
+
+static void *call(void *argument)
+{
+	struct client *client = argument;
+
+	client->result = ferry_connect(
+	    &client->socket, client->address,
+	    FERRY_SOCKET_OPTIONS(.tls = *client->tls, .why = &client->why), box_patience());
+	return NULL;
+}
+
+/* Both ends agree or not; what each says. */
+static struct wire meet(const struct ferry_tls_options *server_tls,
+			const struct ferry_tls_options *client_tls, struct client *ret_client,
+			struct greeting *ret_greeting)
+{
+	char address[FERRY_ADDRESS_MAX];
+	struct wire wire = { 0 };
+	pthread_t thread;
+	ferry_listener *listener = serve(server_tls, address);
+
+	*ret_client = (struct client){ .address = address, .tls = client_tls };
+	check_eq(pthread_create(&thread, NULL, call, ret_client), 0);
+	check_eq(ferry_accept(&wire.server, listener, box_patience()), 0);
+	*ret_greeting = (struct greeting){ .socket = wire.server };
+	(void)greet(ret_greeting);
+	if (ret_greeting->result < 0) {
+		ferry_socket_close(wire.server);
+		wire.server = NULL;
+	}
+	check_eq(pthread_join(thread, NULL), 0);
+	ferry_listener_close(listener);
+	wire.client = ret_client->result == 0 ? ret_client->socket : NULL;
+	return wire;
+}
+
+static struct wire agree(void)
+{
+	const struct ferry_tls_options server = { .certificate = certificate, .key = key };
+	const struct ferry_tls_options client = { .authorities = certificate };
+	struct client called;
+	struct greeting greeting;
+	struct wire wire = meet(&server, &client, &called, &greeting);
+
+	if (called.result < 0 || greeting.result < 0)
+		check_failed(__FILE__, __LINE__, "client %s; server %s", called.why.text,
+			     greeting.why.text);
+	return wire;
+}
+
+#define LONG (4u << 20)
+
+static void *write_long(void *argument)
+{
+	unsigned char *data = malloc(LONG);
+
+	check(data);
+	stream_fill(data, 0, LONG);
+	check_eq(ferry_socket_write_all(argument, data, LONG, box_patience()), LONG);
+	free(data);
+	return NULL;
+}
+
+static void bytes_go_both_ways_at_once(void)
+{
+	begin();
+	struct wire wire = agree();
+	struct ferry_socket_stat stat;
+	unsigned char *data = malloc(LONG);
+	pthread_t writers[2];
+	ferry_socket *ends[2] = { wire.client, wire.server };
+
+	check(data);
+	check_eq(ferry_socket_stat(wire.server, &stat), 0);
+	check(strncmp(stat.security, "TLSv1.3 ", 8) == 0);
+	check_eq(ferry_socket_read(wire.client, data, 1, FERRY_NOW), -EAGAIN);
+	check_eq(ferry_socket_read(wire.client, data, 1, ferry_in_ms(5)), -ETIMEDOUT);
+	for (int i = 0; i < 2; i++)
+		check_eq(pthread_create(&writers[i], NULL, write_long, ends[i]), 0);
+	uint64_t at = 0;
+	while (at < LONG) { /* neither side may wait for the other */
+		const ssize_t n = ferry_socket_read(wire.client, data, LONG - at, box_patience());
+		check(n > 0);
+		stream_match(data, at, (size_t)n);
+		at += (uint64_t)n;
+	}
+	check_eq(ferry_socket_read_all(wire.server, data, LONG, box_patience()), LONG);
+	stream_match(data, 0, LONG);
+	for (int i = 0; i < 2; i++)
+		check_eq(pthread_join(writers[i], NULL), 0);
+	free(data);
+	check_eq(ferry_socket_shutdown(wire.client, FERRY_READ), -EOPNOTSUPP);
+	check_eq(ferry_socket_shutdown(wire.client, FERRY_WRITE), 0);
+	wire_expect_end(wire.server);
+	wire_write(wire.server, "still");
+	wire_expect(wire.client, "still");
+	check_eq(ferry_socket_write(wire.client, "x", 1, FERRY_NOW), -EPIPE);
+	wire_close(&wire);
+	end();
+}
+
+static void a_full_connection_loses_nothing(void)
+{
+	begin();
+	struct wire wire = agree();
+	static unsigned char data[50000];
+	uint64_t written = 0, got = 0;
+	ssize_t r;
+
+	/* Other bytes at each try, and other sizes: what was refused was not taken. */
+	for (int full = 0; full < 3;) {
+		const size_t size = 1 + (size_t)(written % sizeof data);
+		stream_fill(data, written, size);
+		r = ferry_socket_write(wire.client, data, size, FERRY_NOW);
+		check(r > 0 || r == -EAGAIN);
+		full = r > 0 ? 0 : full + 1;
+		written += r > 0 ? (uint64_t)r : 0;
+		if (r < 0)
+			clock_pause();
+	}
+	check_eq(ferry_socket_write(wire.client, data, 1, ferry_in_ms(10)), -ETIMEDOUT);
+	while (got < written) {
+		r = ferry_socket_read(wire.server, data, sizeof data, box_patience());
+		check(r > 0);
+		stream_match(data, got, (size_t)r);
+		got += (uint64_t)r;
+		char byte;
+		check_eq(ferry_socket_read(wire.client, &byte, 1, FERRY_NOW), -EAGAIN);
+	}
+	check_eq(got, written);
+	wire_close(&wire);
+	end();
+}
+
+static void messages_stay_whole(void)
+{
+	begin();
+	struct wire wire = agree();
+	char buffer[16];
+
+	check_eq(ferry_socket_send(wire.client, "message", 7, box_patience()), 0);
+	check_eq(ferry_socket_send(wire.client, "", 0, box_patience()), 0);
+	check_eq(ferry_socket_next(wire.server, box_patience()), 7);
+	check_eq(ferry_socket_receive(wire.server, buffer, 16, box_patience()), 7);
+	check_eq(ferry_socket_receive(wire.server, buffer, 16, box_patience()), 0);
+	ferry_socket_close(wire.client);
+	check_eq(ferry_socket_receive(wire.server, buffer, 16, box_patience()), -ENODATA);
+	ferry_socket_close(wire.server);
+	end();
+}
+
+static void a_client_says_which_check_failed(void)
+{
+	begin();
+	const struct ferry_tls_options mine = { .certificate = certificate, .key = key };
+	const struct {
+		struct ferry_tls_options client;
+		const char *says;
+	} rows[] = {
+		{ { 0 }, "self" }, /* nobody vouches for it */
+		{ { .authorities = other }, "self" },
+		{ { .authorities = certificate, .name = "elsewhere.example" }, "ostname" },
+	};
+
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct client client;
+		struct greeting greeting;
+		struct wire wire = meet(&mine, &rows[i].client, &client, &greeting);
+		check_eq(client.result, -FERRY_ETLS);
+		if (!strstr(client.why.text, rows[i].says))
+			check_failed(__FILE__, __LINE__, "%s", client.why.text);
+		/* With TLS 1.3 the server may have been content before the client refused. */
+		ferry_socket_close(wire.server);
+	}
+	const struct ferry_tls_options anybody = { .verify = FERRY_TLS_UNVERIFIED };
+	struct client client;
+	struct greeting greeting;
+	struct wire wire = meet(&mine, &anybody, &client, &greeting);
+	check_eq(client.result, 0);
+	wire_close(&wire);
+	end();
+}
+
+static void a_server_believes_only_certified_clients(void)
+{
+	begin();
+	const struct ferry_tls_options server = { .certificate = certificate,
+						  .key = key,
+						  .authorities = other };
+	const struct ferry_tls_options without = { .authorities = certificate };
+	const struct ferry_tls_options with = { .authorities = certificate,
+						.certificate = other,
+						.key = other_key };
+	struct client client;
+	struct greeting greeting;
+	struct wire wire = meet(&server, &without, &client, &greeting);
+	check_eq(greeting.result, -FERRY_ETLS);
+	check(strlen(greeting.why.text) > 0);
+	ferry_socket_close(wire.client);
+	wire = meet(&server, &with, &client, &greeting);
+	check_eq(greeting.result, 0);
+	check_eq(client.result, 0);
+	wire_close(&wire);
+	end();
+}
+
+static void bad_files_are_named(void)
+{
+	begin();
+	struct ferry_why why = { 0 };
+	ferry_listener *listener;
+	const struct ferry_tls_options mixed = { .certificate = certificate, .key = other_key };
+	const struct ferry_tls_options absent = { .certificate = "/nothing/there" };
+
+	check_eq(ferry_listen(&listener, "tls://127.0.0.1:0",
+			      FERRY_SOCKET_OPTIONS(.tls = mixed, .why = &why), FERRY_NOW),
+		 -FERRY_ETLS);
+	check(strstr(why.text, "key") != NULL);
+	check_eq(ferry_listen(&listener, "tls://127.0.0.1:0",
+			      FERRY_SOCKET_OPTIONS(.tls = absent, .why = &why), FERRY_NOW),
+		 -FERRY_ETLS);
+	check(strstr(why.text, "/nothing/there") != NULL);
+	end();
+}
+
+static void a_peer_without_tls_is_refused_and_a_silent_one_timed_out(void)
+{
+	begin();
+	const struct ferry_tls_options server = { .certificate = certificate, .key = key };
+	char address[FERRY_ADDRESS_MAX], plain[FERRY_ADDRESS_MAX + 4];
+	ferry_listener *listener = serve(&server, address);
+	struct wire wire;
+	char byte;
+
+	snprintf(plain, sizeof plain, "tcp%s", address + 3);
+	check_eq(ferry_connect(&wire.client, plain, NULL, box_patience()), 0);
+	check_eq(ferry_accept(&wire.server, listener, box_patience()), 0);
+	check_eq(ferry_socket_handshake(wire.server, ferry_in_ms(5), NULL), -ETIMEDOUT);
+	check_eq(ferry_socket_read(wire.server, &byte, 1, FERRY_NOW), -EAGAIN);
+	wire_write(wire.client, "GET / HTTP/1.0\r\n\r\n");
+	check_eq(ferry_socket_read(wire.server, &byte, 1, box_patience()), -FERRY_ETLS);
+	check_eq(ferry_socket_read(wire.server, &byte, 1, box_patience()), -FERRY_ETLS);
+	wire_close(&wire);
+	ferry_listener_close(listener);
+	end();
+}
+
+static void the_end_without_farewell_is_a_reset(void)
+{
+	begin();
+	struct wire wire = agree();
+	char byte;
+
+	/* The connection below it ends, as if somebody had cut it. */
+	ferry_socket *below;
+	check_eq(ferry_socket_adopt(&below, dup(ferry_socket_fd(wire.client)), NULL), 0);
+	check_eq(ferry_socket_shutdown(below, FERRY_WRITE), 0);
+	check_eq(ferry_socket_read(wire.server, &byte, 1, box_patience()), -ECONNRESET);
+	ferry_socket_close(below);
+	wire_close(&wire);
+	end();
+}
+
+static void a_forked_child_may_not(void)
+{
+	begin();
+	struct wire wire = agree();
+	char byte;
+	const pid_t pid = fork();
+
+	if (pid == 0) {
+		check_eq(ferry_socket_write(wire.client, "x", 1, FERRY_NOW), -EBADF);
+		check_eq(ferry_socket_read(wire.client, &byte, 1, FERRY_NOW), -EBADF);
+		ferry_socket_close(wire.client);
+		ferry_socket_close(wire.server);
+		_exit(0);
+	}
+	int status;
+	check_eq(waitpid(pid, &status, 0), pid);
+	check_eq(status, 0);
+	wire_write(wire.client, "unharmed");
+	wire_expect(wire.server, "unharmed");
+	wire_close(&wire);
+	end();
+}
+
+int main(void)
+{
+	const struct CMUnitTest claims[] = {
+		claim(bytes_go_both_ways_at_once),
+		claim(a_full_connection_loses_nothing),
+		claim(messages_stay_whole),
+		claim(a_client_says_which_check_failed),
+		claim(a_server_believes_only_certified_clients),
+		claim(bad_files_are_named),
+		claim(a_peer_without_tls_is_refused_and_a_silent_one_timed_out),
+		claim(the_end_without_farewell_is_a_reset),
+		claim(a_forked_child_may_not),
+	};
+
+	return claim_run_all(claims);
+}
