@@ -31,7 +31,7 @@ model: packages
 	@models/check
 
 torture: all
-	@for kind in mailbox lock segment; do \
+	@for kind in mailbox lock segment pipe; do \
 		$(run)/cli/ferry torture $$kind --seconds $(TIME) || exit 1; \
 	done
 

@@ -336,15 +336,17 @@ static void count_unit(struct account *a, const struct account_unit *unit, struc
 {
 	uint32_t state = atomic_load(&slot->state);
 
+	if (state == OVER && unit->index >= atomic_load(&slot->returned)) {
+		faults_report(a->plan.faults, FAULT_STRAY,
+			      "unit %u of record %" PRIu64 " of writer %u was not written",
+			      unit->index, number_of(unit), stream_of(unit));
+		return;
+	}
 	atomic_fetch_add(&slot->came, ONE_UNIT(unit->index));
 	if (state == UNUSED)
 		faults_report(a->plan.faults, FAULT_DUPLICATE,
 			      "unit %u of record %" PRIu64 " of writer %u came again", unit->index,
 			      number_of(unit), stream_of(unit));
-	else if (state == OVER && unit->index >= atomic_load(&slot->returned))
-		faults_report(a->plan.faults, FAULT_STRAY,
-			      "unit %u of record %" PRIu64 " of writer %u was not written",
-			      unit->index, number_of(unit), stream_of(unit));
 }
 
 /* Look at unit after unit; took: they are out of the pipe. */
