@@ -10,18 +10,18 @@
 #include "cli.h"
 #include "torture_pipe.h"
 
-#define UNIT       sizeof(struct account_unit)
+#define UNIT       sizeof(struct pipe_account_unit)
 #define WINDOW     4096
 #define SLOTS_MAX  (UINT64_C(1) << 21) /* of all streams */
-#define SIZE_LIMIT ((uint64_t)ACCOUNT_UNITS_MAX * UNIT)
+#define SIZE_LIMIT ((uint64_t)PIPE_ACCOUNT_UNITS_MAX * UNIT)
 
 enum { OPTION_WRITERS = 256, OPTION_READERS, OPTION_SIZE, OPTION_CAPACITY };
 
 static const struct argp_option argp_options[] = {
 	{ "writers", OPTION_WRITERS, "N", 0, "Writing processes, 1 to 64 (default: 4)", 0 },
 	{ "readers", OPTION_READERS, "N", 0, "Reading processes, 1 to 64 (default: 3)", 0 },
-	{ "size", OPTION_SIZE, "MIN-MAX", 0,
-	  "Bytes of a record, in steps of 16 (default: 16-32K)", 0 },
+	{ "size", OPTION_SIZE, "MIN-MAX", 0, "Bytes of a record, in steps of 16 (default: 16-32K)",
+	  0 },
 	{ "capacity", OPTION_CAPACITY, "SIZE", 0, "Bytes that can wait (default: 64K)", 0 },
 	{ 0 },
 };
@@ -74,19 +74,20 @@ static const struct argp argp = {
 	.options = argp_options,
 	.parser = parse,
 	.args_doc = "pipe [LOCATION]",
-	.doc = "Kill and stop processes at random, and check every promise of a pipe."
-	       "\v"
-	       "Many processes write records into a pipe and read them in every way there is, "
-	       "while others of them are killed, stopped, resumed, replaced and forked at random. "
-	       "Every 16 bytes are kept account of. Without LOCATION a pipe is made for it and "
-	       "removed in the end; the pipe at LOCATION is made if it is not there, and must have "
-	       "nobody and nothing in it.\n"
-	       "\nThe exit status is 1 if bytes were lost, torn, mixed, doubled or out of order, if "
-	       "an end was said to be gone that was not, or if nothing moved for 2 seconds.\n"
-	       "\nExamples:\n"
-	       "  ferry torture pipe\n"
-	       "  ferry torture pipe --seconds 600 --capacity 4096\n"
-	       "  ferry torture pipe --seed 42 --writers 16 --readers 1 --size 16-4096\n",
+	.doc =
+	    "Kill and stop processes at random, and check every promise of a pipe."
+	    "\v"
+	    "Many processes write records into a pipe and read them in every way there is, "
+	    "while others of them are killed, stopped, resumed, replaced and forked at random. "
+	    "Every 16 bytes are kept account of. Without LOCATION a pipe is made for it and "
+	    "removed in the end; the pipe at LOCATION is made if it is not there, and must have "
+	    "nobody and nothing in it.\n"
+	    "\nThe exit status is 1 if bytes were lost, torn, mixed, doubled or out of order, if "
+	    "an end was said to be gone that was not, or if nothing moved for 2 seconds.\n"
+	    "\nExamples:\n"
+	    "  ferry torture pipe\n"
+	    "  ferry torture pipe --seconds 600 --capacity 4096\n"
+	    "  ferry torture pipe --seed 42 --writers 16 --readers 1 --size 16-4096\n",
 	.children = (const struct argp_child[]){ { .argp = &torture_argp }, { 0 } },
 	.help_filter = torture_help,
 };
@@ -103,16 +104,17 @@ static void introduce(const struct torture *base)
 static void report(const struct torture *base)
 {
 	const struct pipe_torture *t = (const struct pipe_torture *)base;
-	const struct account_sum *sum = &t->sum;
+	const struct pipe_account_sum *sum = &t->sum;
 	char a[SHOW_NUMBER], b[SHOW_NUMBER], c[SHOW_NUMBER], d[SHOW_NUMBER];
 
 	printf("  records     %s written, %s bytes read; %s writers passed over\n",
 	       show_number(a, sum->records - sum->absent), show_number(b, sum->units * UNIT),
 	       show_number(c, t->stat.passed_over - t->passed_over));
-	printf("  in doubt    %s writes were cut short by death: %s came, %s did not; %s bytes went "
-	       "with dead readers\n",
-	       show_number(a, sum->doubtful + sum->absent), show_number(b, sum->doubtful),
-	       show_number(c, sum->absent), show_number(d, sum->taken * UNIT));
+	printf(
+	    "  in doubt    %s writes were cut short by death: %s came, %s did not; %s bytes went "
+	    "with dead readers\n",
+	    show_number(a, sum->doubtful + sum->absent), show_number(b, sum->doubtful),
+	    show_number(c, sum->absent), show_number(d, sum->taken * UNIT));
 }
 
 /* ---- the crew ---- */
@@ -139,12 +141,12 @@ uint32_t torture_pipe_stream(const struct crew *crew, uint32_t seat)
 
 static void seated(struct crew *crew, uint32_t seat)
 {
-	account_seat(crew_account(crew), seat);
+	pipe_account_seat(crew_pipe_account(crew), seat);
 }
 
 static void condemned(struct crew *crew, uint32_t seat)
 {
-	account_condemn(crew_account(crew), seat);
+	pipe_account_condemn(crew_pipe_account(crew), seat);
 }
 
 /* What a dead reader has in its buffer it may have read, and could not report any more. */
@@ -152,12 +154,12 @@ static void dead(struct crew *crew, uint32_t seat)
 {
 	const struct pipe_torture *t = crew->context;
 
-	account_condemn(crew_account(crew), seat);
+	pipe_account_condemn(crew_pipe_account(crew), seat);
 	if (crew_is_writer(crew, seat)) {
-		account_bury_writer(crew_account(crew), torture_pipe_stream(crew, seat));
+		pipe_account_bury_writer(crew_pipe_account(crew), torture_pipe_stream(crew, seat));
 		return;
 	}
-	account_found(crew_account(crew), torture_pipe_buffer(t, seat), TORTURE_ROOM);
+	pipe_account_found(crew_pipe_account(crew), torture_pipe_buffer(t, seat), TORTURE_ROOM);
 	memset(torture_pipe_buffer(t, seat), 0, TORTURE_ROOM);
 }
 
@@ -212,11 +214,11 @@ static int make_pipe(struct pipe_torture *t)
 {
 	struct ferry_why why = { 0 };
 	ferry_pipe *pipe;
-	int r = ferry_pipe_open(&pipe, t->base.location, FERRY_READ,
-				FERRY_PIPE_OPTIONS(.flags = FERRY_EXCLUSIVE,
-						   .capacity = t->capacity, .members = t->members,
-						   .why = &why),
-				FERRY_NOW);
+	int r =
+	    ferry_pipe_open(&pipe, t->base.location, FERRY_READ,
+			    FERRY_PIPE_OPTIONS(.flags = FERRY_EXCLUSIVE, .capacity = t->capacity,
+					       .members = t->members, .why = &why),
+			    FERRY_NOW);
 
 	t->base.made = r == 0;
 	if (r == 0)
@@ -250,10 +252,11 @@ static int prepare(struct torture *base)
 	int status = make_pipe(t);
 	if (status != STATUS_DONE)
 		return status;
-	crew->account = account_make(&(struct account_plan){ .faults = base->faults,
-							      .streams = streams,
-							      .seats = seats,
-							      .window = window(t, streams) });
+	crew->account =
+	    pipe_account_make(&(struct pipe_account_plan){ .faults = base->faults,
+							   .streams = streams,
+							   .seats = seats,
+							   .window = window(t, streams) });
 	t->buffers_bytes = (size_t)seats * TORTURE_ROOM;
 	t->buffers = mmap(NULL, t->buffers_bytes, PROT_READ | PROT_WRITE,
 			  MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -267,7 +270,7 @@ static void clean_up(struct torture *base)
 	struct pipe_torture *t = (struct pipe_torture *)base;
 
 	munmap(t->buffers, t->buffers_bytes);
-	account_unmake(base->crew.account);
+	pipe_account_unmake(base->crew.account);
 }
 
 static struct pipe_torture options = {

@@ -38,12 +38,12 @@ struct pipe_torture {
 	uint32_t members;
 	char *buffers; /* shared: where each seat's reads put bytes, TORTURE_ROOM each */
 	size_t buffers_bytes;
-	struct account_sum sum;      /* at the end */
+	struct pipe_account_sum sum; /* at the end */
 	struct ferry_pipe_stat stat; /* at the end */
 	uint64_t passed_over;        /* before we began */
 };
 
-static inline struct account *crew_account(const struct crew *crew)
+static inline struct pipe_account *crew_pipe_account(const struct crew *crew)
 {
 	return crew->account;
 }

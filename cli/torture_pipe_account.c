@@ -25,7 +25,7 @@ static uint64_t first_units(uint64_t n)
 
 static bool is_atomic(uint32_t units)
 {
-	return units <= ACCOUNT_ATOMIC;
+	return units <= PIPE_ACCOUNT_ATOMIC;
 }
 
 static uint32_t count(uint64_t units)
@@ -45,26 +45,26 @@ struct slot {
 };
 
 struct stream {
-	_Alignas(64) _Atomic uint64_t next;   /* number */
-	_Alignas(64) _Atomic uint64_t newest; /* as in account_view */
+	_Alignas(64) _Atomic uint64_t next;                      /* number */
+	_Alignas(64) _Atomic uint64_t newest;                    /* as in pipe_account_view */
 	_Atomic uint64_t came, doubtful, absent, records, taken; /* of settled records */
 };
 
-struct account {
-	struct account_plan plan;
+struct pipe_account {
+	struct pipe_account_plan plan;
 	size_t bytes;
 	_Alignas(64) _Atomic uint64_t begun;
-	struct stream streams[ACCOUNT_STREAMS_MAX];
-	_Atomic uint64_t doors[ACCOUNT_SEATS_MAX];
+	struct stream streams[PIPE_ACCOUNT_STREAMS_MAX];
+	_Atomic uint64_t doors[PIPE_ACCOUNT_SEATS_MAX];
 	struct slot slots[];
 };
 
-struct account *account_make(const struct account_plan *plan)
+struct pipe_account *pipe_account_make(const struct pipe_account_plan *plan)
 {
-	size_t bytes = sizeof(struct account) +
+	size_t bytes = sizeof(struct pipe_account) +
 		       (size_t)plan->streams * plan->window * sizeof(struct slot);
-	struct account *a = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
-				 MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	struct pipe_account *a = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+				      MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
 	if (a == MAP_FAILED)
 		return NULL;
@@ -73,13 +73,13 @@ struct account *account_make(const struct account_plan *plan)
 	return a;
 }
 
-void account_unmake(struct account *a)
+void pipe_account_unmake(struct pipe_account *a)
 {
 	if (a)
 		munmap(a, a->bytes);
 }
 
-static struct slot *slot_of(struct account *a, uint32_t stream, uint64_t number)
+static struct slot *slot_of(struct pipe_account *a, uint32_t stream, uint64_t number)
 {
 	return &a->slots[(size_t)stream * a->plan.window + number % a->plan.window];
 }
@@ -94,7 +94,7 @@ static void raise_to(_Atomic uint64_t *to, uint64_t value)
 
 /* ---- settling a record ---- */
 
-static void judge_over(struct account *a, uint32_t stream, const struct slot *slot)
+static void judge_over(struct pipe_account *a, uint32_t stream, const struct slot *slot)
 {
 	uint64_t came = slot->came, right = first_units(slot->returned);
 	uint32_t missing = count(came) < slot->returned ? slot->returned - count(came) : 0;
@@ -109,19 +109,21 @@ static void judge_over(struct account *a, uint32_t stream, const struct slot *sl
 			      slot->number - 1, stream, missing, slot->returned);
 	else if (missing == 0 && came != right)
 		faults_report(a->plan.faults, FAULT_DUPLICATE,
-			      "record %" PRIu64 " of writer %u: a unit came twice, and another never",
+			      "record %" PRIu64
+			      " of writer %u: a unit came twice, and another never",
 			      slot->number - 1, stream);
 }
 
 /* Of a write that was killed a beginning has come out; of an atomic one, all or nothing. */
-static void judge_doubtful(struct account *a, uint32_t stream, const struct slot *slot)
+static void judge_doubtful(struct pipe_account *a, uint32_t stream, const struct slot *slot)
 {
 	uint64_t came = slot->came;
 	uint32_t n = count(came), perhaps = count(slot->perhaps);
 
 	if (is_atomic(slot->units) && n > 0 && slot->units - n > perhaps)
 		faults_report(a->plan.faults, FAULT_TORN,
-			      "record %" PRIu64 " of writer %u, killed: %u of its %u units came out",
+			      "record %" PRIu64
+			      " of writer %u, killed: %u of its %u units came out",
 			      slot->number - 1, stream, n, slot->units);
 	else if (perhaps == 0 && came != first_units(n))
 		faults_report(a->plan.faults, FAULT_TORN,
@@ -130,7 +132,7 @@ static void judge_doubtful(struct account *a, uint32_t stream, const struct slot
 }
 
 /* Nothing more can come of it. */
-static void settle(struct account *a, uint32_t stream, struct slot *slot)
+static void settle(struct pipe_account *a, uint32_t stream, struct slot *slot)
 {
 	struct stream *s = &a->streams[stream];
 	uint32_t n = count(slot->came);
@@ -151,7 +153,7 @@ static void settle(struct account *a, uint32_t stream, struct slot *slot)
 
 /* Can the slot have another record? Those that a death left open are never used again, for what is
  * missing may come yet. 1: yes; 0: never; -EAGAIN: not yet. */
-static int make_free(struct account *a, uint32_t stream, struct slot *slot)
+static int make_free(struct pipe_account *a, uint32_t stream, struct slot *slot)
 {
 	uint32_t state = atomic_load(&slot->state), n = count(atomic_load(&slot->came));
 
@@ -165,7 +167,7 @@ static int make_free(struct account *a, uint32_t stream, struct slot *slot)
 	return 1;
 }
 
-int64_t account_begin(struct account *a, uint32_t stream, uint32_t units)
+int64_t pipe_account_begin(struct pipe_account *a, uint32_t stream, uint32_t units)
 {
 	struct stream *s = &a->streams[stream];
 	uint64_t number = atomic_load(&s->next);
@@ -193,7 +195,7 @@ int64_t account_begin(struct account *a, uint32_t stream, uint32_t units)
 	return (int64_t)number;
 }
 
-static uint32_t check_of(const struct account_unit *unit)
+static uint32_t check_of(const struct pipe_account_unit *unit)
 {
 	uint64_t z = (unit->id + 1) * UINT64_C(0x9e3779b97f4a7c15) +
 		     ((uint64_t)unit->index << 16 | unit->last) * UINT64_C(0xd6e8feb86659fd93);
@@ -201,10 +203,10 @@ static uint32_t check_of(const struct account_unit *unit)
 	return (uint32_t)((z ^ z >> 29) * UINT64_C(0xbf58476d1ce4e5b9) >> 32);
 }
 
-void account_compose(void *to, uint32_t stream, uint64_t number, uint32_t units)
+void pipe_account_compose(void *to, uint32_t stream, uint64_t number, uint32_t units)
 {
-	struct account_unit unit = { .id = (uint64_t)stream << 48 | number,
-				     .last = (uint16_t)(units - 1) };
+	struct pipe_account_unit unit = { .id = (uint64_t)stream << 48 | number,
+					  .last = (uint16_t)(units - 1) };
 
 	for (uint32_t i = 0; i < units; i++) {
 		unit.index = (uint16_t)i;
@@ -213,7 +215,7 @@ void account_compose(void *to, uint32_t stream, uint64_t number, uint32_t units)
 	}
 }
 
-void account_wrote(struct account *a, uint32_t stream, uint64_t number, uint32_t units)
+void pipe_account_wrote(struct pipe_account *a, uint32_t stream, uint64_t number, uint32_t units)
 {
 	struct slot *slot = slot_of(a, stream, number);
 
@@ -226,46 +228,46 @@ void account_wrote(struct account *a, uint32_t stream, uint64_t number, uint32_t
 	atomic_store(&slot->state, OVER);
 }
 
-void account_doubt(struct account *a, uint32_t stream, uint64_t number)
+void pipe_account_doubt(struct pipe_account *a, uint32_t stream, uint64_t number)
 {
 	atomic_store(&slot_of(a, stream, number)->state, DOUBTFUL);
 }
 
-void account_bury_writer(struct account *a, uint32_t stream)
+void pipe_account_bury_writer(struct pipe_account *a, uint32_t stream)
 {
 	uint64_t next = atomic_load(&a->streams[stream].next);
 
 	if (next > 0 && atomic_load(&slot_of(a, stream, next - 1)->state) == WRITING)
-		account_doubt(a, stream, next - 1);
+		pipe_account_doubt(a, stream, next - 1);
 }
 
 /* ---- readers ---- */
 
-static uint32_t stream_of(const struct account_unit *unit)
+static uint32_t stream_of(const struct pipe_account_unit *unit)
 {
 	return (uint32_t)(unit->id >> 48);
 }
 
-static uint64_t number_of(const struct account_unit *unit)
+static uint64_t number_of(const struct pipe_account_unit *unit)
 {
 	return unit->id & UINT64_C(0xffffffffffff);
 }
 
-void account_look(const struct account *a, struct account_view *view)
+void pipe_account_look(const struct pipe_account *a, struct pipe_account_view *view)
 {
 	view->begun = atomic_load(&a->begun);
 	for (uint32_t i = 0; i < a->plan.streams; i++)
 		view->newest[i] = atomic_load(&a->streams[i].newest);
 }
 
-static bool is_sound(const struct account *a, const struct account_unit *unit)
+static bool is_sound(const struct pipe_account *a, const struct pipe_account_unit *unit)
 {
 	return stream_of(unit) < a->plan.streams && unit->index <= unit->last &&
 	       unit->check == check_of(unit);
 }
 
 /* The slot of a sound unit, if its record is being written or not settled; else that is a fault. */
-static struct slot *recognise(struct account *a, const struct account_unit *unit)
+static struct slot *recognise(struct pipe_account *a, const struct pipe_account_unit *unit)
 {
 	uint32_t stream = stream_of(unit);
 	struct slot *slot = slot_of(a, stream, number_of(unit));
@@ -282,8 +284,8 @@ static struct slot *recognise(struct account *a, const struct account_unit *unit
 
 /* Two units that came out one after the other in one piece of the stream. No other stands between
  * those of an atomic record. */
-static void judge_neighbours(struct account *a, const struct account_unit *first,
-			     const struct account_unit *then)
+static void judge_neighbours(struct pipe_account *a, const struct pipe_account_unit *first,
+			     const struct pipe_account_unit *then)
 {
 	bool goes_on = then->id == first->id && then->index == first->index + 1;
 	bool cut = (is_atomic(first->last + 1u) && first->index != first->last) ||
@@ -291,7 +293,8 @@ static void judge_neighbours(struct account *a, const struct account_unit *first
 
 	if (!goes_on && cut)
 		faults_report(a->plan.faults, FAULT_TORN,
-			      "record %" PRIu64 " of writer %u (unit %u) is mixed with record %" PRIu64
+			      "record %" PRIu64
+			      " of writer %u (unit %u) is mixed with record %" PRIu64
 			      " of writer %u (unit %u)",
 			      number_of(first), stream_of(first), first->index, number_of(then),
 			      stream_of(then), then->index);
@@ -302,8 +305,8 @@ static void judge_neighbours(struct account *a, const struct account_unit *first
  * was begun, before that one. What a reader knows to have come out before is what had come out when
  * its call began, and what came before in the same call.
  */
-static void judge_place(struct account *a, struct account_view *view,
-			const struct account_unit *unit)
+static void judge_place(struct pipe_account *a, struct pipe_account_view *view,
+			const struct pipe_account_unit *unit)
 {
 	uint32_t stream = stream_of(unit);
 	uint64_t place = number_of(unit) << 16 | unit->index, newest = view->newest[stream];
@@ -318,21 +321,23 @@ static void judge_place(struct account *a, struct account_view *view,
 			      (newest - 1) >> 16);
 }
 
-static void judge_time(struct account *a, struct account_view *view,
-		       const struct account_unit *unit, const struct slot *slot)
+static void judge_time(struct pipe_account *a, struct pipe_account_view *view,
+		       const struct pipe_account_unit *unit, const struct slot *slot)
 {
 	uint64_t ended = atomic_load(&slot->ended);
 
 	if (ended != 0 && ended < view->begun)
 		faults_report(a->plan.faults, FAULT_REORDERED,
-			      "record %" PRIu64 " of writer %u came after one that was begun %" PRIu64
+			      "record %" PRIu64
+			      " of writer %u came after one that was begun %" PRIu64
 			      " ns after its end",
 			      number_of(unit), stream_of(unit), view->begun - ended);
 	if (slot->began > view->begun)
 		view->begun = slot->began;
 }
 
-static void count_unit(struct account *a, const struct account_unit *unit, struct slot *slot)
+static void count_unit(struct pipe_account *a, const struct pipe_account_unit *unit,
+		       struct slot *slot)
 {
 	uint32_t state = atomic_load(&slot->state);
 
@@ -350,10 +355,10 @@ static void count_unit(struct account *a, const struct account_unit *unit, struc
 }
 
 /* Look at unit after unit; took: they are out of the pipe. */
-static void see_units(struct account *a, struct account_view *view, const void *bytes, size_t size,
-		      bool took)
+static void see_units(struct pipe_account *a, struct pipe_account_view *view, const void *bytes,
+		      size_t size, bool took)
 {
-	struct account_unit last, unit;
+	struct pipe_account_unit last, unit;
 	bool has_last = false;
 
 	for (size_t i = 0; i < size / sizeof unit; i++, has_last = true, last = unit) {
@@ -377,12 +382,14 @@ static void see_units(struct account *a, struct account_view *view, const void *
 			      size);
 }
 
-void account_saw(struct account *a, struct account_view *view, const void *bytes, size_t size)
+void pipe_account_saw(struct pipe_account *a, struct pipe_account_view *view, const void *bytes,
+		      size_t size)
 {
 	see_units(a, view, bytes, size, false);
 }
 
-void account_read(struct account *a, struct account_view *view, const void *bytes, size_t size)
+void pipe_account_read(struct pipe_account *a, struct pipe_account_view *view, const void *bytes,
+		       size_t size)
 {
 	see_units(a, view, bytes, size, true);
 	raise_to(&a->begun, view->begun);
@@ -390,9 +397,9 @@ void account_read(struct account *a, struct account_view *view, const void *byte
 		raise_to(&a->streams[i].newest, view->newest[i]);
 }
 
-void account_found(struct account *a, const void *bytes, size_t size)
+void pipe_account_found(struct pipe_account *a, const void *bytes, size_t size)
 {
-	struct account_unit unit;
+	struct pipe_account_unit unit;
 
 	for (size_t i = 0; i < size / sizeof unit; i++) {
 		memcpy(&unit, (const char *)bytes + i * sizeof unit, sizeof unit);
@@ -406,44 +413,45 @@ void account_found(struct account *a, const void *bytes, size_t size)
 
 /* ---- doors: bit 0 open, bit 1 condemned, the rest counts ---- */
 
-static void set_door(struct account *a, uint32_t seat, uint64_t bits, uint64_t unless)
+static void set_door(struct pipe_account *a, uint32_t seat, uint64_t bits, uint64_t unless)
 {
 	uint64_t seen = atomic_load(&a->doors[seat]);
 
-	while (!(seen & unless) &&
-	       !atomic_compare_exchange_weak(&a->doors[seat], &seen,
-					     ((seen & ~UINT64_C(3)) + 4) | bits))
+	while (!(seen & unless) && !atomic_compare_exchange_weak(
+				       &a->doors[seat], &seen, ((seen & ~UINT64_C(3)) + 4) | bits))
 		;
 }
 
-void account_seat(struct account *a, uint32_t seat)
+void pipe_account_seat(struct pipe_account *a, uint32_t seat)
 {
 	set_door(a, seat, 0, 0);
 }
 
-void account_opened(struct account *a, uint32_t seat)
+void pipe_account_opened(struct pipe_account *a, uint32_t seat)
 {
 	set_door(a, seat, 1, 2);
 }
 
-void account_closing(struct account *a, uint32_t seat)
+void pipe_account_closing(struct pipe_account *a, uint32_t seat)
 {
 	set_door(a, seat, 0, 2);
 }
 
-void account_condemn(struct account *a, uint32_t seat)
+void pipe_account_condemn(struct pipe_account *a, uint32_t seat)
 {
 	set_door(a, seat, 2, 0);
 }
 
-void account_look_at_doors(const struct account *a, struct account_doors *doors)
+void pipe_account_look_at_doors(const struct pipe_account *a, struct pipe_account_doors *doors)
 {
 	for (uint32_t i = 0; i < a->plan.seats; i++)
 		doors->word[i] = atomic_load(&a->doors[i]);
 }
 
-int64_t account_open_since(const struct account *a, const struct account_doors *doors,
-			   bool (*wanted)(const void *context, uint32_t seat), const void *context)
+int64_t pipe_account_open_since(const struct pipe_account *a,
+				const struct pipe_account_doors *doors,
+				bool (*wanted)(const void *context, uint32_t seat),
+				const void *context)
 {
 	for (uint32_t i = 0; i < a->plan.seats; i++)
 		if ((doors->word[i] & 1) && atomic_load(&a->doors[i]) == doors->word[i] &&
@@ -454,9 +462,9 @@ int64_t account_open_since(const struct account *a, const struct account_doors *
 
 /* ---- the reckoning ---- */
 
-void account_close(struct account *a, struct account_sum *ret_sum)
+void pipe_account_close(struct pipe_account *a, struct pipe_account_sum *ret_sum)
 {
-	struct account_sum sum = { 0 };
+	struct pipe_account_sum sum = { 0 };
 
 	for (uint32_t stream = 0; stream < a->plan.streams; stream++) {
 		struct stream *s = &a->streams[stream];

@@ -19,91 +19,95 @@
 
 #include "faults.h"
 
-#define ACCOUNT_STREAMS_MAX 128
-#define ACCOUNT_SEATS_MAX   256
-#define ACCOUNT_UNITS_MAX   65535u /* of a record */
-#define ACCOUNT_ATOMIC      256u   /* units: records of no more must come out in one piece */
+#define PIPE_ACCOUNT_STREAMS_MAX 128
+#define PIPE_ACCOUNT_SEATS_MAX   256
+#define PIPE_ACCOUNT_UNITS_MAX   65535u /* of a record */
+#define PIPE_ACCOUNT_ATOMIC      256u   /* units: records of no more must come out in one piece */
 
-struct account_unit {
+struct pipe_account_unit {
 	uint64_t id; /* stream << 48 | number */
 	uint16_t index, last;
 	uint32_t check;
 };
 
-struct account_plan {
+struct pipe_account_plan {
 	struct faults *faults;
-	uint32_t streams; /* writers; up to ACCOUNT_STREAMS_MAX */
-	uint32_t seats;   /* up to ACCOUNT_SEATS_MAX */
+	uint32_t streams; /* writers; up to PIPE_ACCOUNT_STREAMS_MAX */
+	uint32_t seats;   /* up to PIPE_ACCOUNT_SEATS_MAX */
 	uint32_t window;  /* unsettled records of a stream at once; a power of two */
 };
 
-struct account;
+struct pipe_account;
 
 /* Empty; NULL without memory for it. */
-struct account *account_make(const struct account_plan *plan);
-void account_unmake(struct account *a);
+struct pipe_account *pipe_account_make(const struct pipe_account_plan *plan);
+void pipe_account_unmake(struct pipe_account *a);
 
 /* ---- writers: one process at a time in each stream ---- */
 
 /* A record of so many units is about to be written. Its number, or -EAGAIN while too many are not
  * settled. */
-int64_t account_begin(struct account *a, uint32_t stream, uint32_t units);
+int64_t pipe_account_begin(struct pipe_account *a, uint32_t stream, uint32_t units);
 
 /* Its units, as bytes. */
-void account_compose(void *to, uint32_t stream, uint64_t number, uint32_t units);
+void pipe_account_compose(void *to, uint32_t stream, uint64_t number, uint32_t units);
 
 /* The call is over; so many units of it are in. */
-void account_wrote(struct account *a, uint32_t stream, uint64_t number, uint32_t units);
+void pipe_account_wrote(struct pipe_account *a, uint32_t stream, uint64_t number, uint32_t units);
 
 /* The call is over and does not tell how many. */
-void account_doubt(struct account *a, uint32_t stream, uint64_t number);
+void pipe_account_doubt(struct pipe_account *a, uint32_t stream, uint64_t number);
 
 /* The stream's writer is dead. */
-void account_bury_writer(struct account *a, uint32_t stream);
+void pipe_account_bury_writer(struct pipe_account *a, uint32_t stream);
 
 /* ---- readers ---- */
 
 /* What had come out when a reading call began. Private to a process. */
-struct account_view {
+struct pipe_account_view {
 	uint64_t begun; /* latest begin of a record among those that have come out */
-	uint64_t newest[ACCOUNT_STREAMS_MAX]; /* number << 16 | index of the last unit, + 1 */
+	uint64_t newest[PIPE_ACCOUNT_STREAMS_MAX]; /* number << 16 | index of the last unit, + 1 */
 };
 
-void account_look(const struct account *a, struct account_view *view);
+void pipe_account_look(const struct pipe_account *a, struct pipe_account_view *view);
 
 /* These bytes came out, in one piece of the stream. */
-void account_read(struct account *a, struct account_view *view, const void *bytes, size_t size);
+void pipe_account_read(struct pipe_account *a, struct pipe_account_view *view, const void *bytes,
+		       size_t size);
 
 /* These bytes were seen by one who only looks, after those that view knows of. */
-void account_saw(struct account *a, struct account_view *view, const void *bytes, size_t size);
+void pipe_account_saw(struct pipe_account *a, struct pipe_account_view *view, const void *bytes,
+		      size_t size);
 
 /* A dead reader had this in its buffer: it may have been the last to see it. */
-void account_found(struct account *a, const void *bytes, size_t size);
+void pipe_account_found(struct pipe_account *a, const void *bytes, size_t size);
 
 /* ---- who has an end open ---- */
 
 /* A new process has the seat; it has the end open from now on; not any more from now on; it is
  * going to be killed. */
-void account_seat(struct account *a, uint32_t seat);
-void account_opened(struct account *a, uint32_t seat);
-void account_closing(struct account *a, uint32_t seat);
-void account_condemn(struct account *a, uint32_t seat);
+void pipe_account_seat(struct pipe_account *a, uint32_t seat);
+void pipe_account_opened(struct pipe_account *a, uint32_t seat);
+void pipe_account_closing(struct pipe_account *a, uint32_t seat);
+void pipe_account_condemn(struct pipe_account *a, uint32_t seat);
 
 /* Who had it open at a moment. */
-struct account_doors {
-	uint64_t word[ACCOUNT_SEATS_MAX];
+struct pipe_account_doors {
+	uint64_t word[PIPE_ACCOUNT_SEATS_MAX];
 };
 
-void account_look_at_doors(const struct account *a, struct account_doors *doors);
+void pipe_account_look_at_doors(const struct pipe_account *a, struct pipe_account_doors *doors);
 
 /* A seat that has had it open all the time since then, among those for which wanted() is true; -1:
  * none. */
-int64_t account_open_since(const struct account *a, const struct account_doors *doors,
-			   bool (*wanted)(const void *context, uint32_t seat), const void *context);
+int64_t pipe_account_open_since(const struct pipe_account *a,
+				const struct pipe_account_doors *doors,
+				bool (*wanted)(const void *context, uint32_t seat),
+				const void *context);
 
 /* ---- the reckoning ---- */
 
-struct account_sum {
+struct pipe_account_sum {
 	uint64_t records;  /* begun, and of which something was, or may have been, written */
 	uint64_t units;    /* that came out */
 	uint64_t doubtful; /* records whose writer died, and of which something came out */
@@ -112,6 +116,6 @@ struct account_sum {
 };
 
 /* Everything has come to its end: judge what is open, and add up. */
-void account_close(struct account *a, struct account_sum *ret_sum);
+void pipe_account_close(struct pipe_account *a, struct pipe_account_sum *ret_sum);
 
 #endif

@@ -6,7 +6,7 @@
 
 #include "torture_pipe.h"
 
-#define PATIENCE_MS 2000       /* until what the dead were at must be out of the way */
+#define PATIENCE_MS 2000         /* until what the dead were at must be out of the way */
 #define SPARE       (128u << 10) /* memory that a pipe has beside capacity and reservations, at most */
 
 static void wrong(struct torture *t, const char *call, int error)
@@ -17,15 +17,15 @@ static void wrong(struct torture *t, const char *call, int error)
 /* All that is left, up to the end of file: nobody can write any more. */
 static void drain(struct torture *t, ferry_pipe *reader)
 {
-	static struct account_view view;
+	static struct pipe_account_view view;
 	char *buffer = malloc(TORTURE_ROOM);
 	ssize_t n = buffer ? 1 : -ENOMEM;
 
 	while (n > 0) {
-		account_look(crew_account(&t->crew), &view);
+		pipe_account_look(crew_pipe_account(&t->crew), &view);
 		n = ferry_pipe_read(reader, buffer, TORTURE_ROOM, FERRY_NOW);
 		if (n > 0)
-			account_read(crew_account(&t->crew), &view, buffer, (size_t)n);
+			pipe_account_read(crew_pipe_account(&t->crew), &view, buffer, (size_t)n);
 	}
 	if (n < 0)
 		wrong(t, "read", (int)n);
@@ -123,5 +123,5 @@ void torture_pipe_inspect(struct torture *t)
 	}
 	ferry_pipe_close(writer);
 	ferry_pipe_close(reader);
-	account_close(crew_account(&t->crew), &pt->sum);
+	pipe_account_close(crew_pipe_account(&t->crew), &pt->sum);
 }

@@ -13,7 +13,7 @@
 
 #include "torture_pipe.h"
 
-#define UNIT         sizeof(struct account_unit)
+#define UNIT         sizeof(struct pipe_account_unit)
 #define TWIN_CALLS   3000 /* that a twin makes at most */
 #define RARE         4000 /* one call in so many is a fork */
 #define LONG_WAIT_MS 1000
@@ -23,14 +23,14 @@
 struct worker {
 	struct crew *crew;
 	struct pipe_torture *torture;
-	struct account *account;
+	struct pipe_account *account;
 	uint32_t seat, stream;
 	uint64_t dice;
 	ferry_pipe *pipe;
 	char *own; /* room for a record to write, or for what a tap shows */
 	bool broken;
-	struct account_view view;
-	struct account_doors doors;
+	struct pipe_account_view view;
+	struct pipe_account_doors doors;
 };
 
 /* What a twin gets from its parent. */
@@ -95,7 +95,7 @@ static bool is_other(const void *context, uint32_t seat)
 /* A call that began when the doors were looked at says that nobody has the other end open. */
 static void judge_alone(struct worker *w, const char *what)
 {
-	int64_t seat = account_open_since(w->account, &w->doors, is_other, w);
+	int64_t seat = pipe_account_open_since(w->account, &w->doors, is_other, w);
 
 	if (seat >= 0)
 		faults_report(w->crew->faults, FAULT_BROKEN,
@@ -112,14 +112,13 @@ static void open_pipe(struct worker *w)
 	uint32_t flags = FERRY_EXISTING | (roll(w, 2) ? FERRY_INTERRUPTIBLE : 0);
 
 	at(w, PIPE_OPEN);
-	int r = ferry_pipe_open(&w->pipe, w->torture->base.location,
-				is_writer(w) ? FERRY_WRITE : FERRY_READ,
-				FERRY_PIPE_OPTIONS(.flags = flags, .spin = roll(w, 3) ? 0 : -1,
-						   .why = &why),
-				patience(w));
+	int r = ferry_pipe_open(
+	    &w->pipe, w->torture->base.location, is_writer(w) ? FERRY_WRITE : FERRY_READ,
+	    FERRY_PIPE_OPTIONS(.flags = flags, .spin = roll(w, 3) ? 0 : -1, .why = &why),
+	    patience(w));
 	at(w, CREW_OUTSIDE);
 	if (r == 0) {
-		account_opened(w->account, w->seat);
+		pipe_account_opened(w->account, w->seat);
 		return;
 	}
 	w->pipe = NULL;
@@ -129,7 +128,7 @@ static void open_pipe(struct worker *w)
 
 static void close_pipe(struct worker *w)
 {
-	account_closing(w->account, w->seat);
+	pipe_account_closing(w->account, w->seat);
 	at(w, PIPE_CLOSE);
 	ferry_pipe_close(w->pipe);
 	at(w, CREW_OUTSIDE);
@@ -164,7 +163,7 @@ static void call_stat(struct worker *w)
 /* Read along for a while. */
 static void do_tap(struct worker *w)
 {
-	static struct account_view view;
+	static struct pipe_account_view view;
 	ferry_pipe_tap *tap;
 	uint64_t missed = 0;
 
@@ -175,7 +174,7 @@ static void do_tap(struct worker *w)
 	for (uint32_t i = 0; i < TAP_LOOKS && n >= 0; i++) {
 		n = ferry_pipe_tap_read(tap, w->own, TAP_ROOM, &missed, ferry_in_ms(2));
 		if (n > 0)
-			account_saw(w->account, &view, w->own, (size_t)n);
+			pipe_account_saw(w->account, &view, w->own, (size_t)n);
 	}
 	if (r == 0)
 		ferry_pipe_tap_close(tap);
@@ -225,21 +224,21 @@ static uint32_t choose_units(struct worker *w, uint64_t most)
 
 	if (dice < 4 && range > 15)
 		range = 15;
-	else if (dice < 7 && range > ACCOUNT_ATOMIC)
-		range = ACCOUNT_ATOMIC;
+	else if (dice < 7 && range > PIPE_ACCOUNT_ATOMIC)
+		range = PIPE_ACCOUNT_ATOMIC;
 	return (uint32_t)(least + roll(w, range + 1));
 }
 
 /* A new record in our own memory. Its number, or negative: not now. */
 static int64_t begin(struct worker *w, uint32_t units, void *to)
 {
-	int64_t number = account_begin(w->account, w->stream, units);
+	int64_t number = pipe_account_begin(w->account, w->stream, units);
 
 	if (number < 0)
 		crew_hold_back(w->crew, w->seat);
 	else
-		account_compose(to, w->stream, (uint64_t)number, units);
-	account_look_at_doors(w->account, &w->doors);
+		pipe_account_compose(to, w->stream, (uint64_t)number, units);
+	pipe_account_look_at_doors(w->account, &w->doors);
 	return number;
 }
 
@@ -251,7 +250,7 @@ static void note_written(struct worker *w, int64_t number, uint64_t bytes, ssize
 	if (bytes % UNIT != 0)
 		faults_report(w->crew->faults, FAULT_TORN, "%s: %" PRIu64 " bytes went in", call,
 			      bytes);
-	account_wrote(w->account, w->stream, (uint64_t)number, (uint32_t)(bytes / UNIT));
+	pipe_account_wrote(w->account, w->stream, (uint64_t)number, (uint32_t)(bytes / UNIT));
 	if (bytes)
 		crew_moved(w->crew, w->seat, before, bytes);
 	if (r == -EPIPE)
@@ -319,7 +318,7 @@ static void do_reserve(struct worker *w)
 	struct ferry_span span;
 	int result;
 
-	account_look_at_doors(w->account, &w->doors);
+	pipe_account_look_at_doors(w->account, &w->doors);
 	at(w, PIPE_RESERVE);
 	int r = ferry_pipe_reserve(w->pipe, asked * UNIT, &span, patience(w));
 	at(w, CREW_OUTSIDE);
@@ -377,7 +376,7 @@ static void note_read(struct worker *w, char *buffer, ssize_t r, const char *cal
 {
 	at(w, CREW_OUTSIDE);
 	if (r > 0) {
-		account_read(w->account, &w->view, buffer, (size_t)r);
+		pipe_account_read(w->account, &w->view, buffer, (size_t)r);
 		memset(buffer, 0, (size_t)r);
 		crew_moved(w->crew, w->seat, before, (uint64_t)r);
 	} else if (r == 0) {
@@ -395,8 +394,8 @@ static ssize_t do_read(struct worker *w)
 	const struct iovec parts[] = { { buffer, first }, { buffer + first, size - first } };
 	ferry_deadline deadline = patience(w);
 
-	account_look(w->account, &w->view);
-	account_look_at_doors(w->account, &w->doors);
+	pipe_account_look(w->account, &w->view);
+	pipe_account_look_at_doors(w->account, &w->doors);
 	at(w, PIPE_READ);
 	ssize_t r = roll(w, 4) ? ferry_pipe_read(w->pipe, buffer, size, deadline)
 			       : ferry_pipe_readv(w->pipe, parts, 2, deadline);
@@ -413,8 +412,8 @@ static ssize_t do_peek(struct worker *w)
 	struct ferry_span span;
 	ferry_deadline deadline = patience(w);
 
-	account_look(w->account, &w->view);
-	account_look_at_doors(w->account, &w->doors);
+	pipe_account_look(w->account, &w->view);
+	pipe_account_look_at_doors(w->account, &w->doors);
 	at(w, PIPE_PEEK);
 	int r = ferry_pipe_peek(w->pipe, &span, deadline);
 	if (r <= 0) {
@@ -471,7 +470,7 @@ static void read_on(struct worker *w, uint64_t calls)
 static void inherit(struct worker *w, struct heritage *heritage)
 {
 	w->pipe = heritage->pipe;
-	account_opened(w->account, w->seat);
+	pipe_account_opened(w->account, w->seat);
 	if (!heritage->span.data)
 		return;
 	int r = ferry_pipe_commit(w->pipe, &heritage->span, heritage->span.size, FERRY_NOW);
@@ -485,10 +484,9 @@ void torture_pipe_work(struct crew *crew, uint32_t seat, void *inherited)
 	struct pipe_torture *t = crew->context;
 	uint64_t calls = UINT64_MAX;
 
-	w = (struct worker){ .crew = crew,
-			     .torture = t,
-			     .account = crew_account(crew),
-			     .seat = seat };
+	w = (struct worker){
+		.crew = crew, .torture = t, .account = crew_pipe_account(crew), .seat = seat
+	};
 	w.dice = crew_dice(crew, seat);
 	w.own = malloc(t->size_max > TAP_ROOM ? t->size_max : TAP_ROOM);
 	if (!w.own)
@@ -506,6 +504,6 @@ void torture_pipe_work(struct crew *crew, uint32_t seat, void *inherited)
 	/* Some leave without closing, as programs do. */
 	if (w.pipe && roll(&w, 4))
 		close_pipe(&w);
-	account_closing(w.account, seat);
+	pipe_account_closing(w.account, seat);
 	free(w.own);
 }

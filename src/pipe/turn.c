@@ -218,8 +218,7 @@ static void look_after_owners(struct ferry_pipe *pipe)
 		uint64_t hole = fy_hole_load(pipe, i);
 		uint32_t owner = fy_hole_owner(hole);
 		if (fy_hole_state(hole) == FY_HOLE_ACTIVE && owner != 0 &&
-		    owner <= pipe->object.member_slots &&
-		    fy_member_dead(&pipe->object, owner - 1))
+		    owner <= pipe->object.member_slots && fy_member_dead(&pipe->object, owner - 1))
 			(void)fy_member_recover(&pipe->object, owner - 1);
 	}
 }

@@ -356,8 +356,9 @@ static void let_pass(ferry_pipe *writer, uint64_t bytes)
 	}
 }
 
-/* Two writers lose their turns, the second one's stretch with the first one's in it. The first keeps
- * what it has reserved, also when the second has let go and the stream has come round many times. */
+/* Two writers lose their turns, the second one's stretch with the first one's in it. The first
+ * keeps what it has reserved, also when the second has let go and the stream has come round many
+ * times. */
 static void c5_reservation_within_another_that_was_passed_over_stays_untouched(void)
 {
 	/* RING: of a pipe of that capacity (docs/formats/pipe.md). */

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* faulty_pipe.c - pipes that break their promises; see faulty.c. */
+/* faulty_pipe.c - the faults of pipes; see faulty.c. */
+#include <dlfcn.h>
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "faulty.h"
 
-enum { SELDOM = 100, SELDOM_JAM = 2000, KEPT = 64 };
+enum { KEPT_PIPE = 64, SELDOM_READ = 100, SELDOM_WRITE = 2000 };
 
 typedef ssize_t read_function(ferry_pipe *, void *, size_t, ferry_deadline);
 
@@ -14,42 +15,43 @@ static read_function *real_read(void)
 {
 	static read_function *real;
 
-	FAULTY_REAL(real, "ferry_pipe_read");
+	if (!real)
+		*(void **)&real = dlsym(RTLD_NEXT, "ferry_pipe_read");
 	return real;
 }
 
 /* Bytes of the last read, to come again. */
 static struct {
-	char bytes[KEPT];
+	char bytes[KEPT_PIPE];
 	bool there;
-} kept;
+} kept_bytes;
 
 ssize_t ferry_pipe_read(ferry_pipe *pipe, void *buffer, size_t size, ferry_deadline deadline)
 {
 	char *bytes = buffer;
 
-	if (kept.there && size >= KEPT) {
-		memcpy(buffer, kept.bytes, KEPT);
-		kept.there = false;
-		return KEPT;
+	if (kept_bytes.there && size >= KEPT_PIPE) {
+		memcpy(buffer, kept_bytes.bytes, KEPT_PIPE);
+		kept_bytes.there = false;
+		return KEPT_PIPE;
 	}
-	if (is_time_for("eof", SELDOM))
+	if (is_time_for("pipe-eof", SELDOM_READ))
 		return 0;
 	ssize_t r = real_read()(pipe, buffer, size, deadline);
-	if (r < KEPT)
+	if (r < KEPT_PIPE)
 		return r;
-	if (is_time_for("lose", SELDOM)) {
-		memmove(bytes, bytes + KEPT, (size_t)r - KEPT);
-		return r > KEPT ? r - KEPT : real_read()(pipe, buffer, size, deadline);
+	if (is_time_for("pipe-lose", SELDOM_READ)) {
+		memmove(bytes, bytes + KEPT_PIPE, (size_t)r - KEPT_PIPE);
+		return r > KEPT_PIPE ? r - KEPT_PIPE : real_read()(pipe, buffer, size, deadline);
 	}
-	if (is_time_for("double", SELDOM)) {
-		memcpy(kept.bytes, buffer, KEPT);
-		kept.there = true;
+	if (is_time_for("pipe-double", SELDOM_READ)) {
+		memcpy(kept_bytes.bytes, buffer, KEPT_PIPE);
+		kept_bytes.there = true;
 	}
-	if (is_time_for("tear", SELDOM))
+	if (is_time_for("pipe-tear", SELDOM_READ))
 		bytes[r / 2] ^= 1;
-	if (is_time_for("swap", SELDOM)) {
-		char half[KEPT / 2];
+	if (is_time_for("pipe-swap", SELDOM_READ)) {
+		char half[KEPT_PIPE / 2];
 		memcpy(half, bytes, sizeof half);
 		memmove(bytes, bytes + sizeof half, sizeof half);
 		memcpy(bytes + sizeof half, half, sizeof half);
@@ -61,10 +63,11 @@ ssize_t ferry_pipe_write(ferry_pipe *pipe, const void *data, size_t size, ferry_
 {
 	static ssize_t (*real)(ferry_pipe *, const void *, size_t, ferry_deadline);
 
-	FAULTY_REAL(real, "ferry_pipe_write");
-	if (is_time_for("epipe", SELDOM))
+	if (!real)
+		*(void **)&real = dlsym(RTLD_NEXT, "ferry_pipe_write");
+	if (is_time_for("pipe-epipe", SELDOM_READ))
 		return -EPIPE;
-	if (is_time_for("jam", SELDOM_JAM))
+	if (is_time_for("pipe-jam", SELDOM_WRITE))
 		for (;;)
 			pause();
 	return real(pipe, data, size, deadline);

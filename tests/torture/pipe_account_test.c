@@ -8,29 +8,29 @@
 #include "claim.h"
 #include "torture_pipe_account.h"
 
-enum { STREAMS = 2, SEATS = 4, WINDOW = 16, LONG = 300, UNIT = sizeof(struct account_unit) };
+enum { STREAMS = 2, SEATS = 4, WINDOW = 16, LONG = 300, UNIT = sizeof(struct pipe_account_unit) };
 
 static struct faults *faults;
-static struct account *a;
-static struct account_view view;
-static struct account_sum sum;
+static struct pipe_account *a;
+static struct pipe_account_view view;
+static struct pipe_account_sum sum;
 static char bytes[4 * LONG * UNIT];
 
 static void begin(void)
 {
 	faults = faults_make();
 	check(faults);
-	a = account_make(&(struct account_plan){ faults, STREAMS, SEATS, WINDOW });
+	a = pipe_account_make(&(struct pipe_account_plan){ faults, STREAMS, SEATS, WINDOW });
 	check(a);
 }
 
 /* Close the account; at least one fault of one kind, and none of any other. */
 static void end(enum fault fault)
 {
-	account_close(a, &sum);
+	pipe_account_close(a, &sum);
 	for (int i = 0; i < FAULTS; i++)
 		check_eq(faults_of(faults, (enum fault)i) > 0, i == (int)fault);
-	account_unmake(a);
+	pipe_account_unmake(a);
 	faults_unmake(faults);
 }
 
@@ -42,10 +42,10 @@ static void end_clean(void)
 /* Begin a record and put its units at a place in bytes. */
 static uint64_t start(uint32_t stream, uint32_t units, uint32_t place)
 {
-	int64_t number = account_begin(a, stream, units);
+	int64_t number = pipe_account_begin(a, stream, units);
 
 	check(number >= 0);
-	account_compose(bytes + place * UNIT, stream, (uint64_t)number, units);
+	pipe_account_compose(bytes + place * UNIT, stream, (uint64_t)number, units);
 	return (uint64_t)number;
 }
 
@@ -53,15 +53,15 @@ static uint64_t put(uint32_t stream, uint32_t units, uint32_t place)
 {
 	uint64_t number = start(stream, units, place);
 
-	account_wrote(a, stream, number, units);
+	pipe_account_wrote(a, stream, number, units);
 	return number;
 }
 
 /* A reader takes units of bytes. */
 static void get(uint32_t from, uint32_t to)
 {
-	account_look(a, &view);
-	account_read(a, &view, bytes + from * UNIT, (to - from) * UNIT);
+	pipe_account_look(a, &view);
+	pipe_account_read(a, &view, bytes + from * UNIT, (to - from) * UNIT);
 }
 
 static void right_streams_are_accused_of_nothing(void)
@@ -91,10 +91,10 @@ static void unit_that_comes_twice_is_found(void)
 {
 	begin();
 	put(0, 3, 0);
-	account_look(a, &view);
-	account_read(a, &view, bytes, 3 * UNIT);
+	pipe_account_look(a, &view);
+	pipe_account_read(a, &view, bytes, 3 * UNIT);
 	memset(&view, 0, sizeof view);
-	account_read(a, &view, bytes + 2 * UNIT, UNIT);
+	pipe_account_read(a, &view, bytes + 2 * UNIT, UNIT);
 	end(FAULT_DUPLICATE);
 }
 
@@ -104,7 +104,7 @@ static void one_twice_and_another_never_is_found(void)
 	put(0, 3, 0);
 	get(0, 2);
 	memset(&view, 0, sizeof view);
-	account_read(a, &view, bytes + UNIT, UNIT);
+	pipe_account_read(a, &view, bytes + UNIT, UNIT);
 	end(FAULT_DUPLICATE);
 }
 
@@ -114,7 +114,7 @@ static void changed_byte_is_found(void)
 	put(0, 3, 0);
 	get(0, 3);
 	bytes[UNIT + 1] ^= 1;
-	account_saw(a, &(struct account_view){ 0 }, bytes, 3 * UNIT);
+	pipe_account_saw(a, &(struct pipe_account_view){ 0 }, bytes, 3 * UNIT);
 	end(FAULT_TORN);
 }
 
@@ -123,7 +123,7 @@ static void part_of_a_unit_is_found(void)
 	begin();
 	put(0, 3, 0);
 	get(0, 3);
-	account_saw(a, &(struct account_view){ 0 }, bytes, 2 * UNIT + 5);
+	pipe_account_saw(a, &(struct pipe_account_view){ 0 }, bytes, 2 * UNIT + 5);
 	end(FAULT_TORN);
 }
 
@@ -137,8 +137,8 @@ static void atomic_records_that_are_mixed_are_found(void)
 	memcpy(bytes + UNIT, bytes + 2 * UNIT, UNIT);
 	memcpy(bytes + 2 * UNIT, one, UNIT);
 	get(0, 4);
-	account_wrote(a, 0, first, 2);
-	account_wrote(a, 1, second, 2);
+	pipe_account_wrote(a, 0, first, 2);
+	pipe_account_wrote(a, 1, second, 2);
 	end(FAULT_TORN);
 }
 
@@ -148,8 +148,8 @@ static void long_records_may_be_mixed(void)
 	put(0, LONG, 0);
 	put(1, 1, LONG);
 	get(0, 10);
-	account_look(a, &view);
-	account_read(a, &view, bytes + LONG * UNIT, UNIT);
+	pipe_account_look(a, &view);
+	pipe_account_read(a, &view, bytes + LONG * UNIT, UNIT);
 	get(10, LONG);
 	end(FAULT_REORDERED); /* the short one was begun when the long one was over */
 
@@ -159,7 +159,7 @@ static void long_records_may_be_mixed(void)
 	get(0, 10);
 	get(LONG, LONG + 1);
 	get(10, LONG);
-	account_wrote(a, 0, number, LONG);
+	pipe_account_wrote(a, 0, number, LONG);
 	end_clean();
 }
 
@@ -175,22 +175,22 @@ static void later_record_before_an_earlier_one_is_found(void)
 
 static void what_comes_between_two_readers_is_in_no_order(void)
 {
-	struct account_view first, second;
+	struct pipe_account_view first, second;
 
 	begin();
 	put(0, 1, 0);
 	put(0, 1, 1);
-	account_look(a, &first);
-	account_look(a, &second);
-	account_read(a, &second, bytes + UNIT, UNIT);
-	account_read(a, &first, bytes, UNIT);
+	pipe_account_look(a, &first);
+	pipe_account_look(a, &second);
+	pipe_account_read(a, &second, bytes + UNIT, UNIT);
+	pipe_account_read(a, &first, bytes, UNIT);
 	end_clean();
 }
 
 static void unit_of_a_write_that_failed_is_found(void)
 {
 	begin();
-	account_wrote(a, 0, start(0, 3, 0), 0);
+	pipe_account_wrote(a, 0, start(0, 3, 0), 0);
 	get(0, 3);
 	end(FAULT_STRAY);
 }
@@ -199,7 +199,7 @@ static void killed_atomic_write_comes_whole_or_not_at_all(void)
 {
 	begin();
 	start(0, 3, 0);
-	account_bury_writer(a, 0);
+	pipe_account_bury_writer(a, 0);
 	put(0, 1, 3);
 	get(3, 4);
 	end_clean();
@@ -207,14 +207,14 @@ static void killed_atomic_write_comes_whole_or_not_at_all(void)
 
 	begin();
 	start(0, 3, 0);
-	account_bury_writer(a, 0);
+	pipe_account_bury_writer(a, 0);
 	get(0, 3);
 	end_clean();
 	check_eq(sum.doubtful, 1);
 
 	begin();
 	start(0, 3, 0);
-	account_bury_writer(a, 0);
+	pipe_account_bury_writer(a, 0);
 	get(0, 2);
 	end(FAULT_TORN);
 }
@@ -223,13 +223,13 @@ static void killed_long_write_leaves_a_beginning(void)
 {
 	begin();
 	start(0, LONG, 0);
-	account_bury_writer(a, 0);
+	pipe_account_bury_writer(a, 0);
 	get(0, 100);
 	end_clean();
 
 	begin();
 	start(0, LONG, 0);
-	account_bury_writer(a, 0);
+	pipe_account_bury_writer(a, 0);
 	get(50, 100);
 	end(FAULT_TORN);
 }
@@ -240,7 +240,7 @@ static void what_a_dead_reader_had_may_be_missing_and_may_come(void)
 		begin();
 		put(0, 3, 0);
 		get(0, 1);
-		account_found(a, bytes + UNIT, 2 * UNIT);
+		pipe_account_found(a, bytes + UNIT, 2 * UNIT);
 		if (comes)
 			get(1, 3);
 		end_clean();
@@ -249,7 +249,7 @@ static void what_a_dead_reader_had_may_be_missing_and_may_come(void)
 	begin();
 	put(0, 3, 0);
 	get(0, 1);
-	account_found(a, bytes + UNIT, UNIT);
+	pipe_account_found(a, bytes + UNIT, UNIT);
 	end(FAULT_LOST);
 }
 
@@ -258,7 +258,7 @@ static void writer_waits_for_its_account(void)
 	begin();
 	for (int i = 0; i < WINDOW; i++)
 		put(0, 1, (uint32_t)i);
-	check_eq(account_begin(a, 0, 1), -EAGAIN);
+	check_eq(pipe_account_begin(a, 0, 1), -EAGAIN);
 	get(0, 1);
 	put(0, 1, WINDOW);
 	get(1, WINDOW + 1);
@@ -272,29 +272,29 @@ static bool everybody(const void *context, uint32_t seat)
 	return true;
 }
 
-static int64_t open_since(const struct account_doors *doors)
+static int64_t open_since(const struct pipe_account_doors *doors)
 {
-	return account_open_since(a, doors, everybody, NULL);
+	return pipe_account_open_since(a, doors, everybody, NULL);
 }
 
 static void doors_tell_who_was_there_all_the_time(void)
 {
-	static struct account_doors doors;
+	static struct pipe_account_doors doors;
 
 	begin();
-	account_seat(a, 2);
-	account_opened(a, 2);
-	account_look_at_doors(a, &doors);
+	pipe_account_seat(a, 2);
+	pipe_account_opened(a, 2);
+	pipe_account_look_at_doors(a, &doors);
 	check_eq(open_since(&doors), 2);
-	account_closing(a, 2);
+	pipe_account_closing(a, 2);
 	check_eq(open_since(&doors), -1);
-	account_opened(a, 2);
+	pipe_account_opened(a, 2);
 	check_eq(open_since(&doors), -1);
-	account_look_at_doors(a, &doors);
-	account_condemn(a, 2);
-	account_opened(a, 2); /* before the signal arrives */
+	pipe_account_look_at_doors(a, &doors);
+	pipe_account_condemn(a, 2);
+	pipe_account_opened(a, 2); /* before the signal arrives */
 	check_eq(open_since(&doors), -1);
-	account_look_at_doors(a, &doors);
+	pipe_account_look_at_doors(a, &doors);
 	check_eq(open_since(&doors), -1);
 	end_clean();
 }
