@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* ferry pipes as a child's standard streams: every byte, its end, and who may die when. */
+#include <dirent.h>
 #include <errno.h>
 #include <ferry/ferry.h>
 #include <pthread.h>
@@ -70,10 +71,24 @@ static void expect_all(ferry_pipe *reader, const char *wanted)
 	ferry_pipe_close(reader);
 }
 
-/* The threads of ended streams go by themselves. */
-static void expect_descriptors(int n)
+static int threads(void)
 {
-	await(leftover_descriptors() == n);
+	DIR *tasks = opendir("/proc/self/task");
+	int n = -2; /* . and .. */
+
+	check(tasks != NULL);
+	while (readdir(tasks))
+		n++;
+	closedir(tasks);
+	return n;
+}
+
+static int threads_before;
+
+/* The threads of ended streams go by themselves, and have closed all when they have gone. */
+static void settle(void)
+{
+	await(threads() <= threads_before);
 }
 
 static void what_a_child_writes_comes_out_and_then_its_end(void)
@@ -85,7 +100,8 @@ static void what_a_child_writes_comes_out_and_then_its_end(void)
 
 	expect_all(out.reader, "hello\n");
 	check_eq(finish(process).code, 3);
-	expect_descriptors(before);
+	settle();
+	check_eq(leftover_descriptors(), before);
 }
 
 /* More than the two pipes hold, through the smallest there is. */
@@ -105,6 +121,7 @@ static void every_byte_of_a_long_output_arrives(void)
 	}
 	ferry_pipe_close(out.reader);
 	check_eq(finish(process).code, 0);
+	settle();
 }
 
 static void what_was_written_before_the_end_is_there_after_it(void)
@@ -114,6 +131,7 @@ static void what_was_written_before_the_end_is_there_after_it(void)
 
 	check_eq(finish(start("printf 'last words'", streams, 1)).code, 0);
 	expect_all(out.reader, "last words");
+	settle();
 }
 
 static void a_killed_child_leaves_what_it_wrote(void)
@@ -123,6 +141,7 @@ static void a_killed_child_leaves_what_it_wrote(void)
 
 	check_eq(finish(start("printf half; kill -KILL $$", streams, 1)).signal, SIGKILL);
 	expect_all(out.reader, "half");
+	settle();
 }
 
 static void output_and_error_into_one_pipe_keep_their_order(void)
@@ -133,6 +152,7 @@ static void output_and_error_into_one_pipe_keep_their_order(void)
 
 	expect_all(out.reader, "a\nb\nc\nd\n");
 	check_eq(finish(process).code, 0);
+	settle();
 }
 
 static void a_child_reads_what_is_written_to_the_pipe(void)
@@ -145,6 +165,7 @@ static void a_child_reads_what_is_written_to_the_pipe(void)
 	ferry_pipe_close(in.writer);
 	expect_all(out.reader, "rest\ntwo one\n");
 	check_eq(finish(process).code, 0);
+	settle();
 }
 
 static void *write_much(void *writer)
@@ -169,6 +190,7 @@ static void children_make_a_pipeline(void)
 	check_eq(pthread_join(thread, NULL), 0);
 	check_eq(finish(a).code, 0);
 	check_eq(finish(b).code, 0);
+	settle();
 }
 
 static void who_reads_no_more_is_told_to_the_writer(void)
@@ -180,6 +202,7 @@ static void who_reads_no_more_is_told_to_the_writer(void)
 	/* Nothing was ever written: it is the end of the child that is noticed. */
 	await(ferry_pipe_write(in.writer, "x", 1, FERRY_NOW) == -EPIPE);
 	ferry_pipe_close(in.writer);
+	settle();
 }
 
 static void a_writer_that_waits_for_room_is_told_too(void)
@@ -195,6 +218,7 @@ static void a_writer_that_waits_for_room_is_told_too(void)
 	check_eq(finish(process).signal, SIGKILL);
 	await(ferry_pipe_write(in.writer, "x", 1, FERRY_NOW) == -EPIPE);
 	ferry_pipe_close(in.writer);
+	settle();
 }
 
 static void a_child_whose_output_nobody_reads_gets_sigpipe(void)
@@ -207,6 +231,7 @@ static void a_child_whose_output_nobody_reads_gets_sigpipe(void)
 	check(ferry_pipe_read(out.reader, some, sizeof some, box_patience()) > 0);
 	ferry_pipe_close(out.reader);
 	check_eq(finish(process).signal, SIGPIPE);
+	settle();
 }
 
 /* 1 if this process has an end of the kernel pipe that is the standard output of another. */
@@ -240,6 +265,7 @@ static void so_does_one_that_was_silent(void)
 	stream_write(in.writer, "go\n");
 	check_eq(finish(process).signal, SIGPIPE);
 	ferry_pipe_close(in.writer);
+	settle();
 }
 
 static void a_named_pipe_serves_as_well(void)
@@ -251,7 +277,8 @@ static void a_named_pipe_serves_as_well(void)
 
 	expect_all(out.reader, "oops\n");
 	check_eq(finish(process).code, 0);
-	expect_descriptors(before);
+	settle();
+	check_eq(leftover_descriptors(), before);
 	check_eq(ferry_remove("spawned", NULL), 0);
 }
 
@@ -359,6 +386,7 @@ static void when_the_parent_is_killed_the_streams_end(void)
 		ferry_process_close(children[i]);
 	}
 	await(waitpid(-1, NULL, WNOHANG) == -1);
+	settle();
 }
 
 static void stay(struct stage *stage, const void *argument)
@@ -385,6 +413,7 @@ static void a_forked_child_does_not_keep_the_streams_open(void)
 	stream_close(&(struct stream){ .reader = out.reader, .writer = in.writer });
 	peer_allow(&peer, 1);
 	peer_join(&peer);
+	settle();
 }
 
 static void many_streams_leave_nothing_behind(void)
@@ -406,11 +435,13 @@ static void many_streams_leave_nothing_behind(void)
 		expect_all(out.reader, "");
 		check_eq(finish(process).code, 0);
 	}
-	expect_descriptors(before);
+	settle();
+	check_eq(leftover_descriptors(), before);
 }
 
 int main(void)
 {
+	threads_before = threads();
 	const struct CMUnitTest claims[] = {
 		claim(what_a_child_writes_comes_out_and_then_its_end),
 		claim(every_byte_of_a_long_output_arrives),
