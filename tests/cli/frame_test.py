@@ -237,7 +237,7 @@ def completion_offers_mailboxes(tool):
     for command in ('send', 'receive', 'peek', 'stat', 'rm', 'lock', 'why'):
         check_equal(complete(tool, f'{command} '), {'orders', 'orders\\ 2', 'jobs'}, command)
     check_equal(complete(tool, 'torture '),
-                {'orders', 'orders\\ 2', 'jobs', 'mailbox', 'lock', 'segment'})
+                {'orders', 'orders\\ 2', 'jobs', 'mailbox', 'lock', 'pipe', 'segment'})
     check_equal(complete(tool, 'torture lock '), {'orders', 'orders\\ 2', 'jobs'})
     check_equal(complete(tool, 'send or'), {'orders', 'orders\\ 2'})
     check_equal(complete(tool, 'send "or'), {'orders', 'orders 2'})
