@@ -130,9 +130,9 @@ static const char *advice(int error)
 		  "leave out --exclusive to use it as it is, or remove it with `ferry rm`" },
 		{ EACCES, "ask its owner, or change its mode with chmod" },
 		{ EPERM, "ask its owner" },
-		{ ENOSPC,
-		  "ask for less with --messages, --memory, --max-size, --bytes or --capacity, or make room "
-		  "there" },
+		{ ENOSPC, "ask for less with --messages, --memory, --max-size, --bytes or "
+			  "--capacity, or make room "
+			  "there" },
 		{ EMSGSIZE, "create one with a larger --max-size" },
 		{ ENOTDIR, "check the location" },
 		{ ENOBUFS, "let its receivers finish, or create one with more --memory" },

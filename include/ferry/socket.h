@@ -149,7 +149,8 @@ struct ferry_tls_options {
 	const char *name;        /**< the name that the peer's certificate must have; NULL: the host
 				      of the address */
 	int verify;      /**< 0: a server is always verified, a client if authorities is given; 1:
-			    clients      must have a valid certificate; FERRY_TLS_UNVERIFIED: believe anybody
+			    clients      must have a valid certificate; FERRY_TLS_UNVERIFIED: believe
+			    anybody
 			  */
 	int version_min; /**< 0 or 12: TLS 1.2; 13: TLS 1.3 */
 };
