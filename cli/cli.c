@@ -131,8 +131,7 @@ static const char *advice(int error)
 		{ EACCES, "ask its owner, or change its mode with chmod" },
 		{ EPERM, "ask its owner" },
 		{ ENOSPC, "ask for less with --messages, --memory, --max-size, --bytes or "
-			  "--capacity, or make room "
-			  "there" },
+			  "--capacity, or make room there" },
 		{ EMSGSIZE, "create one with a larger --max-size" },
 		{ ENOTDIR, "check the location" },
 		{ ENOBUFS, "let its receivers finish, or create one with more --memory" },

@@ -65,6 +65,6 @@ static inline char *torture_pipe_buffer(const struct pipe_torture *t, uint32_t s
 void torture_pipe_work(struct crew *crew, uint32_t seat, void *inherited);
 
 /* When everybody has gone: read what is left, then see that the pipe is as good as new. */
-void torture_pipe_inspect(struct torture *base);
+void torture_pipe_inspect(struct torture *t);
 
 #endif

@@ -148,10 +148,9 @@ struct ferry_tls_options {
 	const char *key;         /**< file with its private key; NULL: in the same file */
 	const char *name;        /**< the name that the peer's certificate must have; NULL: the host
 				      of the address */
-	int verify;      /**< 0: a server is always verified, a client if authorities is given; 1:
-			    clients      must have a valid certificate; FERRY_TLS_UNVERIFIED: believe
-			    anybody
-			  */
+	/** 0: a server is always verified, a client if authorities is given; 1: clients must have a
+	 *  valid certificate; FERRY_TLS_UNVERIFIED: believe anybody. */
+	int verify;
 	int version_min; /**< 0 or 12: TLS 1.2; 13: TLS 1.3 */
 };
 #define FERRY_TLS_UNVERIFIED (-1)
