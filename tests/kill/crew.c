@@ -91,6 +91,7 @@ static void start_job(struct crew *crew, struct job *job, struct task task)
 		.operation = crew_operation(crew, task.operation),
 		.strike = task.strike,
 		.at = task.at,
+		.points = crew->tallies[task.operation].points,
 		/* A child shares its parent's memory: no breakpoint can be set for it beforehand.
 		 */
 		.place =

@@ -28,9 +28,10 @@ struct run {
 	const struct family *family;
 	const struct operation *operation;
 	enum strike strike;
-	uint32_t at;              /* the point of the strike */
-	struct place place;       /* a short cut to it */
-	uint32_t first_at;        /* the point where the first victim is killed ... */
+	uint32_t at;        /* the point of the strike */
+	uint32_t points;    /* that the operation has when nobody is struck; 0: not known yet */
+	struct place place; /* a short cut to it */
+	uint32_t first_at;  /* the point where the first victim is killed ... */
 	struct place first_place; /* ... and the short cut */
 	const char *directory;    /* the FERRY_DIR of this run, empty */
 };
