@@ -169,7 +169,7 @@ static int expect_name(struct fy_tls *tls, const char *name)
 		return X509_VERIFY_PARAM_set1_ip_asc(rules, name) == 1 ? 0 : -EINVAL;
 	X509_VERIFY_PARAM_set_hostflags(rules, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
 	if (SSL_set1_host(tls->openssl, name) != 1 ||
-	    SSL_set_tlsext_host_name(tls->openssl, name) != 1)
+	    SSL_set_tlsext_host_name(tls->openssl, tls->name) != 1)
 		return -EINVAL;
 	return 0;
 }
