@@ -50,6 +50,8 @@ static int signal_one(struct fy_sync *sync, uint64_t offset)
 	struct fy_seat seat;
 
 	while (find_oldest(sync, offset, &seat)) {
+		/* From now on it may take its time; before the move, for it is judged after it. */
+		fy_seat_begin(sync, seat.i, fy_now());
 		if (!fy_seat_move(sync, &seat, FY_SEAT_CONDITION_SIGNALLED))
 			continue;
 		fy_bell_word_ring(&fy_seat_at(sync, seat.i)->bell, FY_BELL_ALL);
@@ -61,13 +63,16 @@ static int signal_one(struct fy_sync *sync, uint64_t offset)
 static int signal_all(struct fy_sync *sync, uint64_t offset)
 {
 	uint32_t n = fy_seats_used(sync);
+	int64_t now = fy_now();
 	int woken = 0;
 
 	for (uint32_t i = 0; i < n; i++) {
 		struct fy_seat seat;
 		if (!fy_seat_read(sync, i, &seat) || seat.offset != offset ||
-		    seat.role != FY_SEAT_CONDITION_WAITS ||
-		    !fy_seat_move(sync, &seat, FY_SEAT_CONDITION_SIGNALLED))
+		    seat.role != FY_SEAT_CONDITION_WAITS)
+			continue;
+		fy_seat_begin(sync, i, now);
+		if (!fy_seat_move(sync, &seat, FY_SEAT_CONDITION_SIGNALLED))
 			continue;
 		fy_bell_word_ring(&fy_seat_at(sync, i)->bell, FY_BELL_ALL);
 		woken++;
