@@ -60,7 +60,7 @@ static int open_file(const char *name, char **ret_memory, size_t *ret_bytes)
 
 static int file_life(uint64_t ticks[BENCH_STEPS_OF_LIFE], uint64_t *ret_reserved)
 {
-	char name[96], *made, *opened;
+	char name[96], *made = NULL, *opened = NULL;
 	size_t bytes = 0;
 	uint64_t t;
 	int e;
@@ -88,7 +88,7 @@ static int file_life(uint64_t ticks[BENCH_STEPS_OF_LIFE], uint64_t *ret_reserved
 /* The file stays for the next round; bench_end() takes it away. */
 static int file_use(uint64_t ticks[BENCH_STEPS_OF_LIFE], uint64_t *ret_bytes)
 {
-	char name[96], *memory;
+	char name[96], *memory = NULL;
 	size_t bytes = 0;
 	int e;
 

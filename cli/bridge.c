@@ -360,8 +360,10 @@ int bridge_run(struct bridge *bridge, ferry_socket *socket)
 	int r = drain_new(&drain, bridge, socket);
 	if (r == 0)
 		r = start_feeding(&feeder, &thread);
-	if (r < 0)
+	if (r < 0) {
+		free(drain.buffer);
 		return bridge_failed(bridge, r);
+	}
 	if (is_datagram(bridge))
 		r = run_datagrams(bridge, &feeder, &drain, thread, &output);
 	else if ((r = drain_all(&drain, &feeder, &output)) == 0 && output == 0)

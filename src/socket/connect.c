@@ -172,7 +172,7 @@ static int secure(ferry_socket *socket, const struct ferry_address *address,
 {
 	struct ferry_why *why = settings->options.why;
 	const char *name = settings->options.tls.name;
-	struct fy_tls_context *context;
+	struct fy_tls_context *context = NULL;
 	int r = fy_tls_load(why);
 
 	if (r == 0)

@@ -98,7 +98,7 @@ int ferry_socket_adopt(ferry_socket **ret_socket, int fd,
 		       const struct ferry_socket_options *options)
 {
 	struct fy_settings settings = { 0 };
-	enum ferry_transport transport;
+	enum ferry_transport transport = 0;
 
 	if (!ret_socket)
 		return -EINVAL;
@@ -117,7 +117,7 @@ int ferry_listener_adopt(ferry_listener **ret_listener, int fd,
 			 const struct ferry_socket_options *options)
 {
 	struct fy_settings settings = { 0 };
-	enum ferry_transport transport;
+	enum ferry_transport transport = 0;
 
 	if (!ret_listener)
 		return -EINVAL;
@@ -164,7 +164,7 @@ int ferry_socket_pair(ferry_socket **ret_one, ferry_socket **ret_other,
 		      enum ferry_transport transport, const struct ferry_socket_options *options)
 {
 	struct fy_settings settings;
-	int fds[2];
+	int fds[2] = { -1, -1 };
 
 	if (!ret_one || !ret_other)
 		return -EINVAL;

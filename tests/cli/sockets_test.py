@@ -172,7 +172,7 @@ def keep_takes_one_after_another(tool):
 @case
 def datagrams(tool):
     for kind in 'udp://127.0.0.1:0', f'unix-dgram:{tool.dir}/d':
-        listener, address = listening(tool, '--messages', '--idle', '1', kind)
+        listener, address = listening(tool, '--messages', '--idle', '5', kind)
         tool.run('connect', '--messages', address, stdin=b'one\ntwo\n')
         check_equal(ended(listener)[:2], (0, b'one\ntwo\n'), kind)
 
