@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <sched.h>
+#include <unistd.h>
 
 #include "torture_lock.h"
 
@@ -313,6 +314,18 @@ static void rwlock_turn(struct worker *w)
 
 /* ---- semaphores ---- */
 
+/* Whoever finds no unit and is said to have one gave it back to nobody. */
+static void find_own_units(struct worker *w)
+{
+	struct ferry_sync_entry entries[64];
+
+	int r = ferry_sync_list(w->segment, entries, 64);
+	for (int i = 0; i < r && i < 64; i++)
+		if (entries[i].kind == FERRY_SYNC_SEMAPHORE && entries[i].pid == getpid() &&
+		    entries[i].role == FERRY_SYNC_SHARES)
+			fault(w, FAULT_LOST, "a unit that was posted is still its last holder's");
+}
+
 static void units_turn(struct worker *w)
 {
 	uint64_t before = crew_before(w->hand.crew);
@@ -321,6 +334,7 @@ static void units_turn(struct worker *w)
 	at(w, PIT_AT_UNITS);
 	int r = ferry_semaphore_wait(w->segment, &w->pit->units, deadline);
 	if (hand_expect(&w->hand, "semaphore", r) < 0) {
+		find_own_units(w);
 		at(w, CREW_OUTSIDE);
 		return;
 	}
