@@ -197,22 +197,22 @@ FY_COLD static int get_waiting(struct ferry_mailbox *box, const struct wish *wis
 			       ferry_deadline deadline, struct fy_got *ret_got)
 {
 	struct fy_spot next;
-	struct fy_wait wait;
+	struct fy_waiter waiter;
 	uint32_t level;
 	int r;
 
-	fy_wait_for_message(box, &wait, deadline);
+	fy_wait_for_message(box, &waiter, deadline);
 	while ((r = get_quickly(box, wish, ret_got)) == -EAGAIN &&
 	       (r = get_next(box, wish, ret_got)) == -EAGAIN) {
-		r = fy_wait_again(box, &wait);
+		r = fy_waiter_again(&waiter);
 		if (r < 0)
 			break;
-		if (wait.phase == FY_WAIT_SPINNING && box->levels == 1)
+		if (waiter.phase == FY_WAITER_SPINNING && box->levels == 1)
 			(void)watch(box, WATCH_LOOKS);
 	}
 	/* Whatever else a receive would find now, at whatever priority. */
-	int more = wait.slept && find(box, &level, &next) == FY_FRONT_FOUND;
-	fy_wait_over(box, &wait, r >= 0, more);
+	int more = waiter.slept && find(box, &level, &next) == FY_FRONT_FOUND;
+	fy_waiter_over(&waiter, r >= 0, more);
 	return r;
 }
 
@@ -507,7 +507,7 @@ static ssize_t peek_now(struct ferry_mailbox *box, void *buffer, size_t room,
 ssize_t ferry_mailbox_peek(ferry_mailbox *box, void *buffer, size_t room,
 			   struct ferry_message *ret_info, ferry_deadline deadline)
 {
-	struct fy_wait wait;
+	struct fy_waiter waiter;
 	ssize_t r;
 
 	if (!box || (!buffer && room > 0))
@@ -519,13 +519,13 @@ ssize_t ferry_mailbox_peek(ferry_mailbox *box, void *buffer, size_t room,
 		return entered;
 	if (box->flags & FERRY_OBSERVE)
 		return deadline == FERRY_NOW ? peek_now(box, buffer, room, ret_info) : -EINVAL;
-	fy_wait_for_message(box, &wait, deadline);
+	fy_wait_for_message(box, &waiter, deadline);
 	while ((r = peek_now(box, buffer, room, ret_info)) == -EAGAIN) {
-		r = fy_wait_again(box, &wait);
+		r = fy_waiter_again(&waiter);
 		if (r < 0)
 			break;
 	}
 	/* The message stays: if a ring woke us, it was for somebody who takes it. */
-	fy_wait_over(box, &wait, r >= 0, r >= 0 || r == -EMSGSIZE);
+	fy_waiter_over(&waiter, r >= 0, r >= 0 || r == -EMSGSIZE);
 	return r < 0 ? fy_judge(box, (int)r) : r;
 }

@@ -130,40 +130,40 @@ FY_COLD static int put_waiting(struct ferry_mailbox *box, const struct parcel *p
 			       ferry_deadline deadline)
 {
 	struct fy_ring *ring = &box->rings[parcel->level];
-	struct fy_wait wait;
+	struct fy_waiter waiter;
 	int r;
 
-	fy_wait_for_room(box, &wait, parcel->level, patience(box, deadline));
+	fy_wait_for_room(box, &waiter, parcel->level, patience(box, deadline));
 	while ((r = put(box, parcel)) == -EAGAIN) {
 		if (make_room(box, parcel->level))
 			continue;
-		r = fy_wait_again(box, &wait);
+		r = fy_waiter_again(&waiter);
 		if (r < 0)
 			break;
-		if (wait.slept)
+		if (waiter.slept)
 			fy_ring_count_anew(ring);
 	}
-	fy_wait_over(box, &wait, r == 0, wait.slept && fy_ring_has_room(box, ring));
+	fy_waiter_over(&waiter, r == 0, waiter.slept && fy_ring_has_room(box, ring));
 	return no_room(box, r);
 }
 
 static int allocate_waiting(struct ferry_mailbox *box, uint64_t size, uint32_t level,
 			    ferry_deadline deadline, struct fy_extent *ret_extent)
 {
-	struct fy_wait wait;
+	struct fy_waiter waiter;
 	int r = fy_memory_allocate(box, size, ret_extent);
 
 	if (FY_LIKELY(r == 0))
 		return 0;
-	fy_wait_for_memory(box, &wait, patience(box, deadline));
+	fy_wait_for_memory(box, &waiter, patience(box, deadline));
 	while ((r = fy_memory_allocate(box, size, ret_extent)) == -EAGAIN) {
 		if (make_room(box, level))
 			continue;
-		r = fy_wait_again(box, &wait);
+		r = fy_waiter_again(&waiter);
 		if (r < 0)
 			break;
 	}
-	fy_wait_over(box, &wait, r == 0, 0);
+	fy_waiter_over(&waiter, r == 0, 0);
 	return no_room(box, r);
 }
 

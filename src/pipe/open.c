@@ -219,22 +219,17 @@ static int wait_state(void *object)
 	return fy_pipe_state(object);
 }
 
-static int wait_care(void *object)
-{
-	(void)object;
-	return 0;
-}
-
 /* As a FIFO: until the other end is open, or was since `before`. */
 static int wait_for_other(struct ferry_pipe *pipe, uint64_t before, ferry_deadline deadline)
 {
-	static const struct fy_waiter_host host = { .state = wait_state, .care = wait_care };
+	static const struct fy_waiter_host host = { .state = wait_state };
 	_Atomic uint64_t *opened = &pipe->shm->opened[fy_pipe_other(pipe)];
 	struct fy_waiter waiter = {
 		.host = &host,
 		.object = pipe,
 		.deadline = deadline,
-		.bell = fy_pipe_bell(pipe, pipe->end == FERRY_READ ? FY_BELL_BYTES : FY_BELL_SPACE),
+		.bell = &fy_pipe_bell(pipe, pipe->end == FERRY_READ ? FY_BELL_BYTES : FY_BELL_SPACE)
+			     ->word,
 		.spin = &pipe->spin,
 		.interruptible = (pipe->flags & FERRY_INTERRUPTIBLE) != 0,
 		.same_core = 1,

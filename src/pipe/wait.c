@@ -9,15 +9,8 @@ static int host_state(void *object)
 	return fy_pipe_state(object);
 }
 
-/* A nap is over. Whoever holds the turn is looked after by those who want it, and readers hold
- * nothing. */
-static int host_care(void *object)
-{
-	(void)object;
-	return 0;
-}
-
-static const struct fy_waiter_host host = { .state = host_state, .care = host_care };
+/* Whoever holds the turn is looked after by those who want it, and readers hold nothing. */
+static const struct fy_waiter_host host = { .state = host_state };
 
 void fy_pipe_wait_begin(struct ferry_pipe *pipe, struct fy_waiter *ret_waiter, int bell,
 			const _Atomic uint32_t *other_cpu, _Atomic uint32_t *count,
@@ -30,10 +23,11 @@ void fy_pipe_wait_begin(struct ferry_pipe *pipe, struct fy_waiter *ret_waiter, i
 		.host = &host,
 		.object = pipe,
 		.deadline = deadline,
-		.bell = fy_pipe_bell(pipe, bell),
+		.bell = &fy_pipe_bell(pipe, bell)->word,
 		.spin = &pipe->spin,
 		.count = count,
 		.interruptible = (pipe->flags & FERRY_INTERRUPTIBLE) != 0,
 		.same_core = cpu == fy_cpu() + 1,
+		.eager = FY_WAITER_EAGER,
 	};
 }

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* barrier.c - see barrier.h. */
 #include "barrier.h"
+#include "wait.h"
 
 #include <errno.h>
 #include <ferry/error.h>
-
-#include "rest.h"
 
 /* The word: how many have arrived, broken or not, how often it was reset, and the round. */
 #define ARRIVED_MASK UINT64_C(0xffff)
@@ -171,17 +170,17 @@ static int withdraw(struct fy_barrier_shm *barrier, uint64_t before, int r)
 static int await_others(struct fy_sync *sync, struct fy_barrier_shm *barrier, uint64_t before,
 			uint32_t seat, ferry_deadline deadline)
 {
-	struct fy_rest rest = fy_rest_on(sync, &barrier->passed, deadline);
+	struct fy_waiter waiter = fy_sync_waiter(sync, &barrier->passed, deadline);
 	int r;
 
 	while ((r = has_passed(before, load(barrier))) == -EAGAIN) {
-		if (rest.look && count(sync, fy_sync_offset(sync, barrier), seat, 0).dead > 0)
+		if (waiter.look && count(sync, fy_sync_offset(sync, barrier), seat, 0).dead > 0)
 			break_it(barrier);
-		else if ((r = fy_rest(&rest)) < 0)
+		else if ((r = fy_waiter_again(&waiter)) < 0)
 			return withdraw(barrier, before, r);
 	}
 	if (r == 0)
-		fy_rest_over(&rest);
+		fy_waiter_succeeded(&waiter);
 	return r;
 }
 

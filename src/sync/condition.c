@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* condition.c - see condition.h. */
 #include "condition.h"
+#include "wait.h"
 
 #include <errno.h>
 #include <ferry/error.h>
-
-#include "rest.h"
 
 /* Somebody is going to wait: signals must look at the seats. */
 static void announce(struct fy_condition_shm *condition)
@@ -160,14 +159,14 @@ static int leave_off(struct fy_sync *sync, uint32_t i, int r)
 static int await_signal(struct fy_sync *sync, uint32_t seat, const struct fy_lock_shm *lock,
 			ferry_deadline deadline)
 {
-	struct fy_rest rest = fy_rest_on(sync, &fy_seat_at(sync, seat)->bell, deadline);
+	struct fy_waiter waiter = fy_sync_waiter(sync, &fy_seat_at(sync, seat)->bell, deadline);
 	int r;
 
-	while ((r = try_arriving(sync, seat, lock, rest.look)) == -EAGAIN &&
-	       (r = fy_rest(&rest)) == 0)
+	while ((r = try_arriving(sync, seat, lock, waiter.look)) == -EAGAIN &&
+	       (r = fy_waiter_again(&waiter)) == 0)
 		;
 	if (r == 0)
-		fy_rest_over(&rest);
+		fy_waiter_succeeded(&waiter);
 	return r < 0 && r != -FERRY_ECORRUPT ? leave_off(sync, seat, r) : r;
 }
 

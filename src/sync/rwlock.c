@@ -6,8 +6,8 @@
 #include <ferry/error.h>
 
 #include "core.h"
-#include "rest.h"
 #include "seat.h"
+#include "wait.h"
 
 #define WRITER_DIED 2 /* of one attempt to read: come in as a writer, to repair */
 
@@ -79,16 +79,16 @@ static int try_reading(struct fy_sync *sync, struct fy_rwlock_shm *lock, uint32_
 static int read_in_seat(struct fy_sync *sync, struct fy_rwlock_shm *lock, uint32_t seat,
 			ferry_deadline deadline)
 {
-	struct fy_rest rest = fy_rest_on(sync, &lock->opened, deadline);
+	struct fy_waiter waiter = fy_sync_waiter(sync, &lock->opened, deadline);
 	int r;
 
 	fy_seat_begin(sync, seat, fy_now_coarse());
 	fy_seat_set(sync, seat, fy_sync_offset(sync, lock), FY_SEAT_READER_WAITS);
-	while ((r = try_reading(sync, lock, seat, rest.look)) == -EAGAIN &&
-	       (r = fy_rest(&rest)) == 0)
+	while ((r = try_reading(sync, lock, seat, waiter.look)) == -EAGAIN &&
+	       (r = fy_waiter_again(&waiter)) == 0)
 		;
 	if (r == 0)
-		fy_rest_over(&rest);
+		fy_waiter_succeeded(&waiter);
 	return r;
 }
 
@@ -174,20 +174,20 @@ static int is_inside(struct fy_sync *sync, const struct fy_seat *seat, int look)
 static int drain(struct fy_sync *sync, struct fy_rwlock_shm *lock, uint32_t seat, int look,
 		 ferry_deadline deadline)
 {
-	struct fy_rest rest = fy_rest_on(sync, &lock->departed, deadline);
+	struct fy_waiter waiter = fy_sync_waiter(sync, &lock->departed, deadline);
 	int r = 0;
 
-	rest.look = look;
-	while (each_seat(sync, lock, is_inside, rest.look) != 0) {
-		if (seat != FY_NO_SEAT && !rest.slept) {
+	waiter.look = look;
+	while (each_seat(sync, lock, is_inside, waiter.look) != 0) {
+		if (seat != FY_NO_SEAT && !waiter.slept) {
 			fy_seat_begin(sync, seat, fy_now());
 			fy_seat_set(sync, seat, fy_sync_offset(sync, lock), FY_SEAT_WRITER_WAITS);
 		}
-		r = fy_rest(&rest);
+		r = fy_waiter_again(&waiter);
 		if (r < 0)
 			return r;
 	}
-	fy_rest_over(&rest);
+	fy_waiter_succeeded(&waiter);
 	return 0;
 }
 

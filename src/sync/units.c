@@ -6,11 +6,10 @@
  * first, together with the new value; whoever comes upon it finishes it.
  */
 #include "units.h"
+#include "wait.h"
 
 #include <errno.h>
 #include <ferry/error.h>
-
-#include "rest.h"
 
 /* The word: value (bits 0 to 30), and the step that is in progress: on which seat, what, and
  * whether the seat has seen an odd number of steps before. In a semaphore with give_back the rest
@@ -214,25 +213,25 @@ int fy_units_take(struct fy_sync *sync, struct fy_semaphore_shm *semaphore, uint
 {
 	uint64_t offset = fy_sync_offset(sync, semaphore);
 	uint32_t mine = semaphore->give_back ? get_seat(sync, offset) : FY_NO_SEAT;
-	struct fy_rest rest = fy_rest_on(sync, &semaphore->posted, deadline);
+	struct fy_waiter waiter = fy_sync_waiter(sync, &semaphore->posted, deadline);
 	uint32_t waits = FY_NO_SEAT;
 	int r;
 
 	if (semaphore->give_back && mine == FY_NO_SEAT)
 		return -ENOLCK;
-	while ((r = try_taking(sync, semaphore, mine, rest.look)) == -EAGAIN) {
-		if (fy_rest_sleeps(&rest))
+	while ((r = try_taking(sync, semaphore, mine, waiter.look)) == -EAGAIN) {
+		if (waiter.phase == FY_WAITER_PREPARED)
 			wait_in(sync, offset, who, &waits);
-		r = fy_rest(&rest);
+		r = fy_waiter_again(&waiter);
 		if (r < 0)
 			break;
 	}
 	if (waits != FY_NO_SEAT)
 		fy_seat_leave(sync, waits);
 	if (r == 0)
-		fy_rest_over(&rest);
+		fy_waiter_succeeded(&waiter);
 	/* The ring that woke us may have been meant for several, or for one who stays. */
-	if (rest.slept && (r < 0 || value_of(load(semaphore)) > 0))
+	if (waiter.slept && (r < 0 || value_of(load(semaphore)) > 0))
 		fy_bell_word_ring(&semaphore->posted, FY_BELL_ONE);
 	return r;
 }

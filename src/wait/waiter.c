@@ -5,11 +5,6 @@
 #include <errno.h>
 #include <ferry/error.h>
 
-#include "../os/pause.h"
-
-#define LOOKS_A_TIME 16u  /* attempts between two looks at the clock */
-#define EAGER_LOOKS  128u /* an answer that comes this soon shall not wait for a pause */
-
 static int prepare(struct fy_waiter *waiter)
 {
 	if (!waiter->counted && waiter->count) {
@@ -17,22 +12,42 @@ static int prepare(struct fy_waiter *waiter)
 		/* RELAXED(to look at) */
 		(void)atomic_fetch_add_explicit(waiter->count, 1, memory_order_relaxed);
 	}
-	waiter->seen = fy_bell_prepare(waiter->bell);
+	waiter->seen = fy_bell_word_prepare(waiter->bell);
+	if (waiter->host->prepared)
+		waiter->host->prepared(waiter->object);
 	waiter->phase = FY_WAITER_PREPARED;
 	return 0;
 }
 
+static int look_after_others(struct fy_waiter *waiter)
+{
+	waiter->look = 1;
+	return waiter->host->care ? waiter->host->care(waiter) : 0;
+}
+
+/* The caller will not wait. Without care, it is the attempt that looks. */
+static int last_look(struct fy_waiter *waiter)
+{
+	const struct fy_waiter_host *host = waiter->host;
+
+	if (waiter->look || !host->may_look || !host->may_look(waiter->object))
+		return -EAGAIN;
+	int found = look_after_others(waiter);
+	return found > 0 || !host->care ? 0 : found == 0 ? -EAGAIN : found;
+}
+
 static int sleep_a_nap(struct fy_waiter *waiter, int64_t now)
 {
-	int64_t until = fy_nap_end(now, 0, 1);
-	int r = fy_bell_sleep(waiter->bell, waiter->seen,
-			      until < waiter->deadline ? until : waiter->deadline);
+	int64_t until = fy_nap_end(now, waiter->turn, waiter->sleepers);
+	int r = fy_bell_word_sleep(waiter->bell, waiter->seen,
+				   until < waiter->deadline ? until : waiter->deadline);
 
 	waiter->slept = 1;
+	waiter->look = 0;
 	if (r == -EINTR && waiter->interruptible)
 		return -EINTR;
 	if (r == -ETIMEDOUT) {
-		int found = waiter->host->care(waiter->object);
+		int found = look_after_others(waiter);
 		if (found < 0)
 			return found;
 	} else if (r < 0 && r != -EINTR) {
@@ -53,19 +68,14 @@ static int start_spinning(struct fy_waiter *waiter, int64_t now)
 	return 0;
 }
 
-int fy_waiter_again(struct fy_waiter *waiter)
+int fy_waiter_again_slow(struct fy_waiter *waiter)
 {
 	int r = waiter->host->state(waiter->object);
 
 	if (r < 0)
 		return r;
 	if (waiter->deadline == FERRY_NOW)
-		return -EAGAIN;
-	if (waiter->phase == FY_WAITER_SPINNING && ++waiter->spins % LOOKS_A_TIME != 0) {
-		if (waiter->spins > EAGER_LOOKS)
-			fy_pause();
-		return 0;
-	}
+		return last_look(waiter);
 	int64_t now = fy_now();
 	if (now >= waiter->deadline)
 		return -ETIMEDOUT;
@@ -81,12 +91,12 @@ int fy_waiter_again(struct fy_waiter *waiter)
 
 void fy_waiter_over(struct fy_waiter *waiter, int succeeded, int more)
 {
-	if (waiter->phase == FY_WAITER_SPINNING && succeeded)
-		fy_spin_paid(waiter->spin);
+	if (succeeded)
+		fy_waiter_succeeded(waiter);
 	if (waiter->counted)
 		/* RELAXED(to look at) */
 		(void)atomic_fetch_sub_explicit(waiter->count, 1, memory_order_relaxed);
 	/* A ring that woke us may have been meant for several. */
 	if (waiter->slept && (more || !succeeded))
-		fy_bell_ring(waiter->bell, FY_BELL_ONE);
+		fy_bell_word_ring(waiter->bell, FY_BELL_ONE);
 }

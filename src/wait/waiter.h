@@ -3,46 +3,75 @@
  * waiter.h - waiting for an attempt to succeed: try, spin a little, then sleep in naps.
  *
  * Use: while ((r = try()) == -EAGAIN && (r = fy_waiter_again(&waiter)) == 0) ; fy_waiter_over().
- * Between bell and sleep the attempt is made once more, so no ring is missed.
+ * Between bell and sleep the attempt is made once more, so no ring is missed. Every call of ferry's
+ * that sleeps at a bell waits like this; what differs between the families is in the host.
  */
 #ifndef FY_WAITER_H
 #define FY_WAITER_H
 
 #include <ferry/base.h>
 
+#include "../os/pause.h"
 #include "bell.h"
 #include "nap.h"
 
 enum fy_waiter_phase { FY_WAITER_NEW, FY_WAITER_SPINNING, FY_WAITER_PREPARED };
 
-/* What the waiter asks of the object that it waits in. */
+#define FY_WAITER_LOOKS 16u /* attempts between two looks at the clock */
+#define FY_WAITER_EAGER                                                                            \
+	128u /* about 2 us: an answer that comes this soon shall not wait for a pause */
+
+struct fy_waiter;
+
+/* What the waiter asks of the object that it waits in. NULL: nothing to do. */
 struct fy_waiter_host {
 	/* 0, or why there is no point in waiting (-EIDRM, ...). */
 	int (*state)(void *object);
-	/* A nap is over: look after the others. 1: something came of it, try again; 0; an error. */
-	int (*care)(void *object);
+	/* The deadline is FERRY_NOW: may this call look after the others all the same? One that
+	 * polls must see what the dead left, but need not look each time. */
+	int (*may_look)(void *object);
+	/* It is time to look after the others: waiter->look is set. 1: something came of it; 0; an
+	 * error. May set turn and sleepers, for the next nap. */
+	int (*care)(struct fy_waiter *waiter);
+	/* The bell is prepared; the attempt comes next. */
+	void (*prepared)(void *object);
 };
 
 struct fy_waiter {
 	const struct fy_waiter_host *host;
 	void *object;
 	ferry_deadline deadline;
-	struct fy_bell_shm *bell;
+	_Atomic uint32_t *bell;
 	struct fy_spin *spin;
 	_Atomic uint32_t *count; /* of those who sleep as we do, to look at; or NULL */
 	int interruptible;
-	int same_core; /* the other side was last seen on our core: do not spin */
+	int same_core;  /* the other side was last seen on our core: do not spin */
+	uint32_t eager; /* looks while spinning before the first pause */
 	enum fy_waiter_phase phase;
 	uint32_t spins;
-	uint32_t seen; /* bell's word, when prepared */
+	uint32_t seen;     /* the bell's word, when prepared */
+	uint32_t sleepers; /* about how many sleep as we do (0: as 1) ... */
+	uint32_t turn;     /* ... and how many of them before us */
+	int look; /* no ring brought the next attempt: it looks after the dead too, where attempts
+		     do */
 	int counted;
 	int slept;
 	int64_t spin_until;
 };
 
+/* The same, when it is time to look at more than the attempt. */
+int fy_waiter_again_slow(struct fy_waiter *waiter);
+
 /* The attempt failed. 0: waiting is over for now, try again; else why there is no point: -EAGAIN,
  * -ETIMEDOUT, -EINTR, -FERRY_ECORRUPT, or what the host said. */
-int fy_waiter_again(struct fy_waiter *waiter);
+static inline int fy_waiter_again(struct fy_waiter *waiter)
+{
+	if (waiter->phase != FY_WAITER_SPINNING || ++waiter->spins % FY_WAITER_LOOKS == 0)
+		return fy_waiter_again_slow(waiter);
+	if (waiter->spins > waiter->eager)
+		fy_pause();
+	return 0;
+}
 
 /* 1 if the next fy_waiter_again() would sleep, or give up: time to ask the kernel what is asked
  * only before that. */
@@ -51,7 +80,15 @@ static inline int fy_waiter_is_about_to_sleep(const struct fy_waiter *waiter)
 	return waiter->phase == FY_WAITER_PREPARED || waiter->deadline == FERRY_NOW;
 }
 
-/* Whatever happened, the waiting is over. more: we were woken, and leave work for one more. */
+/* The attempt succeeded: if that was while we span, it was worth it. */
+static inline void fy_waiter_succeeded(struct fy_waiter *waiter)
+{
+	if (waiter->phase == FY_WAITER_SPINNING)
+		fy_spin_paid(waiter->spin);
+}
+
+/* Whatever happened, the waiting is over; for those who count, or share a bell with others who want
+ * the same. more: we were woken, and leave work for one more. */
 void fy_waiter_over(struct fy_waiter *waiter, int succeeded, int more);
 
 #endif
