@@ -40,7 +40,7 @@ void ferry_socket_close(ferry_socket *socket)
 	int cancel = fy_cancel_off();
 	fy_bound_remove(socket->bound);
 	if (socket->tls) {
-		(void)fy_tls_use()->farewell(socket->tls);
+		(void)fy_tls_use()->farewell(socket->tls, 1);
 		fy_tls_use()->connection_free(socket->tls);
 	}
 	(void)close(socket->fd);
@@ -197,7 +197,9 @@ int ferry_socket_shutdown(ferry_socket *socket, uint32_t directions)
 		return -EINVAL;
 	if (socket->tls && directions == FERRY_READ)
 		return -EOPNOTSUPP;
-	int r = socket->tls ? fy_tls_use()->farewell(socket->tls) : 0;
+	int r = 0;
+	if (socket->tls)
+		r = fy_tls_use()->farewell(socket->tls, directions == both);
 	int index = ((directions & FERRY_READ) ? 1 : 0) + ((directions & FERRY_WRITE) ? 2 : 0);
 	if (r == 0 && shutdown(socket->fd, how[index]) != 0)
 		r = -errno;

@@ -30,7 +30,8 @@ struct fy_tls_provider {
 	ssize_t (*write)(struct fy_tls *tls, const void *data, size_t size, short *ret_events);
 	/* What a write has taken and the kernel has not: 0, or -EAGAIN. */
 	int (*flush)(struct fy_tls *tls, short *ret_events);
-	int (*farewell)(struct fy_tls *tls);
+	/* Say that nothing more is sent; reads_no_more: and every later read is the end. */
+	int (*farewell)(struct fy_tls *tls, int reads_no_more);
 	size_t (*pending)(struct fy_tls *tls);
 	void (*describe)(struct fy_tls *tls, char *text, size_t n);
 };

@@ -32,6 +32,7 @@ struct fy_tls {
 	int broken; /* what every later call returns */
 	int agreed; /* the handshake is done */
 	int said_farewell;
+	int reads_no_more;
 	uint32_t generation; /* of the process whose connection it is */
 	size_t out_at;       /* of the records that the kernel had no room for */
 	size_t out_size;
@@ -303,7 +304,7 @@ ssize_t fy_tls_session_read(struct fy_tls *tls, void *buffer, size_t size, short
 	if (r < 0)
 		return r;
 	r = agree(tls, ret_events);
-	if (r == 0) {
+	if (r == 0 && !tls->reads_no_more) {
 		r = SSL_read_ex(tls->openssl, buffer, size, &n);
 		if (r != 1)
 			r = judge(tls, r, ret_events);
@@ -320,9 +321,9 @@ ssize_t fy_tls_session_write(struct fy_tls *tls, const void *data, size_t size, 
 	if (r < 0)
 		return r;
 	r = tls->said_farewell ? -EPIPE : agree(tls, ret_events);
-	if (r == 0 && tls->out_size > 0) {
+	if (r == 0) {
 		*ret_events = POLLOUT;
-		r = -EAGAIN;
+		r = flush(tls); /* an error, too: what is left would be waited for in vain */
 	}
 	if (r == 0) {
 		r = SSL_write_ex(tls->openssl, data, size < RECORD ? size : RECORD, &n);
@@ -345,13 +346,14 @@ int fy_tls_session_flush(struct fy_tls *tls, short *ret_events)
 	return r;
 }
 
-int fy_tls_session_farewell(struct fy_tls *tls)
+int fy_tls_session_farewell(struct fy_tls *tls, int reads_no_more)
 {
 	if (enter(tls) < 0)
 		return 0;
 	if (tls->agreed && !tls->said_farewell)
 		(void)SSL_shutdown(tls->openssl);
 	tls->said_farewell = 1;
+	tls->reads_no_more |= reads_no_more;
 	ERR_clear_error();
 	(void)pthread_mutex_unlock(&tls->mutex);
 	return 0;

@@ -20,7 +20,7 @@ int fy_tls_session_handshake(struct fy_tls *tls, short *ret_events, struct ferry
 ssize_t fy_tls_session_read(struct fy_tls *tls, void *buffer, size_t size, short *ret_events);
 ssize_t fy_tls_session_write(struct fy_tls *tls, const void *data, size_t size, short *ret_events);
 int fy_tls_session_flush(struct fy_tls *tls, short *ret_events);
-int fy_tls_session_farewell(struct fy_tls *tls);
+int fy_tls_session_farewell(struct fy_tls *tls, int reads_no_more);
 size_t fy_tls_session_pending(struct fy_tls *tls);
 void fy_tls_session_describe(struct fy_tls *tls, char *text, size_t n);
 
