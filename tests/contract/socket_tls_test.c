@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "box.h"
+#include "certificate.h"
 #include "check.h"
 #include "claim.h"
 #include "scratch.h"
@@ -18,34 +19,15 @@
 
 static char certificate[512], key[512], other[512], other_key[512];
 
-/* A certificate for localhost that signs itself. */
-static void make_certificate(const char *file, const char *key_file, const char *name)
-{
-	char command[2048];
-
-	snprintf(command, sizeof command,
-		 "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 "
-		 "-subj /CN=%s -addext subjectAltName=DNS:%s,IP:127.0.0.1 -keyout %s -out %s "
-		 ">/dev/null 2>&1",
-		 name, name, key_file, file);
-	if (system(command) != 0)
-		check_skip("needs the openssl command");
-}
-
 static void begin(void)
 {
-	ferry_listener *listener;
-
 	snprintf(certificate, sizeof certificate, "%s", scratch_path("certificate"));
 	snprintf(key, sizeof key, "%s", scratch_path("key"));
 	snprintf(other, sizeof other, "%s", scratch_path("other"));
 	snprintf(other_key, sizeof other_key, "%s", scratch_path("other_key"));
-	const int r = ferry_listen(&listener, "tls://127.0.0.1:0", NULL, FERRY_NOW);
-	if (r == -FERRY_ENOTLS && !getenv("FERRY_TEST_TLS"))
-		check_skip("built without TLS");
-	check_eq(r, -FERRY_ETLS); /* no certificate */
-	make_certificate(certificate, key, "localhost");
-	make_certificate(other, other_key, "elsewhere.example");
+	certificate_needs_tls();
+	certificate_make(certificate, key, "localhost");
+	certificate_make(other, other_key, "elsewhere.example");
 }
 
 static void end(void)
