@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The lock: exclusion, the owner's death, misuse, waiting, fairness (C5, C6, C9, C11). */
+/* The lock: exclusion, misuse, the owner's death, distrust (C5, C9, C11). See lock_wait_test.c. */
 #include <errno.h>
 #include <pthread.h>
 #include <string.h>
@@ -9,16 +9,14 @@
 #include "box.h"
 #include "check.h"
 #include "claim.h"
+#include "holder.h"
 #include "scratch.h"
 #include "section.h"
 
 #define SLACK 2000000000LL /* a bound of 50 ms, on a machine that has other things to do */
 
-#define GREEDY_MOST 100000000LL /* ns of processor time */
-
 static ferry_segment *segment; /* the test's own handle */
 static struct section *s;
-static int repairing; /* holders that are told of a death repair */
 
 static void begin(void)
 {
@@ -41,43 +39,6 @@ static int release(void)
 	return ferry_lock_release(segment, &s->lock);
 }
 
-/* Take the lock (value[0] is what it said), reach 1, and release when allowed. */
-static void holder(struct stage *stage, const void *argument)
-{
-	ferry_segment *own = section_open();
-	struct section *there = section_of(own);
-
-	(void)argument;
-	const int r = ferry_lock_acquire(own, &there->lock, FERRY_FOREVER);
-	if (r == FERRY_OWNER_DIED && repairing)
-		check_eq(ferry_lock_repaired(own, &there->lock), 0);
-	atomic_store(&stage->value[0], r);
-	atomic_store(&stage->value[1], (int64_t)atomic_fetch_add(&there->data[63], 1));
-	stage_meet(stage, 1);
-	check_eq(ferry_lock_release(own, &there->lock), 0);
-	ferry_segment_close(own);
-}
-
-static void start_holder(struct peer *peer)
-{
-	peer_start(peer, holder, NULL);
-	peer_await(peer, 1);
-}
-
-static void start_waiter(struct peer *peer, int waiters)
-{
-	peer_start(peer, holder, NULL);
-	await(section_count(segment, &s->lock, FERRY_SYNC_WAITS) == waiters &&
-	      process_asleep(peer->pid));
-}
-
-static void finish(struct peer *peer)
-{
-	peer_await(peer, 1);
-	peer_allow(peer, 1);
-	peer_join(peer);
-}
-
 /* ---- exclusion and misuse ---- */
 
 static void one_at_a_time_has_it(void)
@@ -85,10 +46,10 @@ static void one_at_a_time_has_it(void)
 	struct peer peer;
 
 	begin();
-	start_holder(&peer);
+	holder_start(&peer);
 	check_eq(acquire(FERRY_NOW), -EAGAIN);
 	check_eq(acquire(ferry_in_ms(20)), -ETIMEDOUT);
-	finish(&peer);
+	holder_finish(&peer);
 	check_eq(acquire(FERRY_NOW), 0);
 	check_eq(release(), 0);
 	end();
@@ -148,10 +109,10 @@ static void releasing_what_one_has_not_is_eperm(void)
 
 	begin();
 	check_eq(release(), -EPERM);
-	start_holder(&peer);
+	holder_start(&peer);
 	check_eq(release(), -EPERM);
 	check_eq(ferry_lock_repaired(segment, &s->lock), -EPERM);
-	finish(&peer);
+	holder_finish(&peer);
 	check_eq(acquire(FERRY_NOW), 0);
 	check_eq(ferry_lock_repaired(segment, &s->lock), -EINVAL);
 	check_eq(release(), 0);
@@ -241,7 +202,7 @@ static void next_owner_is_told_of_a_death(void)
 
 	begin();
 	for (int i = 0; i < 5; i++) {
-		start_holder(&peer);
+		holder_start(&peer);
 		check_eq(atomic_load(&peer.stage->value[0]), 0);
 		peer_kill(&peer);
 		const int64_t start = clock_ns();
@@ -260,7 +221,7 @@ static void now_finds_the_lock_of_the_dead(void)
 	begin();
 	for (int i = 0; i < 20; i++) {
 		struct peer peer;
-		start_holder(&peer);
+		holder_start(&peer);
 		check_eq(acquire(FERRY_NOW), -EAGAIN);
 		peer_kill(&peer);
 		int r = -EAGAIN;
@@ -278,8 +239,8 @@ static void death_wakes_who_waits(void)
 	struct peer waiter;
 
 	begin();
-	start_holder(&doomed);
-	start_waiter(&waiter, 1);
+	holder_start(&doomed);
+	holder_start_waiting(&waiter, HOLDER_PLAIN, segment, 1);
 	peer_kill(&doomed);
 	peer_await(&waiter, 1);
 	check_eq(atomic_load(&waiter.stage->value[0]), FERRY_OWNER_DIED);
@@ -296,10 +257,10 @@ static void unrepaired_is_lost_for_all_until_initialized(void)
 	struct peer waiter;
 
 	begin();
-	start_holder(&peer);
+	holder_start(&peer);
 	peer_kill(&peer);
 	check_eq(acquire(box_patience()), FERRY_OWNER_DIED);
-	start_waiter(&waiter, 1);
+	holder_start_waiting(&waiter, HOLDER_PLAIN, segment, 1);
 	check_eq(release(), 0);
 	peer_await(&waiter, 1);
 	check_eq(atomic_load(&waiter.stage->value[0]), -ENOTRECOVERABLE);
@@ -320,9 +281,9 @@ static void repairer_that_dies_leaves_it_unrepaired(void)
 	struct peer repairer;
 
 	begin();
-	start_holder(&peer);
+	holder_start(&peer);
 	peer_kill(&peer);
-	start_holder(&repairer);
+	holder_start(&repairer);
 	check_eq(atomic_load(&repairer.stage->value[0]), FERRY_OWNER_DIED);
 	peer_kill(&repairer);
 	check_eq(acquire(box_patience()), FERRY_OWNER_DIED);
@@ -336,7 +297,7 @@ static void zombie_owner_is_dead(void)
 	struct peer peer;
 
 	begin();
-	start_holder(&peer);
+	holder_start(&peer);
 	peer_kill_to_zombie(&peer);
 	check_eq(acquire(box_patience()), FERRY_OWNER_DIED);
 	peer_kill(&peer);
@@ -348,7 +309,7 @@ static void stopped_owner_holds_on(void)
 	struct peer peer;
 
 	begin();
-	start_holder(&peer);
+	holder_start(&peer);
 	peer_stop(&peer);
 	check_eq(acquire(ferry_in_ms(200)), -ETIMEDOUT);
 	struct ferry_sync_entry entry = section_entry(segment, &s->lock, FERRY_SYNC_HOLDS);
@@ -358,7 +319,7 @@ static void stopped_owner_holds_on(void)
 	/* Since when is known once somebody has waited. */
 	check(entry.since > 0 && entry.since <= clock_ns());
 	peer_resume(&peer);
-	finish(&peer);
+	holder_finish(&peer);
 	check_eq(acquire(FERRY_NOW), 0);
 	check_eq(release(), 0);
 	end();
@@ -486,204 +447,6 @@ static void child_does_not_hold_what_its_parent_does(void)
 	end();
 }
 
-/* ---- waiting ---- */
-
-static void killed_waiter_swallows_no_hand_over(void)
-{
-	begin();
-	repairing = 1;
-	for (int i = 0; i < check_repeat(40, 2000); i++) {
-		struct peer waiters[3];
-		check_eq(acquire(FERRY_NOW), 0);
-		for (int w = 0; w < 3; w++)
-			start_waiter(&waiters[w], w + 1);
-		/* The one whose turn it is dies at about the time of the release. */
-		if (i % 2)
-			peer_kill(&waiters[0]);
-		check_eq(release(), 0);
-		if (i % 2 == 0)
-			peer_kill(&waiters[0]);
-		peer_allow(&waiters[1], 1);
-		peer_allow(&waiters[2], 1);
-		peer_join(&waiters[1]);
-		peer_join(&waiters[2]);
-		check_eq(section_count(segment, &s->lock, FERRY_SYNC_LOST), 0);
-		int r = acquire(box_patience());
-		check(r == 0 || r == FERRY_OWNER_DIED);
-		if (r == FERRY_OWNER_DIED)
-			check_eq(ferry_lock_repaired(segment, &s->lock), 0);
-		check_eq(release(), 0);
-	}
-	end();
-}
-
-static void stopped_waiter_keeps_nobody_else_waiting(void)
-{
-	struct peer stopped;
-	struct peer other;
-
-	begin();
-	check_eq(acquire(FERRY_NOW), 0);
-	start_waiter(&stopped, 1);
-	start_waiter(&other, 2);
-	peer_stop(&stopped);
-	const int64_t start = clock_ns();
-	check_eq(release(), 0);
-	peer_await(&other, 1);
-	check(clock_ns() - start < SLACK);
-	finish(&other);
-	for (int i = 0; i < 3000; i++) {
-		check_eq(acquire(box_patience()), 0);
-		check_eq(release(), 0);
-	}
-	check(clock_ns() - start < SLACK);
-	peer_resume(&stopped);
-	finish(&stopped);
-	end();
-}
-
-/* Let so many wait, and see whether each has its turn when it came. */
-static int served_in_order(int n)
-{
-	struct peer waiters[8];
-	int in_order = 1;
-
-	atomic_store(&s->data[63], 0);
-	check_eq(acquire(FERRY_NOW), 0);
-	for (int w = 0; w < n; w++)
-		start_waiter(&waiters[w], w + 1);
-	for (int w = 0; w < n; w++)
-		peer_allow(&waiters[w], 1);
-	check_eq(release(), 0);
-	for (int w = 0; w < n; w++) {
-		peer_await(&waiters[w], 1);
-		/* One that looks about itself just when it would be called changes places. */
-		const int64_t off = atomic_load(&waiters[w].stage->value[1]) - w;
-		in_order &= off >= -2 && off <= 2;
-		peer_join(&waiters[w]);
-	}
-	return in_order;
-}
-
-static void waiters_are_served_in_the_order_of_coming(void)
-{
-	begin();
-	/* One that gets no processor for 20 ms loses its turn: then it does not count. */
-	for (int i = 0; i < 20; i++) {
-		const int64_t start = clock_ns();
-		if (served_in_order(8))
-			break;
-		check(clock_ns() - start >= 20000000);
-		check(i < 19);
-	}
-	end();
-}
-
-static int64_t processor_time(void)
-{
-	struct timespec t;
-
-	check_eq(clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t), 0);
-	return t.tv_sec * 1000000000LL + t.tv_nsec;
-}
-
-/* Take it and release it, again and again, until it is kept for another. */
-static void take_turns(void)
-{
-	int64_t began = processor_time();
-	int r;
-
-	while ((r = acquire(FERRY_NOW)) == 0) {
-		check_eq(release(), 0);
-		check(processor_time() - began < GREEDY_MOST);
-	}
-	check_eq(r, -EAGAIN);
-}
-
-/* One who always comes back at once, against one who is called and does not get to run: the man
- * page promises 2 ms and 64 turns. */
-static void newcomers_go_first_only_so_long(void)
-{
-	begin();
-	for (int i = 0; i < check_repeat(10, 100); i++) {
-		struct peer waiter;
-		check_eq(acquire(FERRY_NOW), 0);
-		start_waiter(&waiter, 1);
-		peer_stop(&waiter);
-		check_eq(release(), 0);
-		take_turns();
-		peer_resume(&waiter);
-		finish(&waiter);
-	}
-	end();
-}
-
-static void stat_counts_holders_and_waiters(void)
-{
-	struct ferry_segment_stat stat;
-	struct peer waiter;
-
-	begin();
-	check_eq(ferry_segment_stat(segment, &stat), 0);
-	check_eq(stat.locks, 7);
-	check_eq(stat.lock_holders, 0);
-	check_eq(acquire(FERRY_NOW), 0);
-	start_waiter(&waiter, 1);
-	check_eq(ferry_segment_stat(segment, &stat), 0);
-	check_eq(stat.lock_holders, 1);
-	check_eq(stat.lock_waiters, 1);
-	check_eq(release(), 0);
-	finish(&waiter);
-	end();
-}
-
-static void timeouts_leave_nothing_behind(void)
-{
-	struct peer peer;
-
-	begin();
-	start_holder(&peer);
-	for (int i = 0; i < 50; i++)
-		check_eq(acquire(ferry_in_ns(200000)), -ETIMEDOUT);
-	check_eq(acquire(1), -ETIMEDOUT);
-	check_eq(section_count(segment, &s->lock, FERRY_SYNC_WAITS), 0);
-	finish(&peer);
-	check_eq(acquire(1), 0);
-	check_eq(release(), 0);
-	end();
-}
-
-static void a_blocked_caller_uses_no_cpu(void)
-{
-	struct peer peer;
-
-	begin();
-	start_holder(&peer);
-	const struct usage before = usage_now();
-	check_eq(acquire(ferry_in_ms(1000)), -ETIMEDOUT);
-	usage_check_blocked(&before);
-	finish(&peer);
-	end();
-}
-
-static void removal_wakes_who_waits(void)
-{
-	struct peer waiter;
-
-	begin();
-	check_eq(acquire(FERRY_NOW), 0);
-	start_waiter(&waiter, 1);
-	check_eq(ferry_remove("section", NULL), 0);
-	peer_await(&waiter, 1);
-	check_eq(atomic_load(&waiter.stage->value[0]), -EIDRM);
-	peer_kill(&waiter);
-	check_eq(ferry_lock_acquire(segment, &s->other, FERRY_NOW), -EIDRM);
-	/* What one has can still be given back. */
-	check_eq(release(), 0);
-	check_eq(release(), -EPERM);
-	ferry_segment_close(segment);
-}
-
 /* ---- distrust ---- */
 
 static void nonsense_in_the_word_is_an_error(void)
@@ -792,14 +555,6 @@ int main(void)
 		claim(thread_that_vanishes_is_noticed_in_the_same_namespace),
 		claim(lock_taken_by_a_late_destructor_is_given_up_too),
 		claim(child_does_not_hold_what_its_parent_does),
-		claim(killed_waiter_swallows_no_hand_over),
-		claim(stopped_waiter_keeps_nobody_else_waiting),
-		claim(waiters_are_served_in_the_order_of_coming),
-		claim(newcomers_go_first_only_so_long),
-		claim(stat_counts_holders_and_waiters),
-		claim(timeouts_leave_nothing_behind),
-		claim(a_blocked_caller_uses_no_cpu),
-		claim(removal_wakes_who_waits),
 		claim(nonsense_in_the_word_is_an_error),
 		claim(any_bytes_there_do_no_harm),
 		claim(alone_at_a_location_it_is_the_same_for_all),
