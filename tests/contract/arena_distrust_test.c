@@ -114,7 +114,7 @@ static void scribble(const struct peer *peer, size_t bytes)
 
 static void c9_whatever_a_peer_writes_calls_return(void)
 {
-	for (uint64_t seed = 1; seed <= (uint64_t)check_repeat(15, 500); seed++) {
+	for (uint64_t seed = 1; seed <= (uint64_t)check_repeat(8, 500); seed++) {
 		ferry_segment *segment = open_arena(MIB);
 		struct peer peer;
 

@@ -213,7 +213,7 @@ static int all_are_whole(void)
 static void c8_creator_killed_leaves_nothing_half_made(void)
 {
 	srand(8);
-	for (int i = 0; i < check_repeat(150, 5000); i++) {
+	for (int i = 0; i < check_repeat(100, 5000); i++) {
 		struct peer peer;
 		uint32_t made;
 		int n;
@@ -255,7 +255,7 @@ static int repair_it(const char *name, const char *location, void *context)
 static void c5_what_a_killed_remover_leaves_is_listed_and_repaired(void)
 {
 	srand(5);
-	for (int i = 0; i < check_repeat(150, 5000); i++) {
+	for (int i = 0; i < check_repeat(100, 5000); i++) {
 		struct peer peer;
 		ferry_mailbox *box;
 

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -224,14 +223,9 @@ static void attack_once(uint64_t seed, size_t from, size_t to)
 	forget_prey();
 }
 
-/* FERRY_SEED=n begins with that seed, to see a failure again. */
 static void attack(size_t from, size_t to)
 {
-	const char *first = getenv("FERRY_SEED");
-	const uint64_t seed = first ? strtoull(first, NULL, 0) : 1;
-	const uint64_t n = (uint64_t)check_repeat(60, 5000);
-
-	for (uint64_t i = seed; i < seed + n; i++) {
+	for (uint64_t i = enemy_first_seed(); i <= enemy_last_seed(20, 5000); i++) {
 		attack_while_in_use(i, from, to);
 		attack_once(i, from, to);
 	}
@@ -265,7 +259,7 @@ static void c9_scribbled_anywhere_crashes_nobody(void)
 
 static void c9_truncated_while_in_use_crashes_nobody(void)
 {
-	for (uint64_t seed = 1; seed <= (uint64_t)check_repeat(100, 5000); seed++) {
+	for (uint64_t seed = enemy_first_seed(); seed <= enemy_last_seed(35, 5000); seed++) {
 		struct prey prey;
 		struct peer peer;
 
@@ -287,7 +281,7 @@ static void c9_truncated_while_in_use_crashes_nobody(void)
 
 static void c9_truncated_and_grown_again_crashes_nobody(void)
 {
-	for (uint64_t seed = 1; seed <= (uint64_t)check_repeat(60, 5000); seed++) {
+	for (uint64_t seed = enemy_first_seed(); seed <= enemy_last_seed(20, 5000); seed++) {
 		struct prey prey;
 		struct peer peer;
 
@@ -309,7 +303,7 @@ static void c9_truncated_and_grown_again_crashes_nobody(void)
 
 static void c9_holes_punched_into_the_file_crash_nobody(void)
 {
-	for (uint64_t seed = 1; seed <= (uint64_t)check_repeat(40, 2000); seed++) {
+	for (uint64_t seed = enemy_first_seed(); seed <= enemy_last_seed(15, 2000); seed++) {
 		struct prey prey;
 		struct peer peer;
 		int fd;

@@ -194,7 +194,7 @@ static void c1_c2_c3_messages_of_killed_senders_are_whole_kept_and_single(void)
 {
 	srand(1);
 	begin();
-	for (int i = 0; i < check_repeat(250, 10000); i++) {
+	for (int i = 0; i < check_repeat(120, 10000); i++) {
 		const int victim = rand() % SENDERS;
 
 		peer_await(&senders[victim], 1);
@@ -210,7 +210,7 @@ static void c1_c2_c3_messages_of_killed_receivers_come_again_and_none_twice(void
 {
 	srand(2);
 	begin();
-	for (int i = 0; i < check_repeat(250, 10000); i++) {
+	for (int i = 0; i < check_repeat(120, 10000); i++) {
 		const int victim = rand() % RECEIVERS;
 
 		peer_await(&receivers[victim], 1);
@@ -226,7 +226,7 @@ static void c5_any_may_be_killed_at_any_time(void)
 {
 	srand(3);
 	begin();
-	for (int i = 0; i < check_repeat(250, 10000); i++) {
+	for (int i = 0; i < check_repeat(120, 10000); i++) {
 		const int victim = rand() % 2;
 
 		spin_for(rand() % 300000);
@@ -247,7 +247,7 @@ static void c5_any_may_be_stopped_at_any_time_and_resumed(void)
 {
 	srand(4);
 	begin();
-	for (int i = 0; i < check_repeat(150, 5000); i++) {
+	for (int i = 0; i < check_repeat(80, 5000); i++) {
 		const struct peer *sender = &senders[rand() % SENDERS];
 		const struct peer *receiver = &receivers[rand() % RECEIVERS];
 

@@ -65,7 +65,7 @@ static void c1_gibibyte_is_a_message_like_any_other(void)
 	ferry_mailbox *box;
 
 	check_eq(statvfs(scratch_directory(), &st), 0);
-	if (check_repeat(0, 1) == 0 || st.f_bavail * st.f_frsize < 6 * (fsblkcnt_t)size)
+	if (!check_is_long() || st.f_bavail * st.f_frsize < 6 * (fsblkcnt_t)size)
 		check_skip("FERRY_LONG and 6 GiB of /dev/shm are needed");
 	box = box_open("orders", OPTIONS(.max_size = size, .memory = size));
 	there_and_back(box, size);

@@ -3,7 +3,6 @@
  * Errors may come, but no crash and no hang. */
 #include <errno.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -154,13 +153,9 @@ static void attack_one(uint64_t seed, size_t from, size_t to, int often)
 	forget_prey(&prey);
 }
 
-/* FERRY_SEED=n begins with that seed, to see a failure again. */
 static void attack(size_t from, size_t to)
 {
-	const char *first = getenv("FERRY_SEED");
-	const uint64_t seed = first ? strtoull(first, NULL, 0) : 1;
-
-	for (uint64_t i = seed; i < seed + (uint64_t)check_repeat(50, 5000); i++) {
+	for (uint64_t i = enemy_first_seed(); i <= enemy_last_seed(20, 5000); i++) {
 		attack_one(i, from, to, 40);
 		attack_one(i, from, to, 1);
 	}
@@ -194,7 +189,7 @@ static void c9_scribbled_anywhere_crashes_nobody(void)
 
 static void c9_truncated_while_in_use_crashes_nobody(void)
 {
-	for (uint64_t seed = 1; seed <= (uint64_t)check_repeat(100, 5000); seed++) {
+	for (uint64_t seed = enemy_first_seed(); seed <= enemy_last_seed(35, 5000); seed++) {
 		struct prey prey = make_prey();
 		struct peer peer;
 

@@ -163,7 +163,7 @@ static void what_a_deadline_cuts_short_goes_on_later(void)
 			check(flushed == 0 || flushed == -EAGAIN);
 			steps++;
 		} while (n != SIZE);
-		check(steps > 2);
+		check(steps > 1); /* the first found what the client's kernel had room for */
 		check_eq(box_whole(got, SIZE), 77);
 		check_eq(ferry_socket_flush(made.client, FERRY_NOW), 0);
 		send_text(made.client, "next");
@@ -242,13 +242,15 @@ static void announcing_costs_the_receiver_nothing(void)
 	free(buffer);
 }
 
+static char enemy_address[FERRY_ADDRESS_MAX];
+
 static void scribble(struct stage *stage, const void *argument)
 {
 	ferry_socket *socket;
 	const uint64_t seed = *(const uint64_t *)argument;
 
 	enemy_seed(seed);
-	check_eq(ferry_connect(&socket, "unix:@ferry-test-enemy", NULL, box_patience()), 0);
+	check_eq(ferry_connect(&socket, enemy_address, NULL, box_patience()), 0);
 	for (int i = 0; i < 50; i++) {
 		unsigned char bytes[64];
 		const size_t n = 1 + enemy_any() % sizeof bytes;
@@ -263,25 +265,27 @@ static void scribble(struct stage *stage, const void *argument)
 
 static void bytes_of_chance_are_messages_or_errors(void)
 {
-	const int rounds = check_repeat(100, 5000);
+	const int rounds = check_repeat(60, 5000);
 	ferry_listener *listener;
 
-	check_eq(ferry_listen(&listener, "unix:@ferry-test-enemy",
-			      FERRY_SOCKET_OPTIONS(.message_max = 300), FERRY_NOW),
-		 0);
+	check_eq(
+	    ferry_listen(&listener, "unix:@", FERRY_SOCKET_OPTIONS(.message_max = 300), FERRY_NOW),
+	    0);
+	check(ferry_listener_address(listener, enemy_address, sizeof enemy_address) > 0);
 	for (uint64_t seed = 1; seed <= (uint64_t)rounds; seed++) {
 		struct peer peer;
 		ferry_socket *socket;
 		char buffer[128];
 		ssize_t r;
-		int n = 0;
+		int n = 0; /* messages: the enemy sends no more than 50 times 64 bytes */
 
 		peer_start(&peer, scribble, &seed);
 		check_eq(ferry_accept(&socket, listener, box_patience()), 0);
 		do {
 			r = ferry_socket_receive(socket, buffer, sizeof buffer, enemy_deadline());
 			check(r <= 300);
-			check(++n < 100000);
+			n += r >= 0;
+			check(n <= 50 * 64 / 4);
 			if (r == -EMSGSIZE) {
 				r = ferry_socket_next(socket, FERRY_NOW);
 				check(r > 128 && r <= 300);

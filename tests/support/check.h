@@ -4,6 +4,7 @@
 #ifndef FERRY_TEST_CHECK_H
 #define FERRY_TEST_CHECK_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define CHECK_AWAIT_NS 30000000000 /* how long a condition may take before it counts as a hang */
@@ -53,7 +54,11 @@ struct usage usage_now(void);
  * make one do, and used next to no CPU. A busy machine makes both no larger. */
 void usage_check_blocked(const struct usage *since);
 
-/** Repetitions: few in the short form, many with FERRY_LONG set in the environment. */
+/** Repetitions: few in the short form (under AddressSanitizer a third of them, but 5 at least),
+ * many in the long one. */
 int check_repeat(int few, int many);
+
+/** The long form is wanted: FERRY_LONG is set in the environment. */
+bool check_is_long(void);
 
 #endif

@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -25,6 +26,18 @@ uint64_t enemy_any(void)
 	state ^= state >> 7;
 	state ^= state << 17;
 	return state;
+}
+
+uint64_t enemy_first_seed(void)
+{
+	const char *first = getenv("FERRY_SEED");
+
+	return first ? strtoull(first, NULL, 0) : 1;
+}
+
+uint64_t enemy_last_seed(int few, int many)
+{
+	return enemy_first_seed() + (uint64_t)(check_is_long() ? many : few) - 1;
 }
 
 ferry_deadline enemy_deadline(void)

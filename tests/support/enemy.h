@@ -15,6 +15,11 @@
 void enemy_seed(uint64_t seed);
 uint64_t enemy_any(void);
 
+/** The seeds of an attack, few or many (check_is_long()): from FERRY_SEED of the environment on, to
+ *  see a failure again or to try others than the last time; else from 1. */
+uint64_t enemy_first_seed(void);
+uint64_t enemy_last_seed(int few, int many);
+
 /** FERRY_NOW, or now and then two milliseconds. */
 ferry_deadline enemy_deadline(void);
 
