@@ -60,7 +60,7 @@ static void deadline_is_waited_for_and_not_passed_over(void)
 
 		check_eq(ferry_mailbox_receive(box, &got, sizeof got, deadline), -ETIMEDOUT);
 		check(clock_ns() >= deadline);
-		check(clock_ns() < deadline + 2000 * MS);
+		check(clock_ns() < deadline + CHECK_SOON_NS);
 		box_send(box, 1);
 		check_eq(ferry_mailbox_send(box, "x", 1, ferry_in_ms(40)), -ETIMEDOUT);
 		while (ferry_mailbox_loan(box, 65536, &loan, FERRY_NOW) == 0)
@@ -277,9 +277,8 @@ static void traced(struct stage *stage, const void *argument)
 	ferry_mailbox_close(box);
 }
 
-/* But for a look at the other members now and then, by the clock: a few calls in tens of
- * milliseconds, which is what 1000 rounds can take on a busy machine. */
-static void makes_no_system_call(const struct work *work)
+/* The system calls of all rounds; those that the clock accounts for are in ret_looks. */
+static int calls_of(const struct work *work, int64_t *ret_looks)
 {
 	ferry_mailbox *box = box_open("orders", NULL); /* an awake member on the other side */
 	struct peer peer;
@@ -288,10 +287,26 @@ static void makes_no_system_call(const struct work *work)
 	peer_await(&peer, 1);
 	const int64_t start = clock_ns();
 	const int calls = trace_calls_between_marks(&peer);
-	if (calls > 8 * ((clock_ns() - start) / (10 * MS)) || calls >= ROUNDS / 10)
-		check_failed(__FILE__, __LINE__, "%d system calls in %d rounds", calls, ROUNDS);
+	*ret_looks = 8 * ((clock_ns() - start) / (10 * MS));
 	peer_join(&peer);
 	box_end(box, "orders");
+	return calls;
+}
+
+/* But for a look at the other members now and then, by the clock: a few calls in tens of
+ * milliseconds. On a busy machine 1000 rounds can take so long that these are many; then it is
+ * tried again, for a call in each round would be there each time. */
+static void makes_no_system_call(const struct work *work)
+{
+	int64_t looks;
+	int calls;
+
+	for (int i = 0; i < 20; i++) {
+		calls = calls_of(work, &looks);
+		if (calls <= looks && calls < ROUNDS / 10)
+			return;
+	}
+	check_failed(__FILE__, __LINE__, "%d system calls in %d rounds", calls, ROUNDS);
 }
 
 static void c7_small_messages_make_no_system_call_while_nobody_sleeps(void)

@@ -54,24 +54,36 @@ static void traced(struct stage *stage, const void *argument)
 	stream_close(&stream);
 }
 
-/* The header allows a question every few milliseconds, whether there are readers; so a call now
- * and then is none for each byte, but tracing itself takes time. */
-static void makes_hardly_a_system_call(const struct work *work)
+/* The system calls of all rounds; those that the clock accounts for are in ret_questions. */
+static int calls_of(const struct work *work, int64_t *ret_questions)
 {
 	struct peer peer;
-	int64_t start;
-	int calls;
 
 	stream = stream_meet("p", NULL);
 	peer_start(&peer, traced, work);
 	peer_await(&peer, 1);
-	start = clock_ns();
-	calls = trace_calls_between_marks(&peer);
-	if (calls > 2 * (1 + (clock_ns() - start) / MS))
-		check_failed(__FILE__, __LINE__, "%d system calls in %d rounds", calls, ROUNDS);
-	check(calls < ROUNDS / 10);
+	const int64_t start = clock_ns();
+	const int calls = trace_calls_between_marks(&peer);
+	*ret_questions = 2 * (1 + (clock_ns() - start) / MS);
 	peer_join(&peer);
 	stream_end(&stream, "p");
+	return calls;
+}
+
+/* The header allows a question every few milliseconds, whether there are readers; so a call now
+ * and then is none for each byte. On a busy machine the rounds can take so long that these are
+ * many; then it is tried again, for a call in each round would be there each time. */
+static void makes_hardly_a_system_call(const struct work *work)
+{
+	int64_t questions;
+	int calls;
+
+	for (int i = 0; i < 20; i++) {
+		calls = calls_of(work, &questions);
+		if (calls <= questions && calls < ROUNDS / 10)
+			return;
+	}
+	check_failed(__FILE__, __LINE__, "%d system calls in %d rounds", calls, ROUNDS);
 }
 
 static void c7_reads_and_writes_make_no_system_call_while_nobody_sleeps(void)

@@ -9,8 +9,6 @@
 #include "claim.h"
 #include "section.h"
 
-#define SLACK 2000000000LL
-
 static ferry_segment *segment;
 static struct section *s;
 
@@ -140,7 +138,7 @@ static void a_dead_reader_keeps_no_writer_out(void)
 		peer_kill(&readers[1]);
 		const int64_t begun = clock_ns();
 		check_eq(write_it(box_patience()), 0);
-		check(clock_ns() - begun < SLACK);
+		check(clock_ns() - begun < CHECK_SOON_NS);
 		check_eq(release(), 0);
 	}
 	end();
@@ -326,7 +324,7 @@ static void a_stopped_waiting_reader_keeps_no_writer_out(void)
 		check_eq(write_it(box_patience()), 0);
 		check_eq(release(), 0);
 	}
-	check(clock_ns() - begun < 20 * SLACK);
+	check(clock_ns() - begun < CHECK_SOON_NS);
 	peer_resume(&stopped);
 	finish(&stopped);
 	end();
