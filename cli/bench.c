@@ -24,8 +24,10 @@
 #define SECONDS_QUICK 0.035
 #define CROWD         3 /* more processes than cores: so many times longer, the scheduler is slow */
 
-static const struct bench_family *const families[] = { &bench_mailbox, &bench_pipes,   &bench_lock,
-						       &bench_segment, &bench_signals, NULL };
+static const struct bench_family *const families[] = {
+	&bench_mailbox, &bench_pipes,   &bench_lock, &bench_segment,
+	&bench_signals, &bench_sockets, NULL
+};
 
 struct bench_command {
 	const struct bench_family *family;

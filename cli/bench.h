@@ -90,6 +90,7 @@ extern const struct bench_family bench_mailbox, bench_pipes;
 extern const struct bench_family bench_lock;
 extern const struct bench_family bench_segment;
 extern const struct bench_family bench_signals;
+extern const struct bench_family bench_sockets;
 
 struct bench_report {
 	const struct bench_family *family;

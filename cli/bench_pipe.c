@@ -2,17 +2,12 @@
 /*
  * bench_pipe.c - ferry bench pipe: its rows, ferry's pipe and the kernel's streams as the benchmark
  * drives them, and what is promised.
- *
- * A stream has no messages, so a reader asks for as much as its buffer holds (64 KiB, or one
- * message if that is more) and cuts messages out of it; the kernel's streams are read in the same
- * way.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -20,6 +15,7 @@
 #include <ferry/ferry.h>
 
 #include "bench.h"
+#include "bench_cut.h"
 #include "bench_time.h"
 #include "bench_transports.h"
 
@@ -28,51 +24,12 @@
 #define SPIN_ON  1000000000 /* ns: longer than any wait here */
 #define IN_PLACE 262144     /* capacity where messages of 64 KiB are written in place */
 
-/* ---- cutting messages out of a stream ---- */
-
-/* What was read and not given out yet: [from, to) of buffer. */
-struct reader {
-	char *buffer;
-	size_t room, from, to;
-};
-
-typedef ssize_t (*read_function)(struct bench_channel *c, void *buffer, size_t room);
-
-static int reader_init(struct reader *reader, const struct bench_channel *c)
-{
-	reader->room = c->bytes > BUFFER ? c->bytes : BUFFER;
-	reader->buffer = aligned_alloc(4096, (reader->room + 4095) & ~(size_t)4095);
-	return reader->buffer ? 0 : -ENOMEM;
-}
-
-static int next_message(struct bench_channel *c, struct reader *reader, read_function read_some,
-			void **ret_data)
-{
-	while (reader->to - reader->from < c->bytes) {
-		if (reader->from > 0) {
-			memmove(reader->buffer, reader->buffer + reader->from,
-				reader->to - reader->from);
-			reader->to -= reader->from;
-			reader->from = 0;
-		}
-		ssize_t n = read_some(c, reader->buffer + reader->to, reader->room - reader->to);
-		if (n <= 0)
-			return n < 0 ? (int)n : -EPIPE;
-		reader->to += (size_t)n;
-	}
-	*ret_data = reader->buffer + reader->from;
-	reader->from += c->bytes;
-	if (reader->from == reader->to)
-		reader->from = reader->to = 0;
-	return 0;
-}
-
 /* ---- ferry ---- */
 
 /* A process's part of a channel. It opens the end that it first uses. */
 struct end {
 	ferry_pipe *pipe;
-	struct reader reader;
+	struct bench_cut cut;
 	struct ferry_span span; /* in place: what is reserved, or what was looked at */
 	size_t seen;            /* of the span: given out already */
 };
@@ -107,7 +64,7 @@ static int attach_named(struct bench_channel *c)
 	struct end *end = calloc(1, sizeof(*end));
 
 	c->handle = end;
-	return end ? reader_init(&end->reader, c) : -ENOMEM;
+	return end ? bench_cut_init(&end->cut, c) : -ENOMEM;
 }
 
 static int create_pair(struct bench_channel *c, const struct bench_channel *there)
@@ -135,7 +92,7 @@ static int attach_pair(struct bench_channel *c)
 {
 	struct pair *pair = c->handle;
 
-	return reader_init(&pair->end.reader, c);
+	return bench_cut_init(&pair->end.cut, c);
 }
 
 static int open_named(struct bench_channel *c, uint32_t direction)
@@ -189,7 +146,7 @@ static int read_pipe(struct bench_channel *c, void **ret_data)
 	struct end *end = c->handle;
 	int e = use(c, FERRY_READ);
 
-	return e < 0 ? e : next_message(c, &end->reader, read_some, ret_data);
+	return e < 0 ? e : bench_cut_next(c, &end->cut, read_some, ret_data);
 }
 
 /* In place: as bench_ferry.c has it, the bytes are there already unless the memory is new. */
@@ -351,10 +308,10 @@ static const struct bench_peer ferry_pair_sleep = {
 
 static int attach_kernel(struct bench_channel *c)
 {
-	struct reader *reader = calloc(1, sizeof(*reader));
+	struct bench_cut *cut = calloc(1, sizeof(*cut));
 
-	c->handle = reader;
-	return reader ? reader_init(reader, c) : -ENOMEM;
+	c->handle = cut;
+	return cut ? bench_cut_init(cut, c) : -ENOMEM;
 }
 
 static int write_kernel(struct bench_channel *c, const void *data)
@@ -384,7 +341,7 @@ static ssize_t read_some_kernel(struct bench_channel *c, void *buffer, size_t ro
 
 static int read_kernel(struct bench_channel *c, void **ret_data)
 {
-	return next_message(c, c->handle, read_some_kernel, ret_data);
+	return bench_cut_next(c, c->handle, read_some_kernel, ret_data);
 }
 
 static void close_both(struct bench_channel *c)

@@ -7,7 +7,8 @@
 #include <string.h>
 
 const struct family *const families[] = {
-	&family_mailbox, &family_pipe, &family_sync, &family_segment, &family_signal, NULL,
+	&family_mailbox, &family_pipe,   &family_sync, &family_segment,
+	&family_signal,  &family_socket, NULL,
 };
 
 /* A name that two operations have could not be asked for. */

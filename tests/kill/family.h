@@ -91,6 +91,7 @@ extern const struct family family_pipe;
 extern const struct family family_sync;
 extern const struct family family_segment;
 extern const struct family family_signal;
+extern const struct family family_socket;
 
 /* NULL at the end. */
 extern const struct family *const families[];

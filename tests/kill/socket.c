@@ -1,0 +1,583 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Sockets under attack: who connects, accepts, listens, sends, receives or closes is killed or
+ * stopped; the other end must get what the table of ferry-socket(7) says, and everybody else goes
+ * on. See family.h.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "harness.h"
+#include "scene.h"
+
+enum { SMALL = 64, LARGE = 100000 };
+
+/* What the victim does, and so what must be there before. */
+enum part { TALKS, CONNECTS, ACCEPTS, LISTENS };
+
+struct socket_setup {
+	enum part part;
+	bool tcp;
+	bool stale;    /* a dead listener has left its file */
+	uint32_t size; /* of messages */
+	bool is_told;  /* a message waits for the victim */
+};
+
+/* Messages are numbered from 1, each way. */
+struct socket_ledger {
+	struct faults *faults;
+	char address[FERRY_ADDRESS_MAX];
+	uint32_t begun, sent; /* by the victim; sent: the call said so */
+	uint32_t told;        /* to the victim */
+	bool returned;        /* the victim's call ... */
+	int result;
+};
+
+static_assert(sizeof(struct socket_ledger) <= SCENE_RECORD, "the ledger does not fit");
+
+struct socket_actor {
+	struct socket_ledger *ledger;
+	const struct socket_setup *setup;
+	ferry_listener *listener;
+	ferry_socket *socket; /* between victim and survivor */
+	uint32_t got;
+};
+
+static const struct socket_setup *setup_of(const struct scene *scene)
+{
+	return scene->operation->with;
+}
+
+static void expect(struct socket_ledger *ledger, const char *what, int64_t r, bool is_right)
+{
+	if (!is_right)
+		fault(ledger->faults, "C5: %s returned %s", what,
+		      r < 0 ? ferry_error_name((int)r) : "success");
+}
+
+/* ---- messages ---- */
+
+static const unsigned char *message(uint32_t number, uint32_t size)
+{
+	static unsigned char bytes[LARGE];
+
+	for (uint32_t i = 0; i < size; i++)
+		bytes[i] = (unsigned char)(number * 31 + i % 251);
+	return bytes;
+}
+
+static unsigned char incoming[LARGE];
+
+/* The next message of the other end: its size, 0 if it is another, or an error. */
+static ssize_t next(struct socket_actor *actor, uint32_t size, ferry_deadline deadline)
+{
+	ssize_t n = ferry_socket_receive(actor->socket, incoming, sizeof(incoming), deadline);
+
+	if (n < 0)
+		return n;
+	if ((uint32_t)n != size || memcmp(incoming, message(++actor->got, size), size) != 0) {
+		fault(actor->ledger->faults, "C1: message %u is another one, or torn", actor->got);
+		return 0;
+	}
+	return n;
+}
+
+static void tell_victim(struct socket_actor *survivor)
+{
+	struct socket_ledger *ledger = survivor->ledger;
+	const uint32_t size = survivor->setup->size;
+	int r = ferry_socket_send(survivor->socket, message(ledger->told + 1, size), size,
+				  ferry_in_ms(SCENE_PATIENCE));
+
+	expect(ledger, "telling the victim", r, r == 0);
+	ledger->told += r == 0;
+}
+
+/* ---- actors ---- */
+
+static void *hire(struct scene *scene, uint32_t index)
+{
+	struct socket_actor *actor = calloc(1, sizeof(*actor));
+
+	(void)index;
+	if (!actor)
+		abort();
+	actor->ledger = scene->record;
+	actor->setup = setup_of(scene);
+	return actor;
+}
+
+static void listen_at(struct socket_actor *actor, const char *address)
+{
+	int r = ferry_listen(&actor->listener, address, NULL, ferry_in_ms(SCENE_PATIENCE));
+
+	expect(actor->ledger, "listening", r, r == 0);
+	if (r < 0 || ferry_listener_address(actor->listener, actor->ledger->address,
+					    sizeof(actor->ledger->address)) < 0)
+		_exit(1);
+}
+
+/* Before the victim acts. */
+static void enter(void *it)
+{
+	struct socket_actor *actor = it;
+	int r = 0;
+
+	if (actor->setup->part == ACCEPTS)
+		listen_at(actor, actor->ledger->address);
+	if (actor->setup->part != TALKS)
+		return;
+	r = ferry_connect(&actor->socket, actor->ledger->address, NULL,
+			  ferry_in_ms(SCENE_PATIENCE));
+	expect(actor->ledger, "the victim's connect", r, r == 0);
+	if (r < 0)
+		_exit(1);
+	/* It has read once, as it would have in the life before: nothing is there. */
+	(void)next(actor, actor->setup->size, FERRY_NOW);
+}
+
+static void leave(void *it)
+{
+	struct socket_actor *actor = it;
+
+	ferry_socket_close(actor->socket);
+	ferry_listener_close(actor->listener);
+	actor->socket = NULL;
+	actor->listener = NULL;
+}
+
+static void sleep_in_it(void *it, const struct operation *operation, uint32_t kind,
+			ferry_deadline deadline)
+{
+	(void)it;
+	(void)operation;
+	(void)kind;
+	(void)deadline;
+}
+
+/* ---- the scene's own ---- */
+
+static void leave_stale_file(const char *path)
+{
+	struct sockaddr_un name = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (strlen(path) >= sizeof(name.sun_path))
+		_exit(1);
+	strcpy(name.sun_path, path);
+	if (fd < 0 || bind(fd, (struct sockaddr *)&name, sizeof(name)) != 0)
+		_exit(1);
+	(void)close(fd);
+}
+
+static void set_stage(struct scene *scene)
+{
+	struct socket_actor *survivor = scene->survivor;
+	struct socket_ledger *ledger = scene->record;
+	const struct socket_setup *setup = setup_of(scene);
+
+	ledger->faults = scene->faults;
+	if (setup->tcp)
+		strcpy(ledger->address, "tcp://127.0.0.1:0");
+	else
+		(void)snprintf(ledger->address, sizeof(ledger->address), "unix:%s/socket",
+			       scene->run->directory);
+	if (setup->stale)
+		leave_stale_file(ledger->address + strlen("unix:"));
+	if (setup->part == TALKS || setup->part == CONNECTS)
+		listen_at(survivor, ledger->address);
+}
+
+/* The victim is prepared: be at the other end. */
+static void complete_stage(struct scene *scene)
+{
+	struct socket_actor *survivor = scene->survivor;
+	const struct socket_setup *setup = setup_of(scene);
+	int r = 0;
+
+	if (setup->part == TALKS)
+		r = ferry_accept(&survivor->socket, survivor->listener,
+				 ferry_in_ms(SCENE_PATIENCE));
+	if (setup->part == ACCEPTS)
+		r = ferry_connect(&survivor->socket, survivor->ledger->address, NULL,
+				  ferry_in_ms(SCENE_PATIENCE));
+	expect(survivor->ledger, "meeting the victim", r, r == 0);
+	if (r < 0)
+		_exit(1);
+	if (setup->part == TALKS)
+		(void)next(survivor, setup->size, FERRY_NOW);
+	if (setup->is_told && !scene->operation->rouse)
+		tell_victim(survivor);
+}
+
+static void died(struct scene *scene, uint32_t actor, bool dead)
+{
+	(void)scene;
+	(void)actor;
+	(void)dead;
+}
+
+static void feed(struct scene *scene)
+{
+	if (scene->operation->rouse)
+		scene->operation->rouse(scene->survivor, scene->operation);
+}
+
+/* ---- after the strike ---- */
+
+static bool was_killed(const struct scene *scene)
+{
+	return scene->run->strike == STRIKE_KILL && scene->outcome->struck;
+}
+
+/* What the victim sent comes whole and in order, and then, if it is over, the end; at once. */
+static void hear(struct scene *scene)
+{
+	struct socket_actor *survivor = scene->survivor;
+	struct socket_ledger *ledger = scene->record;
+	const bool over = scene_victim_is_over(scene);
+	ssize_t r = 0;
+
+	scene_phase(scene, "hearing the victim");
+	if (!survivor->socket)
+		return;
+	do {
+		int64_t since = now_ns();
+		r = next(survivor, setup_of(scene)->size,
+			 over ? ferry_in_ms(SCENE_PATIENCE) : FERRY_NOW);
+		scene_took(scene, since);
+	} while (r > 0);
+	if (over || r != -EAGAIN)
+		expect(ledger, "receiving from the victim", r, r == -ENODATA || r == -ECONNRESET);
+	if (survivor->got > ledger->begun || (over && survivor->got < ledger->sent))
+		fault(scene->faults, "C2: %u messages came, of %u sent and %u begun", survivor->got,
+		      ledger->sent, ledger->begun);
+}
+
+/* Nobody is there any more, which who sends learns, at the latest by the answer to what went out
+ * first. */
+static void send_to_nobody(struct scene *scene)
+{
+	struct socket_actor *survivor = scene->survivor;
+	int64_t since = now_ns();
+	int r = 0;
+
+	scene_phase(scene, "sending to nobody");
+	if (!survivor->socket)
+		return;
+	while (r == 0 && !scene_out_of_patience(since)) {
+		r = ferry_socket_send(survivor->socket, message(1, SMALL), SMALL,
+				      ferry_in_ms(SCENE_PATIENCE));
+		scene_pause();
+	}
+	expect(scene->record, "sending to nobody", r, r == -EPIPE || r == -ECONNRESET);
+	scene_took(scene, since);
+	ferry_socket_close(survivor->socket);
+	survivor->socket = NULL;
+}
+
+/* Accept until it is this client's connection. Another one is the victim's. */
+static int accept_this(struct socket_actor *survivor, ferry_socket *client, ferry_socket **ret)
+{
+	char mine[FERRY_ADDRESS_MAX], theirs[FERRY_ADDRESS_MAX];
+	struct ferry_socket_credentials who = { 0 };
+
+	for (;;) {
+		int r = ferry_accept(ret, survivor->listener, ferry_in_ms(SCENE_PATIENCE));
+		if (r < 0)
+			return r;
+		if (ferry_socket_credentials(*ret, &who) == 0) {
+			if (who.pid == getpid())
+				return 0;
+		} else if (ferry_socket_local(client, mine, sizeof(mine)) > 0 &&
+			   ferry_socket_peer(*ret, theirs, sizeof(theirs)) > 0 &&
+			   strcmp(mine, theirs) == 0) {
+			return 0;
+		}
+		if (survivor->socket)
+			fault(survivor->ledger->faults, "C3: the victim's connection came twice");
+		survivor->socket = *ret;
+	}
+}
+
+/* Somebody else connects, is accepted and talks. */
+static void serve_others(struct scene *scene)
+{
+	struct socket_actor *survivor = scene->survivor;
+	struct socket_ledger *ledger = scene->record;
+	ferry_socket *client = NULL, *server = NULL;
+	int64_t since = now_ns();
+	char byte = 0;
+
+	scene_phase(scene, "serving others");
+	int r = ferry_connect(&client, ledger->address, NULL, ferry_in_ms(SCENE_PATIENCE));
+	if (r == 0)
+		r = accept_this(survivor, client, &server);
+	if (r == 0)
+		r = ferry_socket_send(client, "?", 1, ferry_in_ms(SCENE_PATIENCE));
+	if (r == 0)
+		r = (int)ferry_socket_receive(server, &byte, 1, ferry_in_ms(SCENE_PATIENCE));
+	expect(ledger, "serving another client", r < 0 ? r : 0, r == 1 && byte == '?');
+	scene_took(scene, since);
+	ferry_socket_close(client);
+	ferry_socket_close(server);
+}
+
+/* The call that was not struck, or went on, must have done what it should. */
+static void judge_result(const struct scene *scene)
+{
+	struct socket_ledger *ledger = scene->record;
+
+	if (was_killed(scene) || !scene_victim_is_over(scene))
+		return;
+	if (!ledger->returned)
+		fault(scene->faults, "C5: the victim's call did not return");
+	else
+		expect(ledger, "the victim's call", ledger->result, ledger->result >= 0);
+}
+
+/* The listener went with the victim: its address is free, its file is taken over. */
+static void take_over(struct scene *scene)
+{
+	struct socket_actor *survivor = scene->survivor;
+	int64_t since = now_ns();
+
+	scene_phase(scene, "taking the address over");
+	if (!survivor->listener)
+		listen_at(survivor, survivor->ledger->address);
+	scene_took(scene, since);
+}
+
+static void survive(struct scene *scene)
+{
+	const enum part part = setup_of(scene)->part;
+
+	judge_result(scene);
+	if (scene_victim_is_over(scene) && (part == ACCEPTS || part == LISTENS))
+		take_over(scene);
+	if (((struct socket_actor *)scene->survivor)->listener)
+		serve_others(scene);
+	hear(scene);
+	if (scene_victim_is_over(scene))
+		send_to_nobody(scene);
+}
+
+static void end(struct scene *scene)
+{
+	leave(scene->survivor);
+	scene_expect_no_litter(scene);
+}
+
+/* ---- what is attacked ---- */
+
+typedef const struct operation op;
+
+#define UNUSED __attribute__((unused))
+
+static ferry_deadline patience(op *o)
+{
+	return o->wait_ms ? ferry_in_ms(o->wait_ms) : FERRY_NOW;
+}
+
+static void returned(struct socket_actor *actor, int64_t r)
+{
+	actor->ledger->result = (int)r;
+	actor->ledger->returned = true;
+}
+
+static void do_connect(void *a, op *o)
+{
+	struct socket_actor *actor = a;
+	int r;
+
+	ATTACKED(r = ferry_connect(&actor->socket, actor->ledger->address, NULL, patience(o)));
+	returned(actor, r);
+}
+
+static void do_accept(void *a, op *o)
+{
+	struct socket_actor *actor = a;
+	int r;
+
+	ATTACKED(r = ferry_accept(&actor->socket, actor->listener, patience(o)));
+	returned(actor, r);
+}
+
+static void do_listen(void *a, op *o)
+{
+	struct socket_actor *actor = a;
+	int r;
+
+	ATTACKED(r = ferry_listen(&actor->listener, actor->ledger->address, NULL, patience(o)));
+	returned(actor, r);
+}
+
+static void do_send(void *a, op *o)
+{
+	struct socket_actor *actor = a;
+	struct socket_ledger *ledger = actor->ledger;
+	const uint32_t size = actor->setup->size;
+	int r = 0;
+
+	for (int i = 0; i < 2 && r == 0; i++) {
+		const unsigned char *bytes = message(++ledger->begun, size);
+		ATTACKED(r = ferry_socket_send(actor->socket, bytes, size, patience(o)));
+		ledger->sent += r == 0;
+	}
+	returned(actor, r);
+}
+
+static void do_receive(void *a, op *o)
+{
+	struct socket_actor *actor = a;
+	const uint32_t size = actor->setup->size;
+	ssize_t r;
+
+	ATTACKED(r = ferry_socket_receive(actor->socket, incoming, sizeof(incoming), patience(o)));
+	if (r >= 0 && ((uint32_t)r != size || memcmp(incoming, message(1, size), size) != 0))
+		fault(actor->ledger->faults, "C1: the victim's message is another one");
+	returned(actor, r);
+}
+
+static void do_shutdown(void *a, op *o UNUSED)
+{
+	struct socket_actor *actor = a;
+	int r;
+
+	ATTACKED(r = ferry_socket_shutdown(actor->socket, FERRY_WRITE));
+	returned(actor, r);
+}
+
+static void do_close(void *a, op *o UNUSED)
+{
+	struct socket_actor *actor = a;
+
+	ATTACKED(ferry_socket_close(actor->socket));
+	actor->socket = NULL;
+	returned(actor, 0);
+}
+
+static void do_close_listener(void *a, op *o UNUSED)
+{
+	struct socket_actor *actor = a;
+
+	ATTACKED(ferry_listener_close(actor->listener));
+	actor->listener = NULL;
+	returned(actor, 0);
+}
+
+/* Once is enough. */
+static void rouse_with_message(void *survivor, op *o UNUSED)
+{
+	struct socket_actor *actor = survivor;
+
+	if (actor->ledger->told == 0)
+		tell_victim(actor);
+}
+
+#define WITH(...) (&(const struct socket_setup){ __VA_ARGS__ })
+
+static const struct operation operations[] = {
+	{ .name = "socket-connect-unix",
+	  .what = "connect to a path",
+	  .with = WITH(.part = CONNECTS, .size = SMALL),
+	  .act = do_connect,
+	  .wait_ms = 2000,
+	  .unopened = true,
+	  .rarely = 4 },
+	{ .name = "socket-connect-tcp",
+	  .what = "connect to a port",
+	  .with = WITH(.part = CONNECTS, .tcp = true, .size = SMALL),
+	  .act = do_connect,
+	  .wait_ms = 2000,
+	  .unopened = true,
+	  .rarely = 4 },
+	{ .name = "socket-accept-unix",
+	  .what = "accept at a path",
+	  .with = WITH(.part = ACCEPTS, .size = SMALL),
+	  .act = do_accept,
+	  .rarely = 2 },
+	{ .name = "socket-accept-tcp",
+	  .what = "accept at a port",
+	  .with = WITH(.part = ACCEPTS, .tcp = true, .size = SMALL),
+	  .act = do_accept,
+	  .rarely = 2 },
+	{ .name = "socket-listen",
+	  .what = "listen at a path",
+	  .with = WITH(.part = LISTENS, .size = SMALL),
+	  .act = do_listen,
+	  .wait_ms = 2000,
+	  .unopened = true,
+	  .rarely = 4 },
+	{ .name = "socket-listen-stale",
+	  .what = "listen at a path that a dead listener has left",
+	  .with = WITH(.part = LISTENS, .stale = true, .size = SMALL),
+	  .act = do_listen,
+	  .wait_ms = 2000,
+	  .unopened = true,
+	  .rarely = 4 },
+	{ .name = "socket-listen-close",
+	  .what = "stop listening, with a connection waiting",
+	  .with = WITH(.part = ACCEPTS, .size = SMALL),
+	  .act = do_close_listener,
+	  .rarely = 2 },
+	{ .name = "socket-send-unix",
+	  .what = "two messages of 64 bytes over a unix socket",
+	  .with = WITH(.part = TALKS, .size = SMALL),
+	  .act = do_send },
+	{ .name = "socket-send-tcp",
+	  .what = "two messages of 64 bytes over tcp",
+	  .with = WITH(.part = TALKS, .tcp = true, .size = SMALL),
+	  .act = do_send },
+	{ .name = "socket-send-large",
+	  .what = "two messages of 100000 bytes over a unix socket",
+	  .with = WITH(.part = TALKS, .size = LARGE),
+	  .act = do_send,
+	  .wait_ms = 2000,
+	  .rarely = 2 },
+	{ .name = "socket-receive-unix",
+	  .what = "a message of 64 bytes over a unix socket",
+	  .with = WITH(.part = TALKS, .is_told = true, .size = SMALL),
+	  .act = do_receive },
+	{ .name = "socket-receive-tcp",
+	  .what = "a message of 64 bytes over tcp",
+	  .with = WITH(.part = TALKS, .tcp = true, .is_told = true, .size = SMALL),
+	  .act = do_receive,
+	  .wait_ms = 2000 },
+	{ .name = "socket-receive-sleeps",
+	  .what = "a message that comes later",
+	  .with = WITH(.part = TALKS, .is_told = true, .size = SMALL),
+	  .act = do_receive,
+	  .wait_ms = 2000,
+	  .rouse = rouse_with_message },
+	{ .name = "socket-shutdown",
+	  .what = "end the sending",
+	  .with = WITH(.part = TALKS, .size = SMALL),
+	  .act = do_shutdown },
+	{ .name = "socket-close",
+	  .what = "close a connection",
+	  .with = WITH(.part = TALKS, .size = SMALL),
+	  .act = do_close },
+	{ .name = NULL },
+};
+
+const struct family family_socket = {
+	.name = "socket",
+	.operations = operations,
+	.hire = hire,
+	.enter = enter,
+	.leave = leave,
+	.sleep = sleep_in_it,
+	.set_stage = set_stage,
+	.complete_stage = complete_stage,
+	.died = died,
+	.feed = feed,
+	.survive = survive,
+	.end = end,
+};
