@@ -352,6 +352,9 @@ struct ferry_mailbox_stat {
 	uint32_t waiting_receivers;
 	int64_t oldest_age; /**< ns that the oldest waiting message has waited, in steps of about
 				 17 ms; -1 if there is none */
+	uint32_t sender;    /**< one to one: who has that role, by its pid in its own PID
+				 namespace, also while it is stopped; 0: nobody who lives */
+	uint32_t receiver;
 };
 
 /**

@@ -99,3 +99,13 @@ uint32_t fy_role_pid(const struct ferry_mailbox *box, enum fy_mailbox_role role)
 		   ? box->object.members[slot].pid
 		   : 0;
 }
+
+uint32_t fy_role_live_pid(struct ferry_mailbox *box, enum fy_mailbox_role role)
+{
+	uint64_t tag = role_load(box, role);
+	uint32_t slot = ((uint32_t)tag & 0xfff) - 1;
+
+	if (slot >= box->object.member_slots || fy_member_looks_dead(&box->object, slot))
+		return 0;
+	return fy_role_pid(box, role);
+}
