@@ -14,7 +14,7 @@ static int prepare(struct fy_waiter *waiter)
 	}
 	waiter->seen = fy_bell_word_prepare(waiter->bell);
 	if (waiter->host->prepared)
-		waiter->host->prepared(waiter->object);
+		waiter->host->prepared(waiter);
 	waiter->phase = FY_WAITER_PREPARED;
 	return 0;
 }

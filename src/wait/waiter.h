@@ -34,7 +34,7 @@ struct fy_waiter_host {
 	 * error. May set turn and sleepers, for the next nap. */
 	int (*care)(struct fy_waiter *waiter);
 	/* The bell is prepared; the attempt comes next. */
-	void (*prepared)(void *object);
+	void (*prepared)(struct fy_waiter *waiter);
 };
 
 struct fy_waiter {
