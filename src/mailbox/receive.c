@@ -234,7 +234,10 @@ static inline int get_when_due(struct ferry_mailbox *box, const struct wish *wis
 		return r;
 	}
 	fy_rhythm_missed(&box->rhythm, looks);
-	return looks < FY_RHYTHM_LOOKS ? get_quickly(box, wish, ret_got) : r;
+	if (looks == FY_RHYTHM_LOOKS)
+		return r;
+	fy_spin_paid(&box->receive_spin);
+	return get_quickly(box, wish, ret_got);
 }
 
 /* Get the next message, waiting for it; if it is TAKEN, with its bytes found. */
