@@ -144,6 +144,25 @@ static void add_content(struct table *table, const struct description *d)
 		  m->one_to_one ? "; one sender and one receiver" : "");
 }
 
+static const char *role_text(char buffer[static 32], uint32_t pid)
+{
+	if (!pid)
+		return "nobody";
+	snprintf(buffer, 32, "process %" PRIu32, pid);
+	return buffer;
+}
+
+static void add_roles(struct table *table, const struct ferry_mailbox_stat *m)
+{
+	char sender[32], receiver[32];
+
+	if (!m->one_to_one)
+		return;
+	table_add(table, "roles");
+	table_add(table, "%s sends, %s receives", role_text(sender, m->sender),
+		  role_text(receiver, m->receiver));
+}
+
 static void add_segment(struct table *table, const struct ferry_segment_stat *s)
 {
 	char a[CLI_HUMAN_BYTES], b[CLI_HUMAN_BYTES], c[CLI_HUMAN_BYTES];
@@ -222,6 +241,7 @@ static void print_text(const char *location, const struct description *d,
 	add_file(&table, location, &d->object);
 	if (description_is(d, FERRY_KIND_MAILBOX)) {
 		add_content(&table, d);
+		add_roles(&table, &d->mailbox);
 		add_history(&table, &d->mailbox);
 	}
 	if (description_is(d, FERRY_KIND_SEGMENT))

@@ -141,6 +141,8 @@ static void mailbox_json(json_t *object, const struct ferry_mailbox_stat *stat)
 	PUT(memory_free);
 	json_put(object, "drop_oldest", json_boolean(stat->drop_oldest));
 	json_put(object, "one_to_one", json_boolean(stat->one_to_one));
+	json_put_number(object, "sender", stat->sender);
+	json_put_number(object, "receiver", stat->receiver);
 	PUT(messages);
 	PUT(bytes);
 	PUT(taken);

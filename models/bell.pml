@@ -22,7 +22,9 @@
 #endif
 /* -DSTORES: work is published by plain stores, which the look at the bell may overtake; the sleeper makes
  * a barrier in all ringers after setting the flag. -DSTORES -DFENCE: the ringer fences instead.
- * -DNAPS: a sleeper also wakes by itself. -DGIVES_UP: a sleeper's deadline may pass. */
+ * -DSTORES -DASKS: a sleeper asks the ringers to fence from now on, once, before its barrier; later sleeps
+ * need none, until it takes that back. -DNAPS: a sleeper also wakes by itself. -DGIVES_UP: a sleeper's deadline
+ * may pass. */
 
 #define BIT(m) (1 << (m))
 
@@ -30,6 +32,7 @@ byte word;              /* count << 1 | somebody may be asleep */
 byte work;              /* pieces that wait */
 byte buffered;          /* pieces that are stored, but not yet for others to see */
 byte asleep;            /* in the futex queue */
+byte asked;             /* sleepers for whom ringers fence */
 byte dead;
 byte calling;           /* sleepers inside a call that has not ended */
 byte kills = KILLS;
@@ -45,7 +48,27 @@ byte kills = KILLS;
 #endif
 
 #define DRAIN work = work + buffered; buffered = 0
-#if defined(STORES) && !defined(FENCE)
+#ifdef ASKS
+/* Once it has been asked for and the barrier was made, whoever publishes fences. */
+#ifdef MUTANT_ASK_AFTER_BARRIER
+#define BARRIER                                                                                    \
+	if                                                                                         \
+	:: !sure -> STEP(DRAIN); STEP(asked = asked | BIT(me)); sure = 1                           \
+	:: else                                                                                    \
+	fi
+#else
+#define BARRIER                                                                                    \
+	if                                                                                         \
+	:: !sure -> STEP(asked = asked | BIT(me)); FIRST_BARRIER; sure = 1                         \
+	:: else                                                                                    \
+	fi
+#endif
+#ifdef MUTANT_NO_FIRST_BARRIER
+#define FIRST_BARRIER
+#else
+#define FIRST_BARRIER STEP(DRAIN)
+#endif
+#elif defined(STORES) && !defined(FENCE)
 #define BARRIER STEP(DRAIN)
 #else
 #define BARRIER
@@ -96,6 +119,14 @@ proctype ringer() {
 #ifdef FENCE
 		STEP(DRAIN);
 #endif
+#ifdef ASKS
+		/* This look comes before the store is seen, if it is not asked for. */
+		STEP(seen = asked);
+		if
+		:: seen -> STEP(DRAIN)
+		:: else
+		fi;
+#endif
 		ring();
 #endif
 		n++
@@ -111,6 +142,9 @@ done:
 proctype sleeper(byte me) {
 	byte n, seen, until;
 	bit slept, got;
+#ifdef ASKS
+	bit sure;
+#endif
 	do
 	:: n < ROUNDS ->
 		n++; slept = 0; got = 0;
@@ -170,7 +204,17 @@ over:
 		:: else
 		fi;
 #endif
-		STEP(calling = calling & ~BIT(me))
+		STEP(calling = calling & ~BIT(me));
+#ifdef ASKS
+		/* It has slept little lately. */
+		if
+		:: sure -> STEP(asked = asked & ~BIT(me));
+#ifndef MUTANT_STAYS_SURE
+			   sure = 0
+#endif
+		:: skip
+		fi
+#endif
 	:: else -> break
 	od;
 	goto done;

@@ -55,7 +55,8 @@ struct ferry_mailbox_options {
 			       0 = 8 times max_size (less where max_size is large, at least 2 times) */
 	uint32_t members; /**< how many can have it open at once, 1 to 4094; 0 = 1024 */
 	int64_t spin;     /**< ns to spin before sleeping, this handle only; 0 = $FERRY_SPIN_NS or
-			       50000; negative = do not spin */
+			       50000; negative = do not spin. Seldom up to 8 times as long:
+			       ferry(7), FERRY_SPIN_NS */
 	struct ferry_why *why; /**< NULL, or where a sentence about a failure goes */
 };
 #ifndef __cplusplus
@@ -352,6 +353,9 @@ struct ferry_mailbox_stat {
 	uint32_t waiting_receivers;
 	int64_t oldest_age; /**< ns that the oldest waiting message has waited, in steps of about
 				 17 ms; -1 if there is none */
+	uint32_t sender;    /**< one to one: who has that role, by its pid in its own PID
+				 namespace, also while it is stopped; 0: nobody who lives */
+	uint32_t receiver;
 };
 
 /**

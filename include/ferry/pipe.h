@@ -49,7 +49,8 @@ struct ferry_pipe_options {
 				2^40; 0 = 65536 */
 	uint32_t members;  /**< how many handles there can be at once, 2 to 4094; 0 = 256 */
 	int64_t spin;      /**< ns to spin before sleeping, this handle only; 0 = $FERRY_SPIN_NS or
-				50000; negative = do not spin */
+				50000; negative = do not spin. Seldom up to 8 times as long:
+				ferry(7), FERRY_SPIN_NS */
 	struct ferry_why *why; /**< NULL, or where a sentence about a failure goes */
 };
 #ifndef __cplusplus

@@ -61,6 +61,8 @@ struct ferry_mailbox {
 	int drop_oldest;
 	int one_to_one;
 	_Atomic uint32_t lacks; /* one bit a role that is not ours yet and must be, to act in it */
+	_Atomic uint32_t calm[FY_MAILBOX_ROLES]; /* messages without sleep until we ask no more for
+						    fences (wait.h); 0 = we do not ask */
 	uint64_t max_size;
 	uint64_t memory;
 	_Atomic uint32_t care_turn; /* the member that is asked after next, whatever it holds */
@@ -115,11 +117,13 @@ static inline int fy_judge(struct ferry_mailbox *box, int r)
 	return r;
 }
 
-/* Does a one to one mailbox's publisher have to fence (bell.h)? */
-static inline int fy_mailbox_fenced(const struct ferry_mailbox *box)
+/* Does a one to one mailbox's publisher have to fence (bell.h), for who has that role? */
+static inline int fy_mailbox_fenced(const struct ferry_mailbox *box, enum fy_mailbox_role sleeper)
 {
-	/* RELAXED(set once, before the first to sleep relies on it, by who cannot do without) */
-	return atomic_load_explicit(&box->shm->fenced, memory_order_relaxed) != 0;
+	/* SYNC(mailbox.fenced) acquire: pairs with fy_wait_ask(): before the look at the bell. Who
+	 * looked too early to see it was reached by the barrier that came after it. */
+	return (atomic_load_explicit(&box->shm->fenced, memory_order_acquire) &
+		(FY_FENCE_ALWAYS | FY_FENCE_FOR(sleeper))) != 0;
 }
 
 /* A handle that is no member, to repair with (writable) or to look. */

@@ -67,7 +67,8 @@ struct fy_mailbox_shm {
 	_Atomic uint64_t waiting_levels;                /* generation << 32 | one bit a level */
 	_Atomic uint64_t
 	    roles[FY_MAILBOX_ROLES]; /* one to one: the tag of who has each; 0 = nobody */
-	_Atomic uint32_t fenced;     /* one to one: 1 = publishers fence (bell.h) */
+	_Atomic uint32_t fenced;     /* one to one, for whom publishers fence (bell.h): 1 = for all,
+				      * FY_FENCE_FOR(role) = for who has that role and sleeps */
 	alignas(2 * FY_LINE) struct fy_tier_shm tiers[FY_TIERS_MAX];
 	struct fy_ring_shm rings[FY_LEVELS_MAX];
 };
@@ -85,6 +86,9 @@ FY_AT(fy_mailbox_shm, one_to_one, 52, 4);
 FY_AT(fy_mailbox_shm, returned, 128, 8);
 FY_AT(fy_mailbox_shm, waiting_levels, 136, 8);
 FY_AT(fy_mailbox_shm, roles, 144, 16);
+#define FY_FENCE_ALWAYS    1u
+#define FY_FENCE_FOR(role) (2u << (role))
+
 FY_AT(fy_mailbox_shm, fenced, 160, 4);
 FY_AT(fy_mailbox_shm, tiers, 256, 32 * FY_TIERS_MAX);
 FY_AT(fy_mailbox_shm, rings, 640, 384 * FY_LEVELS_MAX);

@@ -101,7 +101,8 @@ static inline int copy_out(struct ferry_mailbox *box, const struct wish *wish, s
 	/* One to one, moving head is all: the cell's line stays with its sender. */
 	if (box->one_to_one && FY_LIKELY(fy_word_state(got->spot.word) == FY_FULL)) {
 		fy_ring_consumed(box, got->ring, &got->spot);
-		fy_bell_ring_after_store(got->ring->room, FY_BELL_ONE, fy_mailbox_fenced(box));
+		fy_bell_ring_after_store(got->ring->room, FY_BELL_ONE,
+					 fy_mailbox_fenced(box, FY_SENDER));
 		return 1;
 	}
 	if (FY_UNLIKELY(!fy_word_cas(got->spot.cell, got->spot.word, empty)))
@@ -233,7 +234,10 @@ static inline int get_when_due(struct ferry_mailbox *box, const struct wish *wis
 		return r;
 	}
 	fy_rhythm_missed(&box->rhythm, looks);
-	return looks < FY_RHYTHM_LOOKS ? get_quickly(box, wish, ret_got) : r;
+	if (looks == FY_RHYTHM_LOOKS)
+		return r;
+	fy_spin_paid(&box->receive_spin);
+	return get_quickly(box, wish, ret_got);
 }
 
 /* Get the next message, waiting for it; if it is TAKEN, with its bytes found. */
@@ -248,6 +252,7 @@ static inline int get(struct ferry_mailbox *box, const struct wish *wish, ferry_
 		r = get_waiting(box, wish, deadline, ret_got);
 	if (FY_UNLIKELY(r < 0))
 		return fy_judge(box, r);
+	fy_wait_passed(box, FY_RECEIVER);
 	/* RELAXED(a guess) */
 	atomic_store_explicit(&box->last_cpu, fy_meta_cpu(ret_got->view.meta) + 1,
 			      memory_order_relaxed);

@@ -4,6 +4,7 @@
 
 #include "../os/barrier.h"
 #include "../os/cancel.h"
+#include "wait.h"
 
 #define TRIES 1000 /* each is lost only to somebody who took the role, or lost it, just then */
 
@@ -71,13 +72,18 @@ int fy_role_take(struct ferry_mailbox *box, enum fy_mailbox_role role)
 
 	/* Before we publish anything: sleepers' barriers reach us, or everybody fences. */
 	if (fy_barrier_register() < 0 || fy_barrier_all() < 0)
-		/* SYNC(bell.word) release: pairs with fy_mailbox_fenced(), by way of the role. */
-		atomic_store_explicit(&box->shm->fenced, 1, memory_order_seq_cst);
+		/* SYNC(mailbox.fenced) release: pairs with fy_mailbox_fenced(), by way of the
+		 * role. */
+		(void)atomic_fetch_or_explicit(&box->shm->fenced, FY_FENCE_ALWAYS,
+					       memory_order_seq_cst);
 	int r = take(box, role);
-	if (r == 0)
+	if (r == 0) {
+		/* What the one before us asked for. */
+		fy_wait_ask_no_more(box, role);
 		/* RELAXED(a fact of this process) */
 		(void)atomic_fetch_and_explicit(&box->lacks, ~(UINT32_C(1) << role),
 						memory_order_relaxed);
+	}
 	fy_cancel_restore(cancel);
 	return fy_judge(box, r);
 }
@@ -98,4 +104,14 @@ uint32_t fy_role_pid(const struct ferry_mailbox *box, enum fy_mailbox_role role)
 	return slot < box->object.member_slots && is_member(box, tag, slot)
 		   ? box->object.members[slot].pid
 		   : 0;
+}
+
+uint32_t fy_role_live_pid(struct ferry_mailbox *box, enum fy_mailbox_role role)
+{
+	uint64_t tag = role_load(box, role);
+	uint32_t slot = ((uint32_t)tag & 0xfff) - 1;
+
+	if (slot >= box->object.member_slots || fy_member_looks_dead(&box->object, slot))
+		return 0;
+	return fy_role_pid(box, role);
 }

@@ -20,6 +20,9 @@ void fy_role_recover(struct ferry_mailbox *box, uint32_t slot, uint64_t dead);
 /* Whose it is: a pid, or 0. To tell a person. */
 uint32_t fy_role_pid(const struct ferry_mailbox *box, enum fy_mailbox_role role);
 
+/* The same, but 0 if its owner is dead or has begun to close: then it is for whoever asks. */
+uint32_t fy_role_live_pid(struct ferry_mailbox *box, enum fy_mailbox_role role);
+
 static inline int fy_role_need(struct ferry_mailbox *box, enum fy_mailbox_role role)
 {
 	/* RELAXED(a fact of this process; a role is taken by compare-and-swap) */

@@ -6,6 +6,7 @@
 #include "memory.h"
 #include "message.h"
 #include "recover.h"
+#include "role.h"
 
 /* What one ring holds. */
 struct tally {
@@ -132,6 +133,10 @@ int ferry_mailbox_stat(ferry_mailbox *box, struct ferry_mailbox_stat *ret_stat)
 		.recovered = counter(&box->object.header->recovered),
 		.oldest_age = -1,
 	};
+	if (box->one_to_one) {
+		stat.sender = fy_role_live_pid(box, FY_SENDER);
+		stat.receiver = fy_role_live_pid(box, FY_RECEIVER);
+	}
 	for (uint32_t level = 0; level < box->levels; level++)
 		add_ring(box, &box->rings[level], now, &stat);
 	add_members(&box->object, &stat);

@@ -57,14 +57,49 @@ static int host_care(struct fy_waiter *waiter)
 	return found;
 }
 
-static void host_prepared(void *object)
-{
-	struct ferry_mailbox *box = object;
+#define CALM 16 /* messages without sleep, until publishers need not fence for us any more */
 
-	/* One to one, what is published by plain stores may be on its way: bell.h. */
-	if (box->one_to_one && !fy_mailbox_fenced(box) && fy_barrier_all() < 0)
+/* One to one, what is published by plain stores may be on its way: bell.h. A barrier in all
+ * processes is dear, so we ask for fences from now on, and make only the one that this needs. */
+static void ask(struct ferry_mailbox *box, enum fy_mailbox_role role)
+{
+	/* SYNC(mailbox.fenced) release: pairs with fy_mailbox_fenced(). Before the barrier: who
+	 * publishes after it fences, and what was published before it is to be seen now. */
+	(void)atomic_fetch_or_explicit(&box->shm->fenced, FY_FENCE_FOR(role), memory_order_seq_cst);
+	if (fy_barrier_all() < 0)
 		/* RELAXED(from now on they fence; what is missed until then ends with a nap) */
-		atomic_store_explicit(&box->shm->fenced, 1, memory_order_relaxed);
+		(void)atomic_fetch_or_explicit(&box->shm->fenced, FY_FENCE_ALWAYS,
+					       memory_order_relaxed);
+}
+
+static void host_prepared(struct fy_waiter *waiter)
+{
+	struct ferry_mailbox *box = waiter->object;
+	enum fy_mailbox_role role = waiter->bell == &box->arrival->word ? FY_RECEIVER : FY_SENDER;
+
+	if (!box->one_to_one)
+		return;
+	/* RELAXED(private; one thread has the role) */
+	if (atomic_exchange_explicit(&box->calm[role], CALM, memory_order_relaxed) == 0)
+		ask(box, role);
+}
+
+void fy_wait_ask_no_more(struct ferry_mailbox *box, enum fy_mailbox_role role)
+{
+	/* RELAXED(private; one thread has the role) */
+	atomic_store_explicit(&box->calm[role], 0, memory_order_relaxed);
+	/* RELAXED(who fences for nothing loses time; before we sleep again we ask again) */
+	if (atomic_load_explicit(&box->shm->fenced, memory_order_relaxed) & FY_FENCE_FOR(role))
+		/* RELAXED(see above) */
+		(void)atomic_fetch_and_explicit(&box->shm->fenced, ~FY_FENCE_FOR(role),
+						memory_order_relaxed);
+}
+
+void fy_wait_calmer(struct ferry_mailbox *box, enum fy_mailbox_role role)
+{
+	/* RELAXED(private; one thread has the role) */
+	if (atomic_fetch_sub_explicit(&box->calm[role], 1, memory_order_relaxed) == 1)
+		fy_wait_ask_no_more(box, role);
 }
 
 static const struct fy_waiter_host host = {

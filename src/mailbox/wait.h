@@ -13,4 +13,17 @@ void fy_wait_for_room(struct ferry_mailbox *box, struct fy_waiter *ret_waiter, u
 void fy_wait_for_memory(struct ferry_mailbox *box, struct fy_waiter *ret_waiter,
 			ferry_deadline deadline);
 
+/* One to one: who sleeps asks publishers to fence (bell.h), and when it has slept no more for some
+ * messages, not to any more. Both are for who has the role. */
+void fy_wait_ask_no_more(struct ferry_mailbox *box, enum fy_mailbox_role role);
+FY_COLD void fy_wait_calmer(struct ferry_mailbox *box, enum fy_mailbox_role role);
+
+/* A message has come, or gone, in that role. */
+static inline void fy_wait_passed(struct ferry_mailbox *box, enum fy_mailbox_role role)
+{
+	/* RELAXED(private; one thread has the role) */
+	if (FY_UNLIKELY(atomic_load_explicit(&box->calm[role], memory_order_relaxed) > 0))
+		fy_wait_calmer(box, role);
+}
+
 #endif

@@ -43,6 +43,10 @@ void fy_spin_init(struct fy_spin *spin, int64_t limit)
 	atomic_init(&spin->budget, limit);
 	/* RELAXED(nobody else has the handle yet) */
 	atomic_init(&spin->skipped, 0);
+	/* RELAXED(nobody else has the handle yet) */
+	atomic_init(&spin->near_until, 0);
+	/* RELAXED(nobody else has the handle yet) */
+	atomic_init(&spin->reach_from, 0);
 }
 
 int64_t fy_spin_budget(struct fy_spin *spin, int same_core)
@@ -73,4 +77,52 @@ void fy_spin_failed(struct fy_spin *spin)
 
 	/* RELAXED(a guess) */
 	atomic_store_explicit(&spin->budget, budget / 2, memory_order_relaxed);
+}
+
+/* ---- reaching ---- */
+
+#define REACH_MOST (400 * INT64_C(1000)) /* ns: a wake that takes longer is for another reason */
+
+static int64_t reach_of(const struct fy_spin *spin)
+{
+	return spin->limit < REACH_MOST / FY_SPIN_REACH ? spin->limit * FY_SPIN_REACH : REACH_MOST;
+}
+
+/* The other side answers soon, but is not found awake. Whoever reaches does so in the next wait,
+ * not in one that comes much later. */
+static void set_near(struct fy_spin *spin, int64_t now)
+{
+	/* RELAXED(a guess) */
+	atomic_store_explicit(&spin->near_until, now + reach_of(spin), memory_order_relaxed);
+}
+
+int64_t fy_spin_reach(const struct fy_spin *spin, int64_t now)
+{
+	/* RELAXED(a guess) */
+	if (now >= atomic_load_explicit(&spin->near_until, memory_order_relaxed))
+		return 0;
+	/* RELAXED(a guess) */
+	return now >= atomic_load_explicit(&spin->reach_from, memory_order_relaxed) ? reach_of(spin)
+										    : 0;
+}
+
+void fy_spin_reached(struct fy_spin *spin, int64_t now, int64_t took, int answered)
+{
+	if (answered && took <= spin->limit) {
+		fy_spin_paid(spin);
+		return;
+	}
+	if (answered)
+		set_near(spin, now);
+	/* RELAXED(a guess) */
+	atomic_store_explicit(&spin->reach_from,
+			      now + took * (answered ? FY_SPIN_SHARE : FY_SPIN_VAIN),
+			      memory_order_relaxed);
+	fy_spin_failed(spin);
+}
+
+void fy_spin_slept(struct fy_spin *spin, int64_t now, int64_t took)
+{
+	if (spin->limit > 0 && took <= reach_of(spin))
+		set_near(spin, now);
 }

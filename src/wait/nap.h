@@ -20,13 +20,27 @@
 /* When the sleeper with `turn` of its sort before it, of `sleepers`, should look again. */
 int64_t fy_nap_end(int64_t now, uint32_t turn, uint32_t sleepers);
 
-/* How long to spin, learned from whether spinning paid. Shared by the threads of a handle; a lost
- * update is harmless. */
+/*
+ * How long to spin, learned from whether spinning paid. Shared by the threads of a handle; a lost
+ * update is harmless.
+ *
+ * Two who answer each other can fall into sleeping by turns: if being woken takes longer than they
+ * spin, each finds the other asleep, for ever, though both would answer at once. So who slept and
+ * was answered soon all the same *reaches*: it spins FY_SPIN_REACH times as long next time, and the
+ * other, who does the same, finds it awake. Reaching takes at most one part in FY_SPIN_SHARE of the
+ * time, and one in FY_SPIN_VAIN if nothing comes of it.
+ */
 struct fy_spin {
 	int64_t limit;          /* ns, as configured; 0 = never spin */
 	_Atomic int64_t budget; /* ns, now */
 	_Atomic uint32_t skipped;
+	_Atomic int64_t near_until; /* a wait that begins before reaches ... */
+	_Atomic int64_t reach_from; /* ... but not before this time */
 };
+
+#define FY_SPIN_REACH 8
+#define FY_SPIN_SHARE 16
+#define FY_SPIN_VAIN  64
 
 /* ns to spin as a handle's option says: 0 = $FERRY_SPIN_NS or the default; negative = never. */
 int64_t fy_spin_wish(int64_t wish);
@@ -39,5 +53,14 @@ int64_t fy_spin_budget(struct fy_spin *spin, int same_core);
 /* Tell whether it was worth it. */
 void fy_spin_paid(struct fy_spin *spin);
 void fy_spin_failed(struct fy_spin *spin);
+
+/* ns to reach this time; 0: do not. */
+int64_t fy_spin_reach(const struct fy_spin *spin, int64_t now);
+
+/* It reached for so many ns; answered: and then had what it waited for. */
+void fy_spin_reached(struct fy_spin *spin, int64_t now, int64_t took, int answered);
+
+/* A wait that slept had what it waited for now, after so many ns in all. */
+void fy_spin_slept(struct fy_spin *spin, int64_t now, int64_t took);
 
 #endif

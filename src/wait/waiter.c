@@ -14,7 +14,7 @@ static int prepare(struct fy_waiter *waiter)
 	}
 	waiter->seen = fy_bell_word_prepare(waiter->bell);
 	if (waiter->host->prepared)
-		waiter->host->prepared(waiter->object);
+		waiter->host->prepared(waiter);
 	waiter->phase = FY_WAITER_PREPARED;
 	return 0;
 }
@@ -60,7 +60,12 @@ static int sleep_a_nap(struct fy_waiter *waiter, int64_t now)
 static int start_spinning(struct fy_waiter *waiter, int64_t now)
 {
 	int64_t budget = fy_spin_budget(waiter->spin, waiter->same_core);
+	int64_t reach = waiter->same_core ? 0 : fy_spin_reach(waiter->spin, now);
 
+	waiter->began = now;
+	waiter->reaching = reach > budget;
+	if (waiter->reaching)
+		budget = reach;
 	if (budget == 0)
 		return prepare(waiter);
 	waiter->spin_until = budget < waiter->deadline - now ? now + budget : waiter->deadline;
@@ -85,8 +90,22 @@ int fy_waiter_again_slow(struct fy_waiter *waiter)
 		return sleep_a_nap(waiter, now);
 	if (now < waiter->spin_until)
 		return 0;
-	fy_spin_failed(waiter->spin);
+	if (waiter->reaching)
+		fy_spin_reached(waiter->spin, now, now - waiter->began, 0);
+	else
+		fy_spin_failed(waiter->spin);
+	waiter->reaching = 0;
 	return prepare(waiter);
+}
+
+void fy_waiter_learn(struct fy_waiter *waiter)
+{
+	int64_t now = fy_now();
+
+	if (waiter->slept)
+		fy_spin_slept(waiter->spin, now, now - waiter->began);
+	else if (waiter->phase == FY_WAITER_SPINNING)
+		fy_spin_reached(waiter->spin, now, now - waiter->began, 1);
 }
 
 void fy_waiter_over(struct fy_waiter *waiter, int succeeded, int more)

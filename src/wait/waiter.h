@@ -34,7 +34,7 @@ struct fy_waiter_host {
 	 * error. May set turn and sleepers, for the next nap. */
 	int (*care)(struct fy_waiter *waiter);
 	/* The bell is prepared; the attempt comes next. */
-	void (*prepared)(void *object);
+	void (*prepared)(struct fy_waiter *waiter);
 };
 
 struct fy_waiter {
@@ -56,6 +56,8 @@ struct fy_waiter {
 		     do */
 	int counted;
 	int slept;
+	int reaching; /* it spins longer than usual (nap.h) */
+	int64_t began;
 	int64_t spin_until;
 };
 
@@ -80,10 +82,15 @@ static inline int fy_waiter_is_about_to_sleep(const struct fy_waiter *waiter)
 	return waiter->phase == FY_WAITER_PREPARED || waiter->deadline == FERRY_NOW;
 }
 
+/* Learn from an attempt that succeeded while we reached, or after we slept. */
+__attribute__((cold, noinline)) void fy_waiter_learn(struct fy_waiter *waiter);
+
 /* The attempt succeeded: if that was while we span, it was worth it. */
 static inline void fy_waiter_succeeded(struct fy_waiter *waiter)
 {
-	if (waiter->phase == FY_WAITER_SPINNING)
+	if (waiter->reaching || waiter->slept)
+		fy_waiter_learn(waiter);
+	else if (waiter->phase == FY_WAITER_SPINNING)
 		fy_spin_paid(waiter->spin);
 }
 

@@ -49,6 +49,14 @@ def create_gives_what_was_asked_for(tool):
 
 
 @case
+def one_to_one_says_who_has_the_roles(tool):
+    tool.run('create', 'mailbox', 'box', '--one-to-one')
+    figures = tool.stat('box')
+    check_equal((figures['one_to_one'], figures['sender'], figures['receiver']), (True, 0, 0))
+    check('nobody sends, nobody receives' in tool.run('stat', 'box').out.decode())
+
+
+@case
 def sizes_may_be_written_in_several_ways(tool):
     for number, (text, size) in enumerate({'4096': 4096, '4K': 4096, '4k': 4096, '4KiB': 4096, '4KB': 4096,
                                            '4096B': 4096, '0.5M': 1 << 19, '1m': 1 << 20}.items()):

@@ -36,6 +36,8 @@ static void one_handle_may_have_both_roles(void)
 	ferry_mailbox *box = open_pair();
 
 	check_eq(box_stat(box).one_to_one, 1);
+	check_eq(box_stat(box).sender, 0);
+	check_eq(box_stat(box).receiver, 0);
 	for (uint64_t i = 0; i < 2000; i++) {
 		box_send(box, i);
 		box_expect(box, i);
@@ -174,7 +176,11 @@ static void c5_death_frees_the_roles_and_returns_what_was_taken(void)
 	check_eq(try_receive(box), -EBUSY);
 	peer_stop(&peer);
 	check_eq(try_send(box), -EBUSY);
+	check_eq(box_stat(box).sender, peer.pid);
+	check_eq(box_stat(box).receiver, peer.pid);
 	peer_kill(&peer);
+	check_eq(box_stat(box).sender, 0);
+	check_eq(box_stat(box).receiver, 0);
 	box_send(box, 7);
 	check_eq(ferry_mailbox_receive_with(box, &got, sizeof got, &info, FERRY_NOW), 8);
 	check_eq(got, 5);
@@ -183,6 +189,8 @@ static void c5_death_frees_the_roles_and_returns_what_was_taken(void)
 	box_expect(box, 7);
 	box_expect_empty(box);
 	check_eq(box_stat(box).members_dead, 0);
+	check_eq(box_stat(box).sender, getpid());
+	check_eq(box_stat(box).receiver, getpid());
 	box_end(box, "orders");
 }
 

@@ -57,8 +57,14 @@ static void answer(struct stage *stage, const void *argument)
 	ferry_mailbox_close(back);
 }
 
+/* Do all publishers fence, whether they were asked to or not? */
+static int all_fence(const ferry_mailbox *box)
+{
+	return atomic_load_explicit(&box->shm->fenced, memory_order_relaxed) & FY_FENCE_ALWAYS;
+}
+
 /* Each side is asleep when the other sends: were wakes lost, rounds would take a nap each. Gives
- * what the mailboxes say: do publishers fence? */
+ * what the mailboxes say: do all publishers fence? */
 static int exchange(const void *refuse_there)
 {
 	ferry_mailbox *there = box_open("there", OPTIONS);
@@ -73,14 +79,14 @@ static int exchange(const void *refuse_there)
 	}
 	check(ferry_in_ms(0) < soon);
 	peer_join(&peer);
-	int fenced = fy_mailbox_fenced(there);
-	check_eq(fy_mailbox_fenced(back), fenced);
+	int fenced = all_fence(there);
+	check_eq(all_fence(back), fenced);
 	box_end(there, "there");
 	box_end(back, "back");
 	return fenced;
 }
 
-static void nobody_fences_where_membarrier_is_allowed(void)
+static void nobody_fences_unasked_where_membarrier_is_allowed(void)
 {
 	if (!may_membarrier())
 		check_skip("membarrier(2) is not to be had here");
@@ -108,19 +114,73 @@ static void c6_sleeper_who_is_refused_later_makes_all_fence(void)
 
 	box_send(box, 1);
 	box_expect(box, 1);
-	check_eq(fy_mailbox_fenced(box), 0);
+	check_eq(all_fence(box), 0);
 	refuse_membarrier();
 	check_eq(ferry_mailbox_receive(box, &got, sizeof got, ferry_in_ms(5)), -ETIMEDOUT);
-	check_eq(fy_mailbox_fenced(box), 1);
+	check_eq(all_fence(box), 1);
 	box_end(box, "orders");
+}
+
+static void expect_fences(const ferry_mailbox *box, int for_sender, int for_receiver)
+{
+	check_eq(fy_mailbox_fenced(box, FY_SENDER), for_sender);
+	check_eq(fy_mailbox_fenced(box, FY_RECEIVER), for_receiver);
+}
+
+/* Whoever sleeps asks for fences; after some messages without sleep, not any more. */
+static void fences_are_asked_for_while_one_sleeps_often(void)
+{
+	if (!may_membarrier())
+		check_skip("membarrier(2) is not to be had here");
+	ferry_mailbox *box = box_open(
+	    "orders", FERRY_MAILBOX_OPTIONS(.flags = FERRY_ONE_TO_ONE, .messages = 2, .spin = -1));
+	uint64_t got;
+
+	expect_fences(box, 0, 0);
+	check_eq(ferry_mailbox_receive(box, &got, sizeof got, ferry_in_ms(1)), -ETIMEDOUT);
+	expect_fences(box, 0, 1);
+	box_send(box, 1);
+	box_send(box, 2);
+	check_eq(ferry_mailbox_send(box, &got, sizeof got, ferry_in_ms(1)), -ETIMEDOUT);
+	expect_fences(box, 1, 1);
+	box_expect(box, 1);
+	box_expect(box, 2);
+	for (uint64_t i = 0; i < 20; i++) {
+		box_send(box, i);
+		box_expect(box, i);
+	}
+	expect_fences(box, 0, 0);
+	box_end(box, "orders");
+}
+
+/* What a receiver asked for before it closed, or died, its successor need not have. */
+static void asking_ends_with_the_role(void)
+{
+	if (!may_membarrier())
+		check_skip("membarrier(2) is not to be had here");
+	ferry_mailbox *sender = box_open("orders", OPTIONS);
+	ferry_mailbox *receiver = box_open("orders", FERRY_MAILBOX_OPTIONS(.spin = -1));
+	uint64_t got;
+
+	check_eq(ferry_mailbox_receive(receiver, &got, sizeof got, ferry_in_ms(1)), -ETIMEDOUT);
+	expect_fences(sender, 0, 1);
+	ferry_mailbox_close(receiver);
+	box_send(sender, 1);
+	receiver = box_open("orders", FERRY_MAILBOX_OPTIONS(.flags = FERRY_RECEIVE_ONLY));
+	expect_fences(sender, 0, 0);
+	box_expect(receiver, 1);
+	ferry_mailbox_close(receiver);
+	box_end(sender, "orders");
 }
 
 int main(void)
 {
 	const struct CMUnitTest claims[] = {
-		claim(nobody_fences_where_membarrier_is_allowed),
+		claim(nobody_fences_unasked_where_membarrier_is_allowed),
 		claim(c6_all_fence_where_it_is_refused_to_both),
 		claim(c6_all_fence_where_it_is_refused_to_one),
+		claim(fences_are_asked_for_while_one_sleeps_often),
+		claim(asking_ends_with_the_role),
 		claim(c6_sleeper_who_is_refused_later_makes_all_fence),
 	};
 

@@ -15,6 +15,7 @@ static bool plausible(const struct actor *actor, ssize_t result)
 {
 	return result >= 0 || result == -EAGAIN || result == -ETIMEDOUT ||
 	       (result == -EIDRM && actor->ledger->may_remove) ||
+	       (result == -EBUSY && (actor->box_flags & FERRY_ONE_TO_ONE)) ||
 	       (result == -ENOBUFS && (actor->box_flags & FERRY_DROP_OLDEST));
 }
 

@@ -167,8 +167,7 @@ static void rouse_by_receive(void *survivor, op *o UNUSED)
 	{                                                                                          \
 		__VA_ARGS__                                                                        \
 	}
-/* One to one. Who is stopped keeps its role. */
-#define PAIR(...) BOX(.flags = FERRY_ONE_TO_ONE, __VA_ARGS__), .kills = true
+#define PAIR(...) BOX(.flags = FERRY_ONE_TO_ONE, __VA_ARGS__)
 
 const struct operation mailbox_operations[] = {
 	{ "send-small-empty", "send 16 B into an empty mailbox", BOX(SMALL), .act = do_send },
@@ -209,10 +208,14 @@ const struct operation mailbox_operations[] = {
 	  .act = do_send },
 	{ "pair-send-large", "one to one: send 20000 B", PAIR(LARGE, .prefill = 1),
 	  .act = do_send },
+	{ "pair-send-wakes", "one to one: send 16 B to a sleeping receiver", PAIR(SMALL),
+	  .sleepers[BOX_RECEIVERS] = 1, .act = do_send },
 	{ "pair-receive-small", "one to one: receive 16 B", PAIR(SMALL, .prefill = 2),
 	  .act = do_receive },
 	{ "pair-receive-large", "one to one: receive 20000 B", PAIR(LARGE, .prefill = 2),
 	  .act = do_receive },
+	{ "pair-receive-wakes", "one to one: receive 16 B, the sender sleeps for want of room",
+	  PAIR(SMALL, .prefill = 4), .sleepers[BOX_SENDERS] = 1, .act = do_receive },
 	{ "pair-take-done", "one to one: take 16 B and finish", PAIR(SMALL, .prefill = 2),
 	  .act = do_take_done },
 	{ "pair-take-return", "one to one: take 16 B and return it", PAIR(SMALL, .prefill = 2),

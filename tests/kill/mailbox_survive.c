@@ -5,7 +5,7 @@
 
 #include "mailbox.h"
 
-static int timed_send(struct scene *scene, uint32_t id, ferry_deadline deadline)
+int survivor_sends(struct scene *scene, uint32_t id, ferry_deadline deadline)
 {
 	int64_t since = now_ns();
 	int result = actor_send(box_survivor(scene), id, deadline);
@@ -14,7 +14,7 @@ static int timed_send(struct scene *scene, uint32_t id, ferry_deadline deadline)
 	return result;
 }
 
-static ssize_t timed_receive(struct scene *scene, ferry_deadline deadline)
+ssize_t survivor_receives(struct scene *scene, ferry_deadline deadline)
 {
 	int64_t since = now_ns();
 	ssize_t result = actor_receive(box_survivor(scene), deadline);
@@ -23,7 +23,7 @@ static ssize_t timed_receive(struct scene *scene, ferry_deadline deadline)
 	return result;
 }
 
-static uint32_t new_message(struct scene *scene, uint32_t size)
+uint32_t survivor_writes(struct scene *scene, uint32_t size)
 {
 	return ledger_new(box_ledger(scene), size, 0, 0);
 }
@@ -81,13 +81,15 @@ static void receive_and_send(struct scene *scene)
 {
 	scene_phase(scene, "receiving one");
 	if (ledger_certain(box_ledger(scene)) && !scene_unfinished(scene, BOX_RECEIVERS) &&
-	    timed_receive(scene, ferry_in_ms(SCENE_PATIENCE)) < 0)
+	    !roles_victim_receives(scene) &&
+	    survivor_receives(scene, ferry_in_ms(SCENE_PATIENCE)) < 0)
 		fault(scene->faults, "C5: a message that was sent does not come");
 	scene_phase(scene, "sending one");
 	/* A sender that finishes in between must not be overlooked: so look for one first. */
 	if (!box_ledger(scene)->drops && !scene_unfinished(scene, BOX_SENDERS) &&
-	    occupied(scene) < BOX_CAPACITY &&
-	    timed_send(scene, new_message(scene, SIZE_SMALL), ferry_in_ms(SCENE_PATIENCE)) < 0)
+	    !roles_victim_sends(scene) && occupied(scene) < BOX_CAPACITY &&
+	    survivor_sends(scene, survivor_writes(scene, SIZE_SMALL), ferry_in_ms(SCENE_PATIENCE)) <
+		0)
 		fault(scene->faults, "C5: a send into a mailbox with room fails");
 }
 
@@ -106,7 +108,7 @@ static bool recovered(struct scene *scene)
 static void fill_dropping(struct scene *scene)
 {
 	for (int i = 0; i < BOX_CAPACITY + 2; i++)
-		if (timed_send(scene, new_message(scene, SIZE_SMALL), FERRY_NOW) < 0)
+		if (survivor_sends(scene, survivor_writes(scene, SIZE_SMALL), FERRY_NOW) < 0)
 			fault(scene->faults, "C5: a send that may drop fails");
 }
 
@@ -115,20 +117,25 @@ static void fill_dropping(struct scene *scene)
 static uint32_t fill(struct scene *scene)
 {
 	bool strict = scene->run->at % 4 >= 2 && scene_victim_is_over(scene);
-	uint32_t n = 0, id = new_message(scene, SIZE_SMALL);
+	uint32_t n = 0, id = survivor_writes(scene, SIZE_SMALL);
 	int64_t since = now_ns();
 	bool late = false;
 
 	scene_phase(scene, "filling");
+	if (roles_victim_sends(scene)) {
+		roles_expect_send(scene);
+		return 0;
+	}
 	while (n < 4 * BOX_CAPACITY) {
-		int result = timed_send(scene, id, FERRY_NOW);
+		int result = survivor_sends(scene, id, FERRY_NOW);
 
 		if (result == 0) {
 			n++;
-			id = new_message(scene, SIZE_SMALL);
+			id = survivor_writes(scene, SIZE_SMALL);
 			continue;
 		}
-		if (result != -EAGAIN || scene_out_of_patience(since)) {
+		if ((result != -EAGAIN && !roles_busy_for_now(scene, result)) ||
+		    scene_out_of_patience(since)) {
 			fault(scene->faults, "C5: sending ends with %s after %u, of %d",
 			      ferry_error_name(result), occupied(scene), BOX_CAPACITY);
 			break;
@@ -140,6 +147,7 @@ static uint32_t fill(struct scene *scene)
 	}
 	if (late)
 		scene_recovered(scene);
+	roles_expect_send(scene);
 	return n;
 }
 
@@ -151,12 +159,17 @@ static uint32_t drain(struct scene *scene)
 	bool late = false;
 
 	scene_phase(scene, "draining");
+	if (roles_victim_receives(scene)) {
+		roles_expect_receive(scene);
+		return 0;
+	}
 	for (;;) {
-		ssize_t result = timed_receive(scene, FERRY_NOW);
+		ssize_t result = survivor_receives(scene, FERRY_NOW);
 
 		if (result >= 0 && n++ < LEDGER_MESSAGES)
 			continue;
-		if (result != -EAGAIN || scene_out_of_patience(since)) {
+		if ((result != -EAGAIN && !roles_busy_for_now(scene, result)) ||
+		    scene_out_of_patience(since)) {
 			fault(scene->faults, "C2: receiving ends with %s, %u do not come",
 			      ferry_error_name((int)result), ledger_certain(box_ledger(scene)));
 			break;
@@ -169,19 +182,20 @@ static uint32_t drain(struct scene *scene)
 	}
 	if (late)
 		scene_recovered(scene);
+	roles_expect_receive(scene);
 	return n;
 }
 
 /* A large message fits into the empty mailbox. */
 static void send_large(struct scene *scene, uint32_t size)
 {
-	uint32_t id = new_message(scene, size);
+	uint32_t id = survivor_writes(scene, size);
 	int64_t since = now_ns();
 	bool late = false;
 	int result;
 
 	scene_phase(scene, "sending a large one");
-	while ((result = timed_send(scene, id, FERRY_NOW)) < 0) {
+	while ((result = survivor_sends(scene, id, FERRY_NOW)) < 0) {
 		if (result != -EAGAIN || scene_out_of_patience(since)) {
 			fault(scene->faults, "C5: %u bytes find no memory: %s", size,
 			      ferry_error_name(result));
@@ -217,8 +231,8 @@ static void survive_removal(struct scene *scene)
 		scene_pause();
 	}
 	scene_recovered(scene);
-	if (timed_send(scene, new_message(scene, SIZE_SMALL), FERRY_NOW) != -EIDRM ||
-	    timed_receive(scene, FERRY_NOW) != -EIDRM)
+	if (survivor_sends(scene, survivor_writes(scene, SIZE_SMALL), FERRY_NOW) != -EIDRM ||
+	    survivor_receives(scene, FERRY_NOW) != -EIDRM)
 		fault(scene->faults, "C6: a call on a removed mailbox is not told so");
 	box_ledger(scene)->erased = ledger_count(&box_ledger(scene)->n_messages);
 	actor_close(box_survivor(scene));
@@ -256,7 +270,8 @@ void mailbox_survive(struct scene *scene)
 	else
 		fill(scene);
 	drain(scene);
-	if (scene_victim_is_over(scene) || box_setup(scene->operation)->size == SIZE_SMALL)
+	if ((scene_victim_is_over(scene) || box_setup(scene->operation)->size == SIZE_SMALL) &&
+	    !roles_victim_sends(scene) && !roles_victim_receives(scene))
 		send_large(scene, SIZE_LARGE);
 }
 
