@@ -11,6 +11,7 @@
 
 #include "../base/options.h"
 #include "../os/cancel.h"
+#include "../sync/thread.h"
 #include "arena.h"
 #include "memory.h"
 
@@ -86,6 +87,7 @@ static void set_up_sync(struct ferry_segment *segment)
 	struct fy_object *o = &segment->object;
 
 	segment->sync.object = o;
+	segment->sync.serial = fy_sync_serial();
 	o->tag = &segment->sync;
 	segment->sync.shm =
 	    (struct fy_sync_shm *)(void *)(o->base + o->body + segment->layout.sync);
@@ -289,6 +291,7 @@ void ferry_segment_close(ferry_segment *segment)
 	if (!segment)
 		return;
 	int cancel = fy_cancel_off();
+	fy_thread_forget(&segment->sync);
 	fy_object_close(&segment->object);
 	free(segment);
 	fy_cancel_restore(cancel);

@@ -107,7 +107,7 @@ static int repair_as_writer(struct fy_sync *sync, struct fy_thread *thread,
 
 	if (r != 0)
 		return r;
-	struct fy_hold *hold = fy_thread_find(thread, lock);
+	struct fy_hold *hold = fy_thread_find(thread, sync, lock);
 	if (hold)
 		fy_thread_drop(thread, hold);
 	return fy_rwlock_leave_writing(sync, lock, fy_thread_who(thread, sync->object), 0);
@@ -118,7 +118,7 @@ int fy_rwlock_read(struct fy_sync *sync, struct fy_thread *thread, struct fy_rwl
 {
 	uint64_t who = fy_thread_who(thread, sync->object);
 
-	if (fy_thread_find(thread, lock))
+	if (fy_thread_find(thread, sync, lock))
 		return -EDEADLK;
 	for (;;) {
 		uint32_t seat = fy_seat_take(sync, who);
@@ -211,7 +211,7 @@ int fy_rwlock_write(struct fy_sync *sync, struct fy_thread *thread, struct fy_rw
 {
 	uint64_t who = fy_thread_who(thread, sync->object);
 
-	if (fy_thread_find(thread, lock))
+	if (fy_thread_find(thread, sync, lock))
 		return -EDEADLK;
 	int r = fy_core_acquire(sync, &lock->core, who, fy_sync_offset(sync, lock), deadline);
 	if (r < 0)
