@@ -12,6 +12,7 @@
 #include "../base/options.h"
 #include "../os/cancel.h"
 #include "../sync/thread.h"
+#include "../sync/wake.h"
 #include "arena.h"
 #include "memory.h"
 
@@ -284,6 +285,21 @@ int fy_segment_open_unjoined(ferry_segment **ret_segment, const char *location, 
 
 	fy_cancel_restore(cancel);
 	return r;
+}
+
+void fy_segment_wake_all(const struct fy_object *removed)
+{
+	struct ferry_segment *segment = calloc(1, sizeof(*segment));
+	int fd = segment ? fy_object_describe(removed) : -ENOMEM;
+
+	if (fd >= 0 &&
+	    fy_object_open_descriptor(&segment->object, fd, &fy_segment_kind, NULL) == 0) {
+		if (inspect(segment, NULL) == 0)
+			fy_sync_wake_all(&segment->sync);
+		ferry_segment_close(segment);
+		return;
+	}
+	free(segment);
 }
 
 void ferry_segment_close(ferry_segment *segment)

@@ -221,6 +221,20 @@ int fy_core_repaired(struct fy_core_shm *core, uint64_t who)
 	}
 }
 
+void fy_core_wake_all(struct fy_core_shm *core)
+{
+	uint64_t w;
+
+	/* SYNC(core.word) acq_rel: the segment was marked as removed, then this look for sleepers;
+	 * pairs with the fence in sleep_on(). */
+	atomic_thread_fence(memory_order_seq_cst);
+	/* Without W in the word nobody falls asleep; who sets it again looks at the state. */
+	do
+		w = fy_core_load(core);
+	while (w != FY_CORE_LOST && (w & FY_CORE_WAITERS) && !swap(core, w, w & ~FY_CORE_WAITERS));
+	(void)fy_futex_wake(futex_of(core), INT32_MAX);
+}
+
 /* ---- acquiring ---- */
 
 /* Of a free lock. Who waits does not go before one who was called; newcomers do, while the door is
@@ -362,6 +376,14 @@ static int sleep_on(struct fy_core_call *call, uint64_t w, int64_t now)
 	call->ask = 0;
 	if (want != w && !swap(call->core, w, want))
 		return 0;
+	/* SYNC(core.word) acq_rel: W first, then the look at the state of the segment: who removes
+	 * it marks it and then looks for W (fy_core_wake_all()); one of the two sees the other. */
+	atomic_thread_fence(memory_order_seq_cst);
+	if (fy_object_state(call->sync->object) < 0) {
+		/* The W that we set may let others fall asleep who saw an earlier one. */
+		fy_core_wake_all(call->core);
+		return 0;
+	}
 	/* RELAXED(a time) */
 	if (time_of(&call->core->since) == 0 && fy_core_owner(want) != 0)
 		set_time(&call->core->since, fy_now_coarse());
