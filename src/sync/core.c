@@ -70,7 +70,7 @@ static void set_time(_Atomic uint64_t *time, int64_t to)
 /* Who was called has had time enough. */
 static int call_is_stale(const struct fy_core_shm *core)
 {
-	return fy_is_stale(time_of(&core->called_at), fy_now_coarse());
+	return fy_is_stale(time_of(&core->called_at), fy_now());
 }
 
 struct fy_core_shm *fy_core_at(const struct fy_sync *sync, uint64_t offset, uint32_t magic)
@@ -253,7 +253,9 @@ static uint64_t word_of_ours(const struct fy_core_call *call, uint64_t w, uint64
 
 	if (call->slept)
 		return word | FY_CORE_WAITERS;
-	return word | (w & FY_CORE_CALLED) | (call_is_stale(call->core) ? 0 : w & FY_CORE_DOOR);
+	if ((w & FY_CORE_DOOR) && call_is_stale(call->core))
+		w &= ~FY_CORE_DOOR;
+	return word | (w & (FY_CORE_CALLED | FY_CORE_DOOR));
 }
 
 static void note_ours(const struct fy_core_call *call)
@@ -363,9 +365,15 @@ static int64_t nap_end(const struct fy_core_call *call, uint64_t want, int64_t n
 	int64_t until =
 	    all > FY_SEATS || before > all ? fy_nap_end(now, 0, 1) : fy_nap_end(now, before, all);
 
-	/* A call that nobody answers is soon stale; a free lock is not left to lie. */
-	if (((want & FY_CORE_CALLED) || fy_core_owner(want) == 0) && until > now + FY_STALE)
-		until = now + FY_STALE;
+	/* A call that nobody answers is soon stale, counted from the call; a free lock is not left
+	 * to lie. */
+	if ((want & FY_CORE_CALLED) || fy_core_owner(want) == 0) {
+		int64_t called_at = time_of(&call->core->called_at);
+		if (called_at > now || called_at < now - FY_STALE)
+			called_at = now; /* a time from nowhere, or just now stale */
+		if (until > called_at + FY_STALE)
+			until = called_at + FY_STALE;
+	}
 	return until < call->deadline ? until : call->deadline;
 }
 
