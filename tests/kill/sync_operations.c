@@ -92,9 +92,11 @@ ACT(spare_take, ATTACKED((void)ferry_lock_acquire(d->segment, &d->pit->spare, FE
 ACT(spare_lose, {
 	int r;
 	ATTACKED(r = ferry_lock_acquire(d->segment, &d->pit->spare, patience(o)));
-	if (r != FERRY_OWNER_DIED)
+	/* Others may have come first, if this one was stopped, and have repaired it. */
+	if (r == 0 && !atomic_load(&d->tale->mended))
 		fault(d->tale->faults, "C5: an owner died, and the next one is not told");
-	ATTACKED((void)ferry_lock_release(d->segment, &d->pit->spare));
+	if (r >= 0)
+		ATTACKED((void)ferry_lock_release(d->segment, &d->pit->spare));
 })
 ACT(plain_turn, if (dig_plain_wait(d, patience(o)) == 0) dig_plain_post(d))
 ACT(plain_post, dig_plain_post(d))
