@@ -360,6 +360,7 @@ static void look_around(struct crew *crew, bool replace)
 
 static void resume(struct crew *crew, uint32_t seat)
 {
+	atomic_store(&crew->shared->seats[seat].resumed, now_ns());
 	syscall(SYS_pidfd_send_signal, crew->holds[seat].pidfd, SIGCONT, NULL, 0);
 	crew->holds[seat].resume = 0;
 }
@@ -471,10 +472,36 @@ static void see_recovery(struct crew *crew)
 	}
 	if (last == UINT64_MAX)
 		return;
-	if (last - crew->unanswered > crew->figures.slowest)
-		crew->figures.slowest = last - crew->unanswered;
-	crew->figures.recoveries++;
+	if (atomic_load(&crew->shared->hindered) < crew->unanswered) {
+		if (last - crew->unanswered > crew->figures.slowest)
+			crew->figures.slowest = last - crew->unanswered;
+		crew->figures.recoveries++;
+	}
 	crew->unanswered = 0;
+}
+
+static bool some_hinder(struct crew *crew)
+{
+	for (uint32_t i = 0; crew->hinders && i < crew_seats(crew); i++)
+		if (crew->holds[i].resume && crew->hinders(crew, i))
+			return true;
+	return false;
+}
+
+/* Does anything move? If not, or if a recovery is being waited for: who keeps it from moving? */
+static void see_movement(struct crew *crew)
+{
+	uint64_t moved = crew_total(crew, crew_last_role(crew));
+	bool able = all_roles_run(crew);
+	bool hindered = false;
+
+	if (crew->unanswered || moved == crew->unhindered.progress)
+		hindered = some_hinder(crew);
+	uint64_t now = now_ns();
+	if (hindered)
+		atomic_store(&crew->shared->hindered, now);
+	watch_measure(&crew->unhindered, moved, able && !hindered, now);
+	watch_look(&crew->watch, crew->faults, moved, able, now);
 }
 
 static uint64_t earliest(uint64_t a, uint64_t b)
@@ -488,6 +515,7 @@ static void supervise(struct crew *crew)
 	uint64_t now = now_ns();
 
 	look_around(crew, true);
+	see_movement(crew);
 	see_recovery(crew);
 	resume_due(crew, now);
 	if (now >= crew->next_stop) {
@@ -499,8 +527,6 @@ static void supervise(struct crew *crew)
 		kill_one(crew);
 		crew->next_kill = next_event(&crew->kill_dice, crew->kills_per_second, now);
 	}
-	watch_look(&crew->watch, crew->faults, crew_total(crew, crew_last_role(crew)),
-		   all_roles_run(crew), now_ns());
 	if (now >= crew->next_tick) {
 		crew->tick(crew, now);
 		crew->next_tick = now + TICK;
@@ -593,7 +619,7 @@ void crew_run(struct crew *crew, double seconds)
 	uint64_t now = now_ns(), end = now + (uint64_t)(seconds * 1e9);
 
 	crew->started = now;
-	crew->watch.looked = now;
+	crew->watch.looked = crew->unhindered.looked = now;
 	crew->next_kill = next_event(&crew->kill_dice, crew->kills_per_second, now);
 	crew->next_stop = next_event(&crew->stop_dice, crew->stops_per_second, now);
 	for (uint32_t i = 0; i < crew_primaries(crew); i++)

@@ -40,6 +40,7 @@ struct crew_seat {
 	_Atomic uint32_t lives;         /* processes that have had it */
 	_Atomic uint32_t leaving;       /* ended as it should */
 	_Atomic uint64_t moved;         /* such as messages, over all who had the seat */
+	_Atomic uint64_t resumed;       /* ns: when it went on after its last stop */
 	_Atomic uint64_t answers; /* the kill after which it moved something first, and when */
 	_Atomic uint64_t answered;
 };
@@ -48,6 +49,8 @@ struct crew_shared {
 	_Atomic uint32_t finish; /* role 0: come to an end */
 	_Atomic uint32_t drain;  /* role 1: come to an end when nothing is left */
 	_Atomic uint64_t killed; /* ns: when the last kill was */
+	_Atomic uint64_t
+	    hindered; /* ns: when a stopped one was last seen to have what others want */
 	struct crew_seat seats[4 * CREW_MAX];
 };
 
@@ -57,7 +60,7 @@ struct crew_figures {
 	uint64_t kills_in[CREW_CALLS]; /* by where they were */
 	uint64_t stops;
 	uint64_t forks;
-	uint64_t recoveries; /* kills after which the others were seen to go on */
+	uint64_t recoveries; /* kills after which the others were seen to go on, unhindered */
 	uint64_t slowest;    /* ns: the slowest of those */
 };
 
@@ -79,6 +82,9 @@ struct crew {
 	void (*seated)(struct crew *crew, uint32_t seat);
 	void (*condemned)(struct crew *crew, uint32_t seat);
 	void (*dead)(struct crew *crew, uint32_t seat);
+	/* Does the stopped process in this seat have what the others wait for? That is no fault of
+	 * what is tested, and is not measured. */
+	bool (*hinders)(struct crew *crew, uint32_t seat);
 	void (*tick)(struct crew *crew, uint64_t now); /* in the supervisor, ten times a second */
 	void *account; /* what the processes keep account in, in shared memory; the caller's own */
 	void *context; /* the caller's own */
@@ -87,6 +93,7 @@ struct crew {
 	struct crew_shared *shared;
 	struct crew_figures figures;
 	struct watch watch;
+	struct watch unhindered; /* the same, without what stopped ones keep from the others */
 	pid_t supervisor;
 	uint64_t started, ended; /* ns */
 	struct crew_hold {       /* the supervisor's side of a seat */

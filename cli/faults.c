@@ -84,8 +84,7 @@ uint64_t now_ns(void)
 	return (uint64_t)t.tv_sec * UINT64_C(1000000000) + (uint64_t)t.tv_nsec;
 }
 
-void watch_look(struct watch *watch, struct faults *faults, uint64_t progress, bool able,
-		uint64_t now)
+void watch_measure(struct watch *watch, uint64_t progress, bool able, uint64_t now)
 {
 	uint64_t passed = now - watch->looked;
 
@@ -100,6 +99,12 @@ void watch_look(struct watch *watch, struct faults *faults, uint64_t progress, b
 	watch->still += passed < LOOK_MAX ? passed : LOOK_MAX;
 	if (watch->still > watch->longest)
 		watch->longest = watch->still;
+}
+
+void watch_look(struct watch *watch, struct faults *faults, uint64_t progress, bool able,
+		uint64_t now)
+{
+	watch_measure(watch, progress, able, now);
 	if (watch->still > WATCH_JAM && !watch->told) {
 		watch->told = true;
 		faults_report(faults, FAULT_JAMMED,

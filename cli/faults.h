@@ -55,6 +55,9 @@ struct watch {
 };
 
 /* progress: any figure that rises when something moves. able: somebody could move something. */
+void watch_measure(struct watch *watch, uint64_t progress, bool able, uint64_t now);
+
+/* The same, and a jam is a fault. */
 void watch_look(struct watch *watch, struct faults *faults, uint64_t progress, bool able,
 		uint64_t now);
 

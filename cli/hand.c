@@ -73,6 +73,7 @@ void hand_have(struct hand *hand, uint32_t thing, uint32_t most, const char *sen
 {
 	if (roll_have(hand->account, thing, hand->seat) >= most)
 		hand_fault(hand, FAULT_SHARED, sentence);
+	hand->death = roll_death(hand->account, thing);
 }
 
 void hand_give(struct hand *hand, uint32_t thing)
@@ -80,11 +81,22 @@ void hand_give(struct hand *hand, uint32_t thing)
 	roll_give(hand->account, thing, hand->seat);
 }
 
-void hand_told(struct hand *hand, _Atomic uint64_t *slowest)
+void hand_wants(struct hand *hand)
 {
-	uint64_t killed = crew_before(hand->crew), took = killed ? now_ns() - killed : 0;
-	uint64_t most = atomic_load(slowest);
+	hand->wanted = now_ns();
+}
 
+void hand_told(struct hand *hand, bool had_readers, _Atomic uint64_t *slowest)
+{
+	const struct crew_shared *shared = hand->crew->shared;
+	uint64_t since = hand->death > hand->wanted ? hand->death : hand->wanted;
+	uint64_t took = now_ns() - since, most = atomic_load(slowest);
+
+	if (!hand->death || !hand->wanted ||
+	    atomic_load(&shared->seats[hand->seat].resumed) > since)
+		return;
+	if (had_readers && atomic_load(&shared->hindered) > since)
+		return;
 	while (took > most && !atomic_compare_exchange_weak(slowest, &most, took))
 		;
 }

@@ -16,7 +16,9 @@ struct hand {
 	struct roll *account; /* the crew's */
 	uint32_t seat;
 	uint64_t dice;
-	bool broken; /* a call failed that had to work: this process gives up */
+	uint64_t wanted; /* ns: since when it wants what it takes next; 0 = not to be measured */
+	uint64_t death;  /* ns: when one was killed who had what it has taken last; 0 = nobody */
+	bool broken;     /* a call failed that had to work: this process gives up */
 };
 
 void hand_init(struct hand *hand, struct crew *crew, uint32_t seat);
@@ -56,8 +58,13 @@ void hand_count(struct hand *hand, uint32_t tally);
 void hand_have(struct hand *hand, uint32_t thing, uint32_t most, const char *sentence);
 void hand_give(struct hand *hand, uint32_t thing);
 
-/* An owner is said to have died: raise *slowest to the time since the last kill. */
-void hand_told(struct hand *hand, _Atomic uint64_t *slowest);
+/* From now on it wants something, and waits for it. */
+void hand_wants(struct hand *hand);
+
+/* What it has taken last had an owner who is said to have died: raise *slowest to the time that it
+ * took to get it, from the kill on or from when it was wanted. Not if this process was stopped
+ * meanwhile, nor, where readers may be inside too, if a stopped one was. */
+void hand_told(struct hand *hand, bool had_readers, _Atomic uint64_t *slowest);
 
 /* Several words that belong together: who changes them can be caught in the middle. */
 #define VAULT_WORDS 7

@@ -8,6 +8,8 @@
 struct roll {
 	_Atomic uint64_t has[ROLL_THINGS]; /* a bit for each seat */
 	_Atomic uint64_t condemned;
+	_Atomic uint64_t
+	    deaths[ROLL_THINGS]; /* ns: when one who has it was killed; 0 = nobody was */
 	struct tally {
 		_Atomic uint64_t begun, done;
 	} tallies[ROLL_SEATS][ROLL_TALLIES];
@@ -50,6 +52,19 @@ void roll_condemn(struct roll *account, uint32_t seat)
 	atomic_fetch_or(&account->condemned, bit(seat));
 }
 
+void roll_kill(struct roll *account, uint32_t seat, uint64_t now)
+{
+	roll_condemn(account, seat);
+	for (uint32_t thing = 0; thing < ROLL_THINGS; thing++)
+		if (atomic_load(&account->has[thing]) & bit(seat))
+			atomic_store(&account->deaths[thing], now);
+}
+
+uint64_t roll_death(struct roll *account, uint32_t thing)
+{
+	return atomic_exchange(&account->deaths[thing], 0);
+}
+
 /* The condemned are looked up first: what came to us by a death came after the condemnation. */
 uint32_t roll_have(struct roll *account, uint32_t thing, uint32_t seat)
 {
@@ -62,6 +77,9 @@ uint32_t roll_have(struct roll *account, uint32_t thing, uint32_t seat)
 void roll_give(struct roll *account, uint32_t thing, uint32_t seat)
 {
 	atomic_fetch_and(&account->has[thing], ~bit(seat));
+	/* It was not held by the dead after all. */
+	if (atomic_load(&account->deaths[thing]))
+		atomic_store(&account->deaths[thing], 0);
 }
 
 uint32_t roll_others(const struct roll *account, uint32_t thing, uint32_t seat)

@@ -30,6 +30,12 @@ void roll_seat(struct roll *account, uint32_t seat);
 /* The process in the seat is going to be killed, or to leave without giving back what it has. */
 void roll_condemn(struct roll *account, uint32_t seat);
 
+/* The process in the seat is going to be killed, now (ns): a death for what it has alone. */
+void roll_kill(struct roll *account, uint32_t seat, uint64_t now);
+
+/* When one who had the thing was killed; 0: nobody, or it is known already. */
+uint64_t roll_death(struct roll *account, uint32_t thing);
+
 /* The seat has the thing from now on. How many others have it. */
 uint32_t roll_have(struct roll *account, uint32_t thing, uint32_t seat);
 

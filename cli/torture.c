@@ -18,6 +18,7 @@
 
 #define OWN_LOCATION "torture"
 #define STOP_MAX     UINT64_C(300000000) /* ns */
+#define ENTRIES      128                 /* of those who hold or wait, that are looked at */
 
 static const struct torture_family *const families[] = { &torture_mailbox, &torture_lock,
 							 &torture_pipe, &torture_segment, NULL };
@@ -113,6 +114,29 @@ static uint64_t moved(const struct crew *crew)
 	return crew_total(crew, crew_last_role(crew));
 }
 
+int torture_look(struct torture *t)
+{
+	struct ferry_why why = { 0 };
+	int r = ferry_segment_open(&t->look, t->location,
+				   FERRY_SEGMENT_OPTIONS(.flags = FERRY_READ_ONLY, .why = &why));
+
+	return r < 0 ? cli_fail("torture", t->location, r, &why) : STATUS_DONE;
+}
+
+/* What a stopped process holds the others have to wait for. */
+static bool hinders(struct crew *crew, uint32_t seat)
+{
+	pid_t pid = atomic_load(&crew->shared->seats[seat].pid);
+	struct ferry_sync_entry entries[ENTRIES];
+	int n = ferry_sync_list(torture_of(crew)->look, entries, ENTRIES);
+
+	for (int i = 0; i < n && i < ENTRIES; i++)
+		if (entries[i].pid == pid &&
+		    (entries[i].role == FERRY_SYNC_HOLDS || entries[i].role == FERRY_SYNC_SHARES))
+			return true;
+	return false;
+}
+
 static void tick(struct crew *crew, uint64_t now)
 {
 	struct torture *t = torture_of(crew);
@@ -156,8 +180,12 @@ static void report_processes(const struct torture *t)
 	       f->stops, f->forks, t->recovered);
 	if (where[0])
 		printf("  killed in   %s\n", where);
-	printf("  longest gap %s without a %s; slowest recovery from a kill %s\n",
-	       cli_human_duration(gap, (int64_t)crew->watch.longest), t->family->thing,
+	printf("  longest gap %s without a %s",
+	       cli_human_duration(gap, (int64_t)crew->watch.longest), t->family->thing);
+	if (t->look)
+		printf(", %s while no stopped one held anything",
+		       cli_human_duration(gap, (int64_t)crew->unhindered.longest));
+	printf("; slowest recovery from a kill %s\n",
 	       cli_human_duration(slowest, (int64_t)f->slowest));
 }
 
@@ -233,10 +261,13 @@ static int stage(struct torture *t)
 	status = t->family->prepare(t);
 	if (status != STATUS_DONE)
 		return status;
+	if (t->look)
+		t->crew.hinders = hinders;
 	if (crew_init(&t->crew) < 0)
 		cli_die(STATUS_FAILED, "torture: out of memory");
 	run(t);
 	status = faults_all(t->faults) ? STATUS_FAILED : STATUS_DONE;
+	ferry_segment_close(t->look);
 	if (t->made)
 		ferry_remove(t->location, NULL);
 	crew_fini(&t->crew);

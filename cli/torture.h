@@ -8,6 +8,7 @@
 #define FERRY_CLI_TORTURE_H
 
 #include <argp.h>
+#include <ferry/ferry.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -34,7 +35,9 @@ struct torture {
 	struct show show;
 
 	/* The family's: by prepare(), by inspect(). */
-	bool made;          /* the object is new, and goes in the end */
+	bool made; /* the object is new, and goes in the end */
+	ferry_segment
+	    *look;          /* where it is seen who holds what, or NULL: nobody can hold anything */
 	uint64_t recovered; /* dead members that were cleaned up after */
 
 	uint64_t before, before_at; /* moved at the last progress line, and when */
@@ -69,6 +72,10 @@ extern const struct torture_family torture_segment;
  * ARGP_KEY_INIT: state->child_inputs[0] = state->input.
  */
 extern const struct argp torture_argp;
+
+/* For prepare() of what has locks in a segment at location: see who holds them. STATUS_DONE, or the
+ * exit status after the failure was reported. */
+int torture_look(struct torture *t);
 
 /* The help_filter of the family's argp. */
 char *torture_help(int key, const char *text, void *input);

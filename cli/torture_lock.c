@@ -115,7 +115,7 @@ static void seated(struct crew *crew, uint32_t seat)
 
 static void condemned(struct crew *crew, uint32_t seat)
 {
-	roll_condemn(crew->account, seat);
+	roll_kill(crew->account, seat, now_ns());
 }
 
 static int prepare(struct torture *base)
@@ -124,6 +124,7 @@ static int prepare(struct torture *base)
 	struct crew *crew = &base->crew;
 	int status = make_pit(t);
 
+	status = status == STATUS_DONE ? torture_look(base) : status;
 	if (status != STATUS_DONE)
 		return status;
 	crew->n[0] = (uint32_t)t->workers;
@@ -157,7 +158,7 @@ static void report(const struct torture *base)
 	printf("  and         %s pieces through the store, %s tokens, %s meetings, %s onces\n",
 	       show_number(a, done(base, PIT_TAKES)), show_number(b, done(base, PIT_WAITS)),
 	       show_number(c, done(base, PIT_LASTS)), show_number(d, done(base, PIT_ONCES)));
-	printf("  repaired    %s times after a dead owner, the slowest %s after the kill\n",
+	printf("  repaired    %s times after a dead owner, the slowest %s after kill and call\n",
 	       show_number(a, done(base, PIT_TOLD)),
 	       cli_human_duration(slow, (int64_t)atomic_load(t->slowest)));
 }

@@ -83,7 +83,8 @@ _Static_assert(PIT_CALLS <= CREW_CALLS, "too many calls to tell apart");
 struct lock_torture {
 	struct torture base;
 	uint64_t workers;
-	_Atomic uint64_t *slowest; /* shared: ns from a kill to the next owner, at most */
+	_Atomic uint64_t
+	    *slowest; /* shared: ns from a kill, or from the next owner's call, until he had it */
 };
 
 /* The work of one seat, for the crew. */

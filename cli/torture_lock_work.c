@@ -80,10 +80,10 @@ static void must_refuse(struct worker *w, const char *call, int result, int righ
 	hand_must_refuse(&w->hand, call, result, right);
 }
 
-static void note_told(struct worker *w)
+static void note_told(struct worker *w, bool had_readers)
 {
 	count(w, PIT_TOLD);
-	hand_told(&w->hand, w->torture->slowest);
+	hand_told(&w->hand, had_readers, w->torture->slowest);
 }
 
 /* ---- opening, closing, forking ---- */
@@ -109,6 +109,7 @@ static void close_pit(struct worker *w)
 {
 	if (w->holds) {
 		roll_condemn(w->hand.account, w->hand.seat);
+		give(w, PIT_LOCK);
 		count(w, PIT_LEFT);
 	}
 	at(w, PIT_AT_CLOSE);
@@ -153,7 +154,7 @@ static void enter(struct worker *w, int told)
 	at(w, PIT_AT_SECTION);
 	vault_enter(&w->pit->behind_lock, &w->hand, told, "lock");
 	if (told) {
-		note_told(w);
+		note_told(w, false);
 		at(w, PIT_AT_REPAIRED);
 		must(w, "repaired", ferry_lock_repaired(w->segment, &w->pit->lock));
 		at(w, PIT_AT_SECTION);
@@ -174,6 +175,7 @@ static void lock_turn(struct worker *w)
 	uint64_t before = crew_before(w->hand.crew);
 	ferry_deadline deadline = hand_patience(&w->hand);
 
+	hand_wants(&w->hand);
 	at(w, PIT_AT_ACQUIRE);
 	int r = ferry_lock_acquire(w->segment, &w->pit->lock, deadline);
 	if (hand_expect(&w->hand, "acquire", r) < 0) {
@@ -233,7 +235,7 @@ static void write_in(struct worker *w, int told)
 		fault(w, FAULT_SHARED, "a writer is not alone");
 	vault_enter(&w->pit->behind_rwlock, &w->hand, told, "rwlock");
 	if (told) {
-		note_told(w);
+		note_told(w, true);
 		must(w, "rwlock repaired", ferry_rwlock_repaired(w->segment, &w->pit->rwlock));
 	}
 	begin(w, PIT_WRITES);
@@ -298,6 +300,7 @@ static void rwlock_turn(struct worker *w)
 	ferry_deadline deadline = hand_patience(&w->hand);
 	bool writes = !roll(w, 4);
 
+	hand_wants(&w->hand);
 	at(w, writes ? PIT_AT_WRITE : PIT_AT_READ);
 	int r = writes ? ferry_rwlock_write(w->segment, &w->pit->rwlock, deadline)
 		       : ferry_rwlock_read(w->segment, &w->pit->rwlock, deadline);
@@ -382,7 +385,7 @@ static void enter_store(struct worker *w, int told)
 	at(w, PIT_AT_STORE);
 	if (!told)
 		return;
-	note_told(w);
+	note_told(w, false);
 	must(w, "broadcast", ferry_condition_broadcast(w->segment, &w->pit->filled));
 	must(w, "broadcast", ferry_condition_broadcast(w->segment, &w->pit->drained));
 	must(w, "repaired", ferry_lock_repaired(w->segment, &w->pit->store));
@@ -428,6 +431,8 @@ static bool wait_in_store(struct worker *w, bool puts, ferry_deadline deadline)
 	uint64_t came = puts ? w->pit->taken : w->pit->put;
 
 	give(w, PIT_STORE);
+	/* When it was signalled, and so began to want the lock, is not known. */
+	w->hand.wanted = 0;
 	at(w, PIT_AT_CONDITION);
 	int r = ferry_condition_wait(w->segment, condition, &w->pit->store, deadline);
 	if (r < 0 && !hand_is_no(r)) {
@@ -483,6 +488,7 @@ static void store_turn(struct worker *w)
 	ferry_deadline deadline = ferry_in_ms((int64_t)roll(w, roll(w, 4) ? 50 : STORE_MS));
 	bool puts = choose_putting(w), goes_on = true;
 
+	hand_wants(&w->hand);
 	at(w, PIT_AT_ACQUIRE);
 	int r = ferry_lock_acquire(w->segment, &w->pit->store, deadline);
 	if (hand_expect(&w->hand, "acquire", r) < 0) {

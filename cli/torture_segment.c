@@ -124,7 +124,7 @@ static void seated(struct crew *crew, uint32_t seat)
 
 static void condemned(struct crew *crew, uint32_t seat)
 {
-	roll_condemn(crew->account, seat);
+	roll_kill(crew->account, seat, now_ns());
 }
 
 static int prepare(struct torture *base)
@@ -133,6 +133,7 @@ static int prepare(struct torture *base)
 	struct crew *crew = &base->crew;
 	int status = make_ground(t);
 
+	status = status == STATUS_DONE ? torture_look(base) : status;
 	if (status != STATUS_DONE)
 		return status;
 	crew->n[0] = (uint32_t)t->workers;
@@ -170,7 +171,7 @@ static void report(const struct torture *base)
 	       show_number(b, done(base, GROUND_DRAINED)), cli_human_size(size, t->stat.bytes));
 	printf("  and         %s turns at the vault, %s other segments made and removed\n",
 	       show_number(a, done(base, GROUND_TURNS)), show_number(b, done(base, GROUND_SIDE)));
-	printf("  repaired    %s times after a dead owner, the slowest %s after the kill\n",
+	printf("  repaired    %s times after a dead owner, the slowest %s after kill and call\n",
 	       show_number(a, done(base, GROUND_TOLD)),
 	       cli_human_duration(slow, (int64_t)atomic_load(t->slowest)));
 }

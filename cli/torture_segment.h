@@ -86,8 +86,9 @@ _Static_assert(GROUND_CALLS <= CREW_CALLS, "too many calls to tell apart");
 struct segment_torture {
 	struct torture base;
 	uint64_t workers;
-	uint64_t blocks;                /* in use when nothing has been published */
-	_Atomic uint64_t *slowest;      /* shared: ns from a kill to the next owner, at most */
+	uint64_t blocks; /* in use when nothing has been published */
+	_Atomic uint64_t
+	    *slowest; /* shared: ns from a kill, or from the next owner's call, until he had it */
 	struct ferry_segment_stat stat; /* at the end */
 };
 

@@ -54,10 +54,10 @@ static void must(struct worker *w, const char *call, int result)
 	hand_must(&w->hand, call, result);
 }
 
-static void note_told(struct worker *w)
+static void note_told(struct worker *w, bool had_readers)
 {
 	hand_count(&w->hand, GROUND_TOLD);
-	hand_told(&w->hand, w->torture->slowest);
+	hand_told(&w->hand, had_readers, w->torture->slowest);
 }
 
 /* ---- blocks ---- */
@@ -261,6 +261,7 @@ static void stall_turn(struct worker *w)
 	uint32_t i = (uint32_t)roll(w, GROUND_STALLS);
 	struct stall *stall = &w->ground->stalls[i];
 
+	hand_wants(&w->hand);
 	at(w, GROUND_AT_LOCK);
 	int r = ferry_lock_acquire(w->segment, &stall->lock, deadline);
 	at(w, r < 0 ? CREW_OUTSIDE : GROUND_AT_SECTION);
@@ -269,7 +270,7 @@ static void stall_turn(struct worker *w)
 	hand_have(&w->hand, GROUND_STALL + i, 1, "two have the lock of a stall");
 	torture_stall_settle(&w->hand, w->segment, stall, r);
 	if (r == FERRY_OWNER_DIED) {
-		note_told(w);
+		note_told(w, false);
 		must(w, "repaired", ferry_lock_repaired(w->segment, &stall->lock));
 	}
 	if (!stall->id)
@@ -345,6 +346,7 @@ static void list_turn(struct worker *w)
 	ferry_deadline deadline = hand_patience(&w->hand);
 	bool drains = !roll(w, 16);
 
+	hand_wants(&w->hand);
 	at(w, GROUND_AT_LOCK);
 	int r = drains ? ferry_rwlock_write(w->segment, &w->ground->list_lock, deadline)
 		       : ferry_rwlock_read(w->segment, &w->ground->list_lock, deadline);
@@ -355,7 +357,7 @@ static void list_turn(struct worker *w)
 	enum ground_thing thing = drains ? GROUND_WRITE : GROUND_READ;
 	hand_have(&w->hand, thing, drains ? 1 : UINT32_MAX, "two take off the list");
 	if (r == FERRY_OWNER_DIED) {
-		note_told(w);
+		note_told(w, true);
 		must(w, "repaired", ferry_rwlock_repaired(w->segment, &w->ground->list_lock));
 	}
 	if (drains)
@@ -376,6 +378,7 @@ static void vault_turn(struct worker *w)
 	uint64_t before = crew_before(w->hand.crew);
 	ferry_deadline deadline = hand_patience(&w->hand);
 
+	hand_wants(&w->hand);
 	at(w, GROUND_AT_LOCK);
 	int r = ferry_lock_acquire(w->segment, &w->ground->lock, deadline);
 	at(w, r < 0 ? CREW_OUTSIDE : GROUND_AT_SECTION);
@@ -384,7 +387,7 @@ static void vault_turn(struct worker *w)
 	hand_have(&w->hand, GROUND_LOCK, 1, "two have the lock");
 	vault_enter(&w->ground->vault, &w->hand, r, "lock");
 	if (r == FERRY_OWNER_DIED) {
-		note_told(w);
+		note_told(w, false);
 		must(w, "repaired", ferry_lock_repaired(w->segment, &w->ground->lock));
 	}
 	begin(w, GROUND_TURNS);

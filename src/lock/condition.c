@@ -33,7 +33,7 @@ int ferry_condition_wait(ferry_segment *segment, ferry_condition *condition, fer
 		return -ENOMEM;
 	r = fy_condition_wait(&segment->sync, (void *)condition, (void *)lock,
 			      fy_thread_who(thread, &segment->object), deadline);
-	struct fy_hold *hold = fy_thread_find(thread, lock);
+	struct fy_hold *hold = fy_thread_find(thread, &segment->sync, lock);
 	if (!has_lock(r) && hold)
 		fy_thread_drop(thread, hold);
 	return fy_segment_judge(segment, r);

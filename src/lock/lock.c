@@ -40,7 +40,7 @@ static FY_COLD int release_slow(ferry_segment *segment, ferry_lock *lock)
 	struct fy_thread *thread = fy_thread_self();
 	if (!thread)
 		return -ENOMEM;
-	struct fy_hold *hold = fy_thread_find(thread, lock);
+	struct fy_hold *hold = fy_thread_find(thread, &segment->sync, lock);
 	if (hold)
 		fy_thread_drop(thread, hold);
 	return fy_core_release(&segment->sync, &shm->core, fy_thread_who(thread, &segment->object));

@@ -51,7 +51,7 @@ static int end(ferry_segment *segment, ferry_once *once, uint32_t done)
 	if (r < 0)
 		return r;
 	struct fy_thread *thread = fy_thread_self();
-	struct fy_hold *hold = thread ? fy_thread_find(thread, once) : NULL;
+	struct fy_hold *hold = thread ? fy_thread_find(thread, &segment->sync, once) : NULL;
 	if (!hold)
 		return thread ? -EPERM : -ENOMEM;
 	fy_thread_drop(thread, hold);

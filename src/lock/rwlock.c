@@ -44,7 +44,7 @@ int ferry_rwlock_release(ferry_segment *segment, ferry_rwlock *lock)
 	if (FY_UNLIKELY(r < 0))
 		return r;
 	struct fy_thread *thread = fy_thread_self();
-	struct fy_hold *found = thread ? fy_thread_find(thread, lock) : NULL;
+	struct fy_hold *found = thread ? fy_thread_find(thread, &segment->sync, lock) : NULL;
 	if (!found)
 		return thread ? -EPERM : -ENOMEM;
 	struct fy_hold hold = *found;

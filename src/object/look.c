@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* look.c - what can be done with any object from outside: look, list members, list a directory,
- * remove. */
+ * remove (what a kind adds to that: kinds/remove.c). */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -49,6 +49,7 @@ int fy_look(struct fy_object *object, struct fy_found *found, const struct fy_pl
 	object->member_slots = found->member_slots;
 	object->slot = FY_NO_SLOT;
 	object->fd = found->fd;
+	object->writable = writable;
 	object->pid_namespace = self.pid_namespace;
 	return 0;
 }
@@ -199,14 +200,9 @@ void fy_look_mark_removed(struct fy_object *object)
 	fy_object_ring_all(object);
 }
 
-static int mark_and_unlink(struct fy_object *object, const struct fy_place *place,
-			   struct ferry_why *why)
-{
-	fy_look_mark_removed(object);
-	return fy_unlink(place, object->fd, why);
-}
-
-static int remove_object(const char *location, struct ferry_why *why)
+int fy_look_remove(const char *location,
+		   void (*wake)(const struct fy_object *object, const struct fy_found *found),
+		   struct ferry_why *why)
 {
 	struct fy_place place;
 	struct fy_object object;
@@ -218,20 +214,14 @@ static int remove_object(const char *location, struct ferry_why *why)
 	r = fy_look(&object, &found, &place, 1, why);
 	if (r == 0) {
 		r = may_unlink(&place, &found, why);
-		if (r == 0)
-			r = mark_and_unlink(&object, &place, why);
+		if (r == 0) {
+			fy_look_mark_removed(&object);
+			wake(&object, &found);
+			r = fy_unlink(&place, object.fd, why);
+		}
 		fy_look_away(&object);
 	}
 	fy_place_close(&place);
-	return r;
-}
-
-int ferry_remove(const char *location, struct ferry_why *why)
-{
-	int cancel = fy_cancel_off();
-	int r = remove_object(location, why);
-
-	fy_cancel_restore(cancel);
 	return r;
 }
 

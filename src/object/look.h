@@ -12,7 +12,12 @@ int fy_look(struct fy_object *object, struct fy_found *found, const struct fy_pl
 	    int writable, struct ferry_why *why);
 void fy_look_away(struct fy_object *object);
 
-/* Mark it as removed and wake all who sleep in it. */
+/* Mark it as removed and wake all who sleep on its bells. */
 void fy_look_mark_removed(struct fy_object *object);
+
+/* Remove what is at location. wake: those who sleep elsewhere in it, once it is marked. */
+int fy_look_remove(const char *location,
+		   void (*wake)(const struct fy_object *object, const struct fy_found *found),
+		   struct ferry_why *why);
 
 #endif

@@ -11,6 +11,8 @@
 
 #include "../base/options.h"
 #include "../os/cancel.h"
+#include "../sync/thread.h"
+#include "../sync/wake.h"
 #include "arena.h"
 #include "memory.h"
 
@@ -86,6 +88,7 @@ static void set_up_sync(struct ferry_segment *segment)
 	struct fy_object *o = &segment->object;
 
 	segment->sync.object = o;
+	segment->sync.serial = fy_sync_serial();
 	o->tag = &segment->sync;
 	segment->sync.shm =
 	    (struct fy_sync_shm *)(void *)(o->base + o->body + segment->layout.sync);
@@ -284,11 +287,27 @@ int fy_segment_open_unjoined(ferry_segment **ret_segment, const char *location, 
 	return r;
 }
 
+void fy_segment_wake_all(const struct fy_object *removed)
+{
+	struct ferry_segment *segment = calloc(1, sizeof(*segment));
+	int fd = segment ? fy_object_describe(removed) : -ENOMEM;
+
+	if (fd >= 0 &&
+	    fy_object_open_descriptor(&segment->object, fd, &fy_segment_kind, NULL) == 0) {
+		if (inspect(segment, NULL) == 0)
+			fy_sync_wake_all(&segment->sync);
+		ferry_segment_close(segment);
+		return;
+	}
+	free(segment);
+}
+
 void ferry_segment_close(ferry_segment *segment)
 {
 	if (!segment)
 		return;
 	int cancel = fy_cancel_off();
+	fy_thread_forget(&segment->sync);
 	fy_object_close(&segment->object);
 	free(segment);
 	fy_cancel_restore(cancel);

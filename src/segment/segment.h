@@ -119,6 +119,10 @@ int fy_segment_open_filled(ferry_segment **ret_segment, const char *location,
 int fy_segment_open_unjoined(ferry_segment **ret_segment, const char *location, int only_look,
 			     struct ferry_why *why);
 
+/* The segment was removed: wake those who wait for locks and the like in it. If it cannot be mapped
+ * they notice at their next nap. */
+void fy_segment_wake_all(const struct fy_object *removed);
+
 /* ferry_object_repair() of a segment. */
 int fy_segment_repair(const char *location, int dry_run, struct ferry_repair *result,
 		      struct ferry_why *why);

@@ -97,7 +97,7 @@ static void begin_anew(struct fy_sync *sync, struct fy_barrier_shm *barrier, uin
 
 int fy_barrier_join(struct fy_sync *sync, struct fy_thread *thread, struct fy_barrier_shm *barrier)
 {
-	if (fy_thread_find(thread, barrier))
+	if (fy_thread_find(thread, sync, barrier))
 		return 0;
 	uint64_t who = fy_thread_who(thread, sync->object);
 	uint32_t seat = fy_seat_take(sync, who);
@@ -112,7 +112,7 @@ int fy_barrier_join(struct fy_sync *sync, struct fy_thread *thread, struct fy_ba
 
 int fy_barrier_leave(struct fy_sync *sync, struct fy_thread *thread, struct fy_barrier_shm *barrier)
 {
-	struct fy_hold *hold = fy_thread_find(thread, barrier);
+	struct fy_hold *hold = fy_thread_find(thread, sync, barrier);
 
 	if (!hold)
 		return -EPERM;
@@ -192,7 +192,7 @@ int fy_barrier_wait(struct fy_sync *sync, struct fy_thread *thread, struct fy_ba
 
 	if (r < 0)
 		return r;
-	const struct fy_hold *hold = fy_thread_find(thread, barrier);
+	const struct fy_hold *hold = fy_thread_find(thread, sync, barrier);
 	if (!hold)
 		return -FERRY_ECORRUPT;
 	uint32_t seat = hold->seat;

@@ -156,15 +156,19 @@ static int leave_off(struct fy_sync *sync, uint32_t i, int r)
 	return 0;
 }
 
-static int await_signal(struct fy_sync *sync, uint32_t seat, const struct fy_lock_shm *lock,
-			ferry_deadline deadline)
+static int await_signal(struct fy_sync *sync, uint64_t offset, uint32_t seat,
+			const struct fy_lock_shm *lock, ferry_deadline deadline)
 {
 	struct fy_waiter waiter = fy_sync_waiter(sync, &fy_seat_at(sync, seat)->bell, deadline);
 	int r;
 
-	while ((r = try_arriving(sync, seat, lock, waiter.look)) == -EAGAIN &&
-	       (r = fy_waiter_again(&waiter)) == 0)
-		;
+	while ((r = try_arriving(sync, seat, lock, waiter.look)) == -EAGAIN) {
+		if (fy_waiter_is_about_to_sleep(&waiter))
+			waiter.look_by = fy_seats_stale_at(sync, offset, fy_now());
+		r = fy_waiter_again(&waiter);
+		if (r < 0)
+			break;
+	}
 	if (r == 0)
 		fy_waiter_succeeded(&waiter);
 	return r < 0 && r != -FERRY_ECORRUPT ? leave_off(sync, seat, r) : r;
@@ -208,8 +212,9 @@ int fy_condition_wait(struct fy_sync *sync, struct fy_condition_shm *condition,
 	uint32_t seat = sit_down(sync, condition, who);
 	int r = fy_core_release(sync, &lock->core, who);
 	if (r == 0)
-		r = seat == FY_NO_SEAT ? await_without_seat(deadline)
-				       : await_signal(sync, seat, lock, deadline);
+		r = seat == FY_NO_SEAT
+			? await_without_seat(deadline)
+			: await_signal(sync, fy_sync_offset(sync, condition), seat, lock, deadline);
 	int again = fy_core_acquire(sync, &lock->core, who, offset, FERRY_FOREVER);
 	/* With the lock in hand the signal is ours: now it may not be passed on any more. */
 	if (seat != FY_NO_SEAT)

@@ -70,7 +70,7 @@ static void set_time(_Atomic uint64_t *time, int64_t to)
 /* Who was called has had time enough. */
 static int call_is_stale(const struct fy_core_shm *core)
 {
-	return fy_is_stale(time_of(&core->called_at), fy_now_coarse());
+	return fy_is_stale(time_of(&core->called_at), fy_now());
 }
 
 struct fy_core_shm *fy_core_at(const struct fy_sync *sync, uint64_t offset, uint32_t magic)
@@ -221,6 +221,20 @@ int fy_core_repaired(struct fy_core_shm *core, uint64_t who)
 	}
 }
 
+void fy_core_wake_all(struct fy_core_shm *core)
+{
+	uint64_t w;
+
+	/* SYNC(core.word) acq_rel: the segment was marked as removed, then this look for sleepers;
+	 * pairs with the fence in sleep_on(). */
+	atomic_thread_fence(memory_order_seq_cst);
+	/* Without W in the word nobody falls asleep; who sets it again looks at the state. */
+	do
+		w = fy_core_load(core);
+	while (w != FY_CORE_LOST && (w & FY_CORE_WAITERS) && !swap(core, w, w & ~FY_CORE_WAITERS));
+	(void)fy_futex_wake(futex_of(core), INT32_MAX);
+}
+
 /* ---- acquiring ---- */
 
 /* Of a free lock. Who waits does not go before one who was called; newcomers do, while the door is
@@ -239,7 +253,9 @@ static uint64_t word_of_ours(const struct fy_core_call *call, uint64_t w, uint64
 
 	if (call->slept)
 		return word | FY_CORE_WAITERS;
-	return word | (w & FY_CORE_CALLED) | (call_is_stale(call->core) ? 0 : w & FY_CORE_DOOR);
+	if ((w & FY_CORE_DOOR) && call_is_stale(call->core))
+		w &= ~FY_CORE_DOOR;
+	return word | (w & (FY_CORE_CALLED | FY_CORE_DOOR));
 }
 
 static void note_ours(const struct fy_core_call *call)
@@ -349,9 +365,15 @@ static int64_t nap_end(const struct fy_core_call *call, uint64_t want, int64_t n
 	int64_t until =
 	    all > FY_SEATS || before > all ? fy_nap_end(now, 0, 1) : fy_nap_end(now, before, all);
 
-	/* A call that nobody answers is soon stale; a free lock is not left to lie. */
-	if (((want & FY_CORE_CALLED) || fy_core_owner(want) == 0) && until > now + FY_STALE)
-		until = now + FY_STALE;
+	/* A call that nobody answers is soon stale, counted from the call; a free lock is not left
+	 * to lie. */
+	if ((want & FY_CORE_CALLED) || fy_core_owner(want) == 0) {
+		int64_t called_at = time_of(&call->core->called_at);
+		if (called_at > now || called_at < now - FY_STALE)
+			called_at = now; /* a time from nowhere, or just now stale */
+		if (until > called_at + FY_STALE)
+			until = called_at + FY_STALE;
+	}
 	return until < call->deadline ? until : call->deadline;
 }
 
@@ -362,6 +384,14 @@ static int sleep_on(struct fy_core_call *call, uint64_t w, int64_t now)
 	call->ask = 0;
 	if (want != w && !swap(call->core, w, want))
 		return 0;
+	/* SYNC(core.word) acq_rel: W first, then the look at the state of the segment: who removes
+	 * it marks it and then looks for W (fy_core_wake_all()); one of the two sees the other. */
+	atomic_thread_fence(memory_order_seq_cst);
+	if (fy_object_state(call->sync->object) < 0) {
+		/* The W that we set may let others fall asleep who saw an earlier one. */
+		fy_core_wake_all(call->core);
+		return 0;
+	}
 	/* RELAXED(a time) */
 	if (time_of(&call->core->since) == 0 && fy_core_owner(want) != 0)
 		set_time(&call->core->since, fy_now_coarse());

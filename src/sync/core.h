@@ -44,6 +44,9 @@ FY_COLD int fy_core_acquire_slow(struct fy_sync *sync, struct fy_core_shm *core,
 FY_COLD int fy_core_release_slow(struct fy_sync *sync, struct fy_core_shm *core, uint64_t who,
 				 int died);
 
+/* The segment was removed: whoever sleeps on it need not any more. */
+void fy_core_wake_all(struct fy_core_shm *core);
+
 /* The data are right again. 0; -EPERM: not ours; -EINVAL: nobody had died. */
 int fy_core_repaired(struct fy_core_shm *core, uint64_t who);
 

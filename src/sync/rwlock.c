@@ -107,7 +107,7 @@ static int repair_as_writer(struct fy_sync *sync, struct fy_thread *thread,
 
 	if (r != 0)
 		return r;
-	struct fy_hold *hold = fy_thread_find(thread, lock);
+	struct fy_hold *hold = fy_thread_find(thread, sync, lock);
 	if (hold)
 		fy_thread_drop(thread, hold);
 	return fy_rwlock_leave_writing(sync, lock, fy_thread_who(thread, sync->object), 0);
@@ -118,7 +118,7 @@ int fy_rwlock_read(struct fy_sync *sync, struct fy_thread *thread, struct fy_rwl
 {
 	uint64_t who = fy_thread_who(thread, sync->object);
 
-	if (fy_thread_find(thread, lock))
+	if (fy_thread_find(thread, sync, lock))
 		return -EDEADLK;
 	for (;;) {
 		uint32_t seat = fy_seat_take(sync, who);
@@ -166,7 +166,7 @@ static int is_inside(struct fy_sync *sync, const struct fy_seat *seat, int look)
 	if (look && fy_who_is_dead(sync, seat->who))
 		return 0;
 	if (look && seat->role == FY_SEAT_READER_GRANTED &&
-	    fy_is_stale(fy_seat_since(sync, seat->i), fy_now_coarse()))
+	    fy_is_stale(fy_seat_since(sync, seat->i), fy_now()))
 		return !fy_seat_move(sync, seat, FY_SEAT_READER_WAITS);
 	return 1;
 }
@@ -183,6 +183,9 @@ static int drain(struct fy_sync *sync, struct fy_rwlock_shm *lock, uint32_t seat
 			fy_seat_begin(sync, seat, fy_now());
 			fy_seat_set(sync, seat, fy_sync_offset(sync, lock), FY_SEAT_WRITER_WAITS);
 		}
+		if (fy_waiter_is_about_to_sleep(&waiter))
+			waiter.look_by =
+			    fy_seats_stale_at(sync, fy_sync_offset(sync, lock), fy_now());
 		r = fy_waiter_again(&waiter);
 		if (r < 0)
 			return r;
@@ -211,7 +214,7 @@ int fy_rwlock_write(struct fy_sync *sync, struct fy_thread *thread, struct fy_rw
 {
 	uint64_t who = fy_thread_who(thread, sync->object);
 
-	if (fy_thread_find(thread, lock))
+	if (fy_thread_find(thread, sync, lock))
 		return -EDEADLK;
 	int r = fy_core_acquire(sync, &lock->core, who, fy_sync_offset(sync, lock), deadline);
 	if (r < 0)

@@ -140,3 +140,23 @@ void fy_seat_begin(struct fy_sync *sync, uint32_t i, int64_t now)
 	/* RELAXED(a time; being wrong by one look is harmless) */
 	atomic_store_explicit(&fy_seat_at(sync, i)->since, (uint64_t)now, memory_order_relaxed);
 }
+
+int64_t fy_seats_stale_at(const struct fy_sync *sync, uint64_t offset, int64_t now)
+{
+	uint32_t n = fy_seats_used(sync);
+	int64_t first = 0;
+
+	for (uint32_t i = 0; i < n; i++) {
+		struct fy_seat seat;
+		if (!fy_seat_read(sync, i, &seat) || seat.offset != offset ||
+		    (seat.role != FY_SEAT_READER_GRANTED &&
+		     seat.role != FY_SEAT_CONDITION_SIGNALLED &&
+		     seat.role != FY_SEAT_CONDITION_ARRIVED))
+			continue;
+		int64_t since = fy_seat_since(sync, i);
+		if (since <= now && since > now - FY_STALE &&
+		    (first == 0 || since + FY_STALE < first))
+			first = since + FY_STALE;
+	}
+	return first;
+}

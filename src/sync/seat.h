@@ -65,6 +65,10 @@ static inline struct fy_seat_shm *fy_seat_at(const struct fy_sync *sync, uint32_
 	return &sync->shm->seats[i];
 }
 
+/* When the first of those who were granted entry or signalled at offset, and have not come, is to
+ * be passed by; 0: nobody is, or it is past already. */
+int64_t fy_seats_stale_at(const struct fy_sync *sync, uint64_t offset, int64_t now);
+
 /* When it took on what it is for now; ns. */
 int64_t fy_seat_since(const struct fy_sync *sync, uint32_t i);
 void fy_seat_begin(struct fy_sync *sync, uint32_t i, int64_t now);

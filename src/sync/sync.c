@@ -8,6 +8,14 @@
 
 #include "thread.h"
 
+uint64_t fy_sync_serial(void)
+{
+	static _Atomic uint64_t last;
+
+	/* RELAXED(only that it is another each time) */
+	return atomic_fetch_add_explicit(&last, 1, memory_order_relaxed) + 1;
+}
+
 /* Of a process in our own PID namespace: is there no such thread any more? */
 static int thread_gone(uint32_t process, uint32_t thread)
 {

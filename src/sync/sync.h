@@ -30,12 +30,17 @@ static inline int fy_is_stale(int64_t since, int64_t now)
 struct fy_sync {
 	struct fy_object *object;
 	struct fy_sync_shm *shm; /* NULL: none of it can be used */
+	uint64_t
+	    serial; /* of the handle: no other of this process has it, not after its end either */
 	int interruptible;
 	uint64_t (*end)(struct fy_object *object); /* offset behind the memory as it is now */
 	struct fy_spin spin;
 	_Atomic int64_t look_due; /* coarse time before which a fruitless call need not ask again */
 	_Atomic uint32_t seat_hint;
 };
+
+/* A serial number for a new handle. */
+uint64_t fy_sync_serial(void);
 
 static inline uint64_t fy_sync_offset(const struct fy_sync *sync, const void *pointer)
 {

@@ -18,7 +18,10 @@ static int have_key;
 
 static void die_in(void *context)
 {
-	fy_hold_dies(context);
+	const struct fy_hold *hold = context;
+
+	if (hold->serial == hold->sync->serial)
+		fy_hold_dies(hold);
 }
 
 /* Destructors of other keys may use locks after this; then this is called again. */
@@ -72,4 +75,15 @@ int fy_thread_more(struct fy_thread *thread)
 	thread->holds = holds;
 	thread->room = room;
 	return 0;
+}
+
+void fy_thread_forget(const struct fy_sync *sync)
+{
+	struct fy_thread *thread = &fy_thread;
+
+	if (fy_fork_is_child(thread->generation))
+		return;
+	for (uint32_t i = thread->n; i-- > 0;)
+		if (thread->holds[i].serial == sync->serial)
+			fy_thread_drop(thread, &thread->holds[i]);
 }

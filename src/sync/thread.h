@@ -17,6 +17,8 @@
 /* A lock, a share of one, or part in a barrier. */
 struct fy_hold {
 	struct fy_sync *sync; /* may have been closed since */
+	uint64_t
+	    serial; /* of sync: the next handle may lie at the same address, and be mapped there */
 	void *primitive;
 	uint64_t who;
 	uint32_t magic;
@@ -64,6 +66,7 @@ static inline void fy_thread_hold(struct fy_thread *thread, struct fy_sync *sync
 	struct fy_hold *hold = &thread->holds[thread->n++];
 
 	hold->sync = sync;
+	hold->serial = sync->serial;
 	hold->primitive = primitive;
 	hold->who = who;
 	hold->magic = magic;
@@ -78,15 +81,18 @@ static inline const struct fy_hold *fy_thread_last(const struct fy_thread *threa
 	if (__builtin_expect(fy_fork_is_child(thread->generation) || thread->n == 0, 0))
 		return NULL;
 	const struct fy_hold *hold = &thread->holds[thread->n - 1];
-	return hold->primitive == primitive && hold->sync == sync && hold->magic == magic ? hold
-											  : NULL;
+	return hold->primitive == primitive && hold->serial == sync->serial && hold->magic == magic
+		   ? hold
+		   : NULL;
 }
 
 /* The hold of a primitive, or NULL. */
-static inline struct fy_hold *fy_thread_find(struct fy_thread *thread, const void *primitive)
+static inline struct fy_hold *fy_thread_find(struct fy_thread *thread, const struct fy_sync *sync,
+					     const void *primitive)
 {
 	for (uint32_t i = thread->n; i-- > 0;)
-		if (thread->holds[i].primitive == primitive)
+		if (thread->holds[i].primitive == primitive &&
+		    thread->holds[i].serial == sync->serial)
 			return &thread->holds[i];
 	return NULL;
 }
@@ -95,6 +101,10 @@ static inline void fy_thread_drop(struct fy_thread *thread, struct fy_hold *hold
 {
 	*hold = thread->holds[--thread->n];
 }
+
+/* The handle is being closed, which gives up what the calling thread holds in it. (What its other
+ * threads hold is given up as well, and matches no other handle.) */
+void fy_thread_forget(const struct fy_sync *sync);
 
 /* What is to be done for a hold of a thread that ends; set by those who know (recover.c). */
 void fy_hold_dies(const struct fy_hold *hold);

@@ -39,6 +39,9 @@ static int last_look(struct fy_waiter *waiter)
 static int sleep_a_nap(struct fy_waiter *waiter, int64_t now)
 {
 	int64_t until = fy_nap_end(now, waiter->turn, waiter->sleepers);
+
+	if (waiter->look_by && until > waiter->look_by)
+		until = waiter->look_by;
 	int r = fy_bell_word_sleep(waiter->bell, waiter->seen,
 				   until < waiter->deadline ? until : waiter->deadline);
 

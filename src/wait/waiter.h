@@ -52,6 +52,8 @@ struct fy_waiter {
 	uint32_t seen;     /* the bell's word, when prepared */
 	uint32_t sleepers; /* about how many sleep as we do (0: as 1) ... */
 	uint32_t turn;     /* ... and how many of them before us */
+	int64_t
+	    look_by; /* when it is time to look, if that is before the nap's end; 0 = it is not */
 	int look; /* no ring brought the next attempt: it looks after the dead too, where attempts
 		     do */
 	int counted;

@@ -255,6 +255,23 @@ static void a_new_company_finds_a_fresh_barrier(void)
 	end();
 }
 
+static void closing_leaves_it(void)
+{
+	begin(1);
+	for (int i = 0; i < 4; i++) {
+		check_eq(ferry_barrier_join(segment, &s->barrier), 0);
+		/* The next handle may be mapped where this one was. */
+		ferry_segment_close(segment);
+		segment = section_open();
+		s = section_of(segment);
+		check_eq(ferry_barrier_leave(segment, &s->barrier), -EPERM);
+		check_eq(section_count(segment, &s->barrier, FERRY_SYNC_TAKES_PART), 0);
+	}
+	check(ferry_barrier_reset(segment, &s->barrier) >= 0);
+	check_eq(ferry_barrier_wait(segment, &s->barrier, FERRY_NOW), FERRY_BARRIER_LAST);
+	end();
+}
+
 static void limits_are_checked(void)
 {
 	begin(2);
@@ -376,6 +393,7 @@ int main(void)
 		claim(reset_makes_it_whole),
 		claim(reset_sends_away_who_waits),
 		claim(a_new_company_finds_a_fresh_barrier),
+		claim(closing_leaves_it),
 		claim(limits_are_checked),
 		claim(once_is_once),
 		claim(turn_of_a_dead_initializer_passes_on),

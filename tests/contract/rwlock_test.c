@@ -379,6 +379,36 @@ static void readers_never_see_half_a_change(void)
 	end();
 }
 
+/* The next handle may be mapped where the closed one was. */
+static void open_again(void)
+{
+	ferry_segment_close(segment);
+	segment = section_open();
+	s = section_of(segment);
+}
+
+static void closing_leaves_what_was_held(void)
+{
+	begin();
+	for (int i = 0; i < 4; i++) {
+		check_eq(read_it(FERRY_NOW), 0);
+		open_again();
+	}
+	check_eq(write_it(FERRY_NOW), 0);
+	open_again();
+	check_eq(ferry_rwlock_release(segment, &s->rwlock), -EPERM);
+	check_eq(write_it(FERRY_NOW), FERRY_OWNER_DIED);
+	check_eq(ferry_rwlock_repaired(segment, &s->rwlock), 0);
+	check_eq(ferry_rwlock_release(segment, &s->rwlock), 0);
+	end();
+	/* Nor does the same thread hold what is new at the same place. */
+	for (int i = 0; i < 4; i++) {
+		begin();
+		check_eq(read_it(FERRY_NOW), 0);
+		end();
+	}
+}
+
 static void removal_wakes_readers_and_writers(void)
 {
 	struct peer r;
@@ -428,6 +458,7 @@ int main(void)
 		claim(waiting_readers_go_before_the_next_writer),
 		claim(a_stopped_waiting_reader_keeps_no_writer_out),
 		claim(readers_never_see_half_a_change),
+		claim(closing_leaves_what_was_held),
 		claim(removal_wakes_readers_and_writers),
 		claim(alone_at_a_location),
 	};

@@ -226,6 +226,46 @@ int dig_once(struct digger *d, ferry_deadline deadline)
 	return r;
 }
 
+int dig_spare(struct digger *d, ferry_deadline deadline)
+{
+	int r;
+
+	ATTACKED(r = ferry_lock_acquire(d->segment, &d->pit->spare, deadline));
+	if (r == -ENOTRECOVERABLE || expected(d, "acquire", r) < 0)
+		return r;
+	if (r == FERRY_OWNER_DIED) {
+		ATTACKED(r = ferry_lock_repaired(d->segment, &d->pit->spare));
+		atomic_store(&d->tale->mended, 1);
+	} else if (!atomic_load(&d->tale->mended)) {
+		fault(d->tale->faults, "C5: an owner died, nobody repaired, and nobody is told");
+	}
+	ATTACKED(r = ferry_lock_release(d->segment, &d->pit->spare));
+	return expected(d, "release", r);
+}
+
+int dig_plain_wait(struct digger *d, ferry_deadline deadline)
+{
+	int r;
+
+	atomic_fetch_add(&d->tale->waits_begun, 1);
+	ATTACKED(r = ferry_semaphore_wait(d->segment, &d->pit->plain, deadline));
+	if (r == 0)
+		atomic_fetch_add(&d->tale->waits_done, 1);
+	else
+		atomic_fetch_sub(&d->tale->waits_begun, 1);
+	return expected(d, "semaphore wait", r);
+}
+
+int dig_plain_post(struct digger *d)
+{
+	int r;
+
+	atomic_fetch_add(&d->tale->posts_begun, 1);
+	ATTACKED(r = ferry_semaphore_post(d->segment, &d->pit->plain, 1));
+	atomic_fetch_add(&d->tale->posts_done, 1);
+	return expected(d, "post", r);
+}
+
 /* ---- the family ---- */
 
 static void *hire(struct scene *scene, uint32_t index)
@@ -288,6 +328,7 @@ static void furnish(struct digger *d)
 	bad |= ferry_lock_init(d->segment, &d->pit->spare);
 	bad |= ferry_rwlock_init(d->segment, &d->pit->rwlock);
 	bad |= ferry_semaphore_init(d->segment, &d->pit->units, PIT_UNITS, FERRY_GIVE_BACK);
+	bad |= ferry_semaphore_init(d->segment, &d->pit->plain, 0, 0);
 	bad |= ferry_condition_init(d->segment, &d->pit->condition);
 	bad |= ferry_barrier_init(d->segment, &d->pit->barrier, PIT_PARTIES);
 	bad |= ferry_once_init(d->segment, &d->pit->once);

@@ -23,6 +23,7 @@ struct pit {
 	ferry_barrier barrier;
 	ferry_once once;
 	ferry_lock spare;
+	ferry_semaphore plain;       /* gives nothing back */
 	_Atomic uint64_t x, y;       /* behind the lock */
 	_Atomic uint64_t a, b;       /* behind the rwlock */
 	_Atomic uint64_t said;       /* what the condition is about */
@@ -38,6 +39,8 @@ struct tale {
 	_Atomic uint32_t dead; /* bits of actors */
 	_Atomic bool may_reset;
 	_Atomic pid_t victim;
+	_Atomic uint32_t mended; /* the spare lock: somebody repaired what it guards */
+	_Atomic uint32_t posts_begun, posts_done, waits_begun, waits_done; /* plain */
 	_Atomic uint32_t missed; /* sleepers that were told of a broken barrier */
 };
 
@@ -55,6 +58,7 @@ struct pit_setup {
 	void (*survivor)(struct digger *survivor); /* has done this before anybody sleeps */
 	void (*sleep[2])(struct digger *sleeper, ferry_deadline deadline); /* by kind */
 	bool resets;                                                       /* the barrier */
+	bool loses; /* the spare lock may be released with nothing repaired */
 };
 
 static inline const struct pit_setup *pit_setup(const struct operation *operation)
@@ -78,6 +82,13 @@ int dig_wait(struct digger *d, ferry_deadline deadline); /* until something was 
 int dig_say(struct digger *d, bool all);
 int dig_meet(struct digger *d, ferry_deadline deadline); /* the barrier */
 int dig_once(struct digger *d, ferry_deadline deadline);
+
+/* Take the spare lock, repair if an owner died, release; it may be lost. */
+int dig_spare(struct digger *d, ferry_deadline deadline);
+
+/* The semaphore that gives nothing back. */
+int dig_plain_wait(struct digger *d, ferry_deadline deadline);
+int dig_plain_post(struct digger *d);
 
 /* Acquire, change the data, release. */
 int dig_turn(struct digger *d, ferry_deadline deadline);

@@ -2,6 +2,7 @@
 /* The table of the operations on locks and the like; see docs/testing-kill.md. */
 #include <stddef.h>
 
+#include "clock.h"
 #include "sync.h"
 
 typedef const struct operation op;
@@ -64,10 +65,49 @@ ACT(open_alone, {
 		ATTACKED(ferry_segment_close(segment));
 })
 
+#define ALONE(name, type, open_it)                                                                 \
+	ACT(name, {                                                                                \
+		ferry_segment *segment = NULL;                                                     \
+		type *alone;                                                                       \
+		int r;                                                                             \
+		ATTACKED(r = open_it);                                                             \
+		if (r == 0)                                                                        \
+			ATTACKED(ferry_segment_close(segment));                                    \
+	})
+
+ALONE(rwlock_alone, ferry_rwlock, ferry_rwlock_open(&segment, &alone, "alone", NULL))
+ALONE(units_alone, ferry_semaphore,
+      ferry_semaphore_open(&segment, &alone, "alone", 1, FERRY_GIVE_BACK, NULL))
+ALONE(barrier_alone, ferry_barrier, ferry_barrier_open(&segment, &alone, "alone", 2, NULL))
+ALONE(once_alone, ferry_once, ferry_once_open(&segment, &alone, "alone", NULL))
+
+/* In its own time: the clock goes on, or the deadline would not come. One that was stopped
+ * meanwhile may find the lock free. */
+ACT(lock_in_vain, {
+	clock_release();
+	if (dig_lock(d, ferry_in_ms(o->wait_ms)) >= 0)
+		dig_unlock(d);
+})
+ACT(spare_take, ATTACKED((void)ferry_lock_acquire(d->segment, &d->pit->spare, FERRY_NOW)))
+ACT(spare_lose, {
+	int r;
+	ATTACKED(r = ferry_lock_acquire(d->segment, &d->pit->spare, patience(o)));
+	/* Others may have come first, if this one was stopped, and have repaired it. */
+	if (r == 0 && !atomic_load(&d->tale->mended))
+		fault(d->tale->faults, "C5: an owner died, and the next one is not told");
+	if (r >= 0)
+		ATTACKED((void)ferry_lock_release(d->segment, &d->pit->spare));
+})
+ACT(plain_turn, if (dig_plain_wait(d, patience(o)) == 0) dig_plain_post(d))
+ACT(plain_post, dig_plain_post(d))
+ACT(once_take, ATTACKED((void)ferry_once_begin(d->segment, &d->pit->once, FERRY_NOW)))
+ACT(once_give, ATTACKED((void)ferry_once_cancel(d->segment, &d->pit->once)))
+
 /* What the survivor gives when the victim sleeps. */
 ACT(give_lock, if (d->has_lock) dig_unlock(d))
 ACT(give_rw, if (d->has_read || d->has_write) dig_leave(d))
 ACT(give_unit, if (d->units) dig_post(d))
+ACT(give_plain, dig_plain_post(d))
 ACT(say_it, say_all(d, o))
 ACT(meet_it, dig_meet(d, ferry_in_ms(SCENE_PATIENCE)))
 
@@ -92,6 +132,11 @@ static void has_units(struct digger *d)
 {
 	dig_take(d, FERRY_NOW);
 	dig_take(d, FERRY_NOW);
+}
+
+static void has_plain(struct digger *d)
+{
+	dig_plain_post(d);
 }
 
 /* ---- sleepers ---- */
@@ -132,6 +177,12 @@ static void sleep_once(struct digger *d, ferry_deadline deadline)
 	dig_once(d, deadline);
 }
 
+static void sleep_plain(struct digger *d, ferry_deadline deadline)
+{
+	if (dig_plain_wait(d, deadline) == 0)
+		dig_plain_post(d);
+}
+
 /* ---- setups ---- */
 
 typedef const struct pit_setup setup;
@@ -147,6 +198,9 @@ static setup said = { .sleep = { sleep_said } };
 static setup meeting = { .sleep = { sleep_meet } };
 static setup resetting = { .sleep = { sleep_meet }, .resets = true };
 static setup onces = { .sleep = { sleep_once } };
+static setup spares = { .loses = true };
+static setup plain = { .sleep = { sleep_plain } };
+static setup plain_there = { .survivor = has_plain, .sleep = { sleep_plain } };
 
 #define OP(n, w, ...)                                                                              \
 	{                                                                                          \
@@ -161,7 +215,14 @@ const struct operation sync_operations[] = {
 	   .with = &lock_held, .wait_ms = 1000, .sleepers = { 1 }, .act = lock_turn,
 	   .rouse = give_lock),
 	OP("lock-after-death", "take a lock whose owner died in it", .with = &locks,
-	   .wait_ms = 1000, .first = lock_take, .first_act = lock_again, .act = lock_turn),
+	   .first = lock_take, .first_act = lock_again, .act = lock_turn),
+	OP("lock-in-vain", "wait for a lock until the deadline, with another behind",
+	   .with = &lock_held, .wait_ms = 5, .sleepers = { 1 }, .act = lock_in_vain),
+	OP("lock-after-death-waits", "wait for such a lock until a nap is over", .with = &locks,
+	   .wait_ms = 3000, .first = lock_take, .first_act = lock_again, .act = lock_turn,
+	   .rarely = 32),
+	OP("lock-unrepaired", "take a lock whose owner died, and release it with nothing repaired",
+	   .with = &spares, .first = spare_take, .first_act = spare_take, .act = spare_lose),
 	OP("lock-twice", "take a lock that one has", .prepare = lock_take, .act = lock_again),
 	OP("lock-init", "initialize a lock", .act = lock_init),
 	OP("lock-close-held", "close the handle with the lock in hand", .with = &locks,
@@ -170,6 +231,8 @@ const struct operation sync_operations[] = {
 	   .rarely = 16),
 	OP("sync-list", "look who holds and who waits", .with = &lock_held, .sleepers = { 2 },
 	   .act = list_all),
+	OP("rwlock-alone", "make and open an rwlock alone at a location", .act = rwlock_alone,
+	   .rarely = 16),
 	OP("rwlock-read", "read and leave", .act = read_turn),
 	OP("rwlock-write", "write and leave", .act = write_turn),
 	OP("rwlock-write-ends", "leave writing, with readers and a writer waiting",
@@ -181,20 +244,28 @@ const struct operation sync_operations[] = {
 	OP("rwlock-write-sleeps", "sleep until a reader leaves", .with = &read_held,
 	   .wait_ms = 1000, .sleepers = { 1, 1 }, .act = write_turn, .rouse = give_rw),
 	OP("rwlock-write-after-reader", "write after a reader died inside", .with = &readers,
-	   .wait_ms = 1000, .first = read_take, .first_act = rw_again, .act = write_turn),
+	   .first = read_take, .first_act = rw_again, .act = write_turn),
 	OP("rwlock-write-after-writer", "write after a writer died inside", .with = &readers,
-	   .wait_ms = 1000, .first = write_take, .first_act = rw_again, .act = write_turn),
+	   .first = write_take, .first_act = rw_again, .act = write_turn),
 	OP("rwlock-read-after-writer", "read after a writer died inside", .with = &readers,
-	   .wait_ms = 1000, .first = write_take, .first_act = rw_again, .act = read_turn),
+	   .first = write_take, .first_act = rw_again, .act = read_turn),
 	OP("units-turn", "take a unit and give it back", .act = units_turn),
 	OP("units-post-wakes", "give back a unit that others wait for", .with = &units,
 	   .sleepers = { 2 }, .prepare = units_take_both, .act = units_give),
 	OP("units-wait-sleeps", "sleep until there is a unit", .with = &units_held, .wait_ms = 1000,
 	   .sleepers = { 1 }, .act = units_turn, .rouse = give_unit),
 	OP("units-after-death", "take a unit that a dead member had", .with = &units,
-	   .wait_ms = 1000, .first = units_take_both, .first_act = units_again, .act = units_turn),
+	   .first = units_take_both, .first_act = units_again, .act = units_turn),
 	OP("units-close-held", "close the handle with units in hand", .with = &units,
 	   .sleepers = { 1 }, .prepare = units_take_both, .act = close_it),
+	OP("units-alone", "make and open a semaphore alone at a location", .act = units_alone,
+	   .rarely = 16),
+	OP("plain-turn", "take a unit that nobody keeps account of, and post it",
+	   .with = &plain_there, .act = plain_turn),
+	OP("plain-post-wakes", "post such a unit, with others waiting", .with = &plain,
+	   .sleepers = { 2 }, .act = plain_post),
+	OP("plain-wait-sleeps", "sleep until there is such a unit", .with = &plain, .wait_ms = 1000,
+	   .sleepers = { 1 }, .act = plain_turn, .rouse = give_plain),
 	OP("condition-signal", "signal one who waits", .with = &said, .sleepers = { 2 },
 	   .act = say_one),
 	OP("condition-broadcast", "signal all who wait", .with = &said, .sleepers = { 2 },
@@ -209,8 +280,14 @@ const struct operation sync_operations[] = {
 	OP("barrier-leave", "take part no more", .prepare = join, .act = part),
 	OP("barrier-reset", "reset a barrier that another waits in", .with = &resetting,
 	   .sleepers = { 1 }, .act = meet_reset),
+	OP("barrier-alone", "make and open a barrier alone at a location", .act = barrier_alone,
+	   .rarely = 16),
+	OP("once-alone", "make and open a once alone at a location", .act = once_alone,
+	   .rarely = 16),
+	OP("once-cancel", "give up the turn, with others waiting", .with = &onces,
+	   .sleepers = { 2 }, .prepare = once_take, .act = once_give),
 	OP("once-turn", "do it once", .with = &onces, .act = once_turn),
-	OP("once-after-death", "do it after another died half-way", .with = &onces, .wait_ms = 1000,
+	OP("once-after-death", "do it after another died half-way", .with = &onces,
 	   .first = once_half, .first_act = once_again, .act = once_turn),
 	{ .name = NULL },
 };

@@ -40,6 +40,8 @@ static void let_go(struct digger *d)
 		dig_leave(d);
 	while (d->units)
 		dig_post(d);
+	/* One for all who wait: each passes it on. */
+	dig_plain_post(d);
 }
 
 /* One call that must have what it asks for, unless the victim has it. */
@@ -115,6 +117,41 @@ static void meet_the_lonely(struct scene *scene)
 		ferry_barrier_reset(survivor(scene)->segment, &survivor(scene)->pit->barrier);
 }
 
+/* It has been repaired, or is lost; but no longer a dead owner's. */
+static void try_spare(struct scene *scene)
+{
+	struct digger *d = survivor(scene);
+	int64_t since = now_ns();
+
+	if (!pit_setup(scene->operation)->loses || victim_has(scene, &d->pit->spare))
+		return;
+	scene_phase(scene, "taking the spare lock");
+	int r = dig_spare(d, ferry_in_ms(SCENE_PATIENCE));
+	scene_took(scene, since);
+	if (r < 0 && r != -ENOTRECOVERABLE)
+		fault(scene->faults, "C5: taking the spare lock: %s", ferry_error_name(r));
+}
+
+/* Units that nobody keeps account of: as many as were posted and not taken, give or take those
+ * whose call was cut short. */
+static void count_plain(struct scene *scene)
+{
+	const struct tale *tale = scene->record;
+	struct digger *d = survivor(scene);
+	int64_t value = ferry_semaphore_value(d->segment, &d->pit->plain);
+	int64_t most = (int64_t)atomic_load(&tale->posts_begun) - atomic_load(&tale->waits_done);
+	int64_t least = (int64_t)atomic_load(&tale->posts_done) - atomic_load(&tale->waits_begun);
+
+	if (value > most)
+		fault(scene->faults, "C3: %d plain units, at most %d were posted", (int)value,
+		      (int)most);
+	if (value < least)
+		fault(scene->faults, "C2: %d plain units, at least %d were posted", (int)value,
+		      (int)least);
+	if (value > 0 && dig_plain_wait(d, FERRY_NOW) < 0)
+		fault(scene->faults, "C5: a unit that is there cannot be taken");
+}
+
 void sync_survive(struct scene *scene)
 {
 	struct pit *pit = survivor(scene)->pit;
@@ -129,6 +166,7 @@ void sync_survive(struct scene *scene)
 	must(scene, &pit->rwlock, "reading", dig_read_turn);
 	if (!victim_has(scene, &pit->once))
 		must(scene, &pit->once, "doing it once", dig_once);
+	try_spare(scene);
 	if (scene_victim_is_over(scene))
 		must(scene, &pit->units, "taking a unit", take_and_post);
 }
@@ -179,6 +217,9 @@ void sync_end(struct scene *scene)
 
 	scene_phase(scene, "the end");
 	count_units(scene);
+	count_plain(scene);
+	if (pit_setup(scene->operation)->loses)
+		(void)ferry_lock_init(d->segment, &d->pit->spare);
 	expect_nobody(scene);
 	use_barrier(scene);
 	ferry_segment_close(d->segment);

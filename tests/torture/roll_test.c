@@ -47,6 +47,22 @@ static void the_condemned_do_not_count(void)
 	roll_unmake(a);
 }
 
+static void a_death_is_told_once(void)
+{
+	begin();
+	check_eq(roll_have(a, 0, 1), 0);
+	roll_kill(a, 1, 77);
+	check_eq(roll_have(a, 0, 2), 0); /* the condemned does not count */
+	check_eq(roll_death(a, 1), 0);
+	check_eq(roll_death(a, 0), 77);
+	check_eq(roll_death(a, 0), 0);
+	/* What is given back was not the dead one's. */
+	roll_kill(a, 2, 78);
+	roll_give(a, 0, 2);
+	check_eq(roll_death(a, 0), 0);
+	roll_unmake(a);
+}
+
 static void who_comes_after_it_begins_with_nothing(void)
 {
 	begin();
@@ -80,6 +96,7 @@ int main(void)
 		claim(two_who_have_it_are_seen),
 		claim(what_was_given_back_is_nobodys),
 		claim(the_condemned_do_not_count),
+		claim(a_death_is_told_once),
 		claim(who_comes_after_it_begins_with_nothing),
 		claim(what_was_cut_short_is_in_doubt),
 	};
