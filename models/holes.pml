@@ -42,6 +42,7 @@ inline comes_next(i)
 	if
 	:: state[i] == FREE
 	:: state[i] != FREE && pos[i] + size[i] > at -> begin = pos[i]
+#ifndef MUTANT_HOLE_ONCE
 	:: state[i] == ACTIVE && pos[i] + size[i] <= at ->
 		begin = pos[i] + N;
 #ifndef MUTANT_ONE_LAP
@@ -54,6 +55,7 @@ inline comes_next(i)
 		:: begin + size[i] <= at -> begin = NOBODY
 		:: else
 		fi
+#endif
 #endif
 	:: else
 	fi

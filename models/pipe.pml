@@ -206,11 +206,7 @@ inline tidy(h)
 		:: else -> break
 		od;
 		STEP;
-#ifdef MUTANT_CLEAR_BLIND
-		d_step { if :: left == 0 -> quarantine = false :: else fi }
-#else
 		d_step { if :: left == 0 && generation == g -> quarantine = false :: else fi }
-#endif
 	:: else
 	fi
 }
@@ -314,7 +310,6 @@ inline meet()
 		if
 		:: kt != FREE && kp + ks > at && kp <= at -> r = 1; to = kp + ks
 		:: kt != FREE && kp + ks > at && kp > at -> i++
-#ifndef MUTANT_HOLE_ONCE
 		:: kt == ACTIVE && kp + ks <= at && kp + N <= at && kp + N + ks > at ->
 			STEP;
 			if
@@ -325,7 +320,6 @@ inline meet()
 				:: atomic { !HOLE_IS_SEEN(i) } /* let go of, or moved: again */
 				fi
 			fi
-#endif
 		:: else -> i++
 		fi
 	:: else -> break
