@@ -13,7 +13,7 @@
 
 #include "../os/cancel.h"
 #include "../os/clock.h"
-#include "pipe.h"
+#include "write.h"
 
 #define AT_ONCE (64u * 1024) /* bytes in one system call */
 
@@ -161,8 +161,9 @@ static ssize_t fill_some(struct ferry_pipe *pipe, int fd, uint64_t limit, ferry_
 	if (r < 0)
 		return r;
 	ssize_t got = get(fd, span.data, span.size);
-	/* What was read must not be lost for want of time. */
-	r = ferry_pipe_commit(pipe, &span, got > 0 ? (size_t)got : 0, FERRY_FOREVER);
+	/* What was read must not be lost for want of time, or of readers. */
+	r = fy_pipe_commit(pipe, &span, got > 0 ? (size_t)got : 0, FERRY_FOREVER,
+			   FY_READERS_OR_NOT);
 	return got > 0 && r < 0 ? r : got;
 }
 

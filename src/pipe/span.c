@@ -219,10 +219,10 @@ static int move_out(struct ferry_pipe *pipe, struct ferry_span *span, size_t n)
 
 /* Write what was moved out as any other bytes. */
 static int commit_outside(struct ferry_pipe *pipe, struct ferry_span *span, size_t n,
-			  ferry_deadline deadline)
+			  ferry_deadline deadline, enum fy_readers readers)
 {
 	struct fy_cursor cursor = { .at = span->data, .here = n };
-	ssize_t done = n > 0 ? fy_pipe_write(pipe, &cursor, n, deadline) : 0;
+	ssize_t done = n > 0 ? fy_pipe_write(pipe, &cursor, n, deadline, readers) : 0;
 
 	if (done == -EAGAIN || done == -ETIMEDOUT || done == -EINTR)
 		return (int)done;
@@ -273,9 +273,11 @@ static int commit_claim(struct ferry_pipe *pipe, struct ferry_span *span, size_t
 }
 
 /* A reservation that still has its turn, for all we know. -EBUSY: it has not. */
-static int commit_inside(struct ferry_pipe *pipe, struct ferry_span *span, size_t n)
+static int commit_inside(struct ferry_pipe *pipe, struct ferry_span *span, size_t n,
+			 enum fy_readers readers)
 {
-	int broken = n > 0 && !fy_presence_readers(pipe, fy_now_coarse());
+	int broken =
+	    n > 0 && readers == FY_NEED_READERS && !fy_presence_readers(pipe, fy_now_coarse());
 
 	if (n > 0 && !broken)
 		return commit_claim(pipe, span, n);
@@ -285,7 +287,8 @@ static int commit_inside(struct ferry_pipe *pipe, struct ferry_span *span, size_
 	return broken ? (int)fy_pipe_broken(pipe, -EPIPE) : 0;
 }
 
-int ferry_pipe_commit(ferry_pipe *pipe, struct ferry_span *span, size_t n, ferry_deadline deadline)
+int fy_pipe_commit(struct ferry_pipe *pipe, struct ferry_span *span, size_t n,
+		   ferry_deadline deadline, enum fy_readers readers)
 {
 	if (!pipe || !span)
 		return -EINVAL;
@@ -297,11 +300,16 @@ int ferry_pipe_commit(ferry_pipe *pipe, struct ferry_span *span, size_t n, ferry
 	if (n > span->size)
 		return -EINVAL;
 	if (reserved(pipe) == FY_RESERVED) {
-		r = commit_inside(pipe, span, n);
+		r = commit_inside(pipe, span, n, readers);
 		if (r == -EBUSY)
 			r = move_out(pipe, span, n);
 		else
 			return r;
 	}
-	return r < 0 ? r : commit_outside(pipe, span, n, deadline);
+	return r < 0 ? r : commit_outside(pipe, span, n, deadline, readers);
+}
+
+int ferry_pipe_commit(ferry_pipe *pipe, struct ferry_span *span, size_t n, ferry_deadline deadline)
+{
+	return fy_pipe_commit(pipe, span, n, deadline, FY_NEED_READERS);
 }

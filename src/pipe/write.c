@@ -178,11 +178,11 @@ FY_COLD static ssize_t write_waiting(struct ferry_pipe *pipe, struct fy_cursor *
 }
 
 ssize_t fy_pipe_write(struct ferry_pipe *pipe, struct fy_cursor *cursor, uint64_t size,
-		      ferry_deadline deadline)
+		      ferry_deadline deadline, enum fy_readers readers)
 {
 	if (FY_UNLIKELY(size == 0))
 		return 0;
-	if (FY_UNLIKELY(!fy_presence_readers(pipe, fy_now_coarse())))
+	if (FY_UNLIKELY(readers == FY_NEED_READERS && !fy_presence_readers(pipe, fy_now_coarse())))
 		return fy_pipe_broken(pipe, -EPIPE);
 	if (size <= FERRY_PIPE_BUF) {
 		ssize_t r = put(pipe, cursor, size, size);
@@ -208,7 +208,7 @@ ssize_t ferry_pipe_write(ferry_pipe *pipe, const void *data, size_t size, ferry_
 	int r = fy_pipe_enter(pipe, FERRY_WRITE);
 	if (FY_UNLIKELY(r < 0))
 		return r;
-	return fy_pipe_write(pipe, &cursor, size, deadline);
+	return fy_pipe_write(pipe, &cursor, size, deadline, FY_NEED_READERS);
 }
 
 ssize_t ferry_pipe_writev(ferry_pipe *pipe, const struct iovec *buffers, int n,
@@ -220,5 +220,6 @@ ssize_t ferry_pipe_writev(ferry_pipe *pipe, const struct iovec *buffers, int n,
 	if (!pipe || size < 0)
 		return -EINVAL;
 	int r = fy_pipe_enter(pipe, FERRY_WRITE);
-	return r < 0 ? r : fy_pipe_write(pipe, &cursor, (uint64_t)size, deadline);
+	return r < 0 ? r : fy_pipe_write(pipe, &cursor, (uint64_t)size, deadline,
+					      FY_NEED_READERS);
 }

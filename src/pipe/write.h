@@ -14,9 +14,18 @@ void fy_pipe_wait_for_room(struct ferry_pipe *pipe, struct fy_waiter *waiter,
 /* There was no room for least bytes. 0: try again; or -EPIPE and whatever ends waiting. */
 int fy_pipe_wait_for_room_again(struct ferry_pipe *pipe, struct fy_waiter *waiter, uint64_t least);
 
-/* Write all size bytes of the cursor, as ferry_pipe_write() says. */
+/* Bytes that have left where they came from go into the pipe even if the last reader has just gone:
+ * there the next one finds them. */
+enum fy_readers { FY_NEED_READERS, FY_READERS_OR_NOT };
+
+/* Write all size bytes of the cursor, as ferry_pipe_write() says. Without readers only as long as
+ * there is room. */
 ssize_t fy_pipe_write(struct ferry_pipe *pipe, struct fy_cursor *cursor, uint64_t size,
-		      ferry_deadline deadline);
+		      ferry_deadline deadline, enum fy_readers readers);
+
+/* ferry_pipe_commit(), with or without readers. */
+int fy_pipe_commit(struct ferry_pipe *pipe, struct ferry_span *span, size_t n,
+		   ferry_deadline deadline, enum fy_readers readers);
 
 /* There is something to read: wake a reader, if one sleeps. */
 static inline void fy_pipe_ring_readers(struct ferry_pipe *pipe)

@@ -23,6 +23,8 @@ static const struct pipe_setup *setup_of(struct scene *scene)
 
 /* ---- actors ---- */
 
+static int drained = -1; /* the file that is drained to */
+
 static void *hire(struct scene *scene, uint32_t index)
 {
 	struct pipe_actor *actor = calloc(1, sizeof(*actor));
@@ -33,7 +35,13 @@ static void *hire(struct scene *scene, uint32_t index)
 		.ledger = scene->record,
 		.setup = setup_of(scene),
 		.index = index,
+		.file = -1,
 	};
+	/* The scene's own comes first, before the players: they inherit the file. */
+	if (index == ACTOR_SURVIVOR && actor->setup->drains)
+		drained = pipe_new_file();
+	if (actor->setup->drains)
+		actor->file = drained;
 	return actor;
 }
 
@@ -50,9 +58,13 @@ static void leave(void *it)
 {
 	struct pipe_actor *actor = it;
 
+	if (actor->tap)
+		ferry_pipe_tap_close(actor->tap);
+	ferry_pipe_close(actor->observer);
 	ferry_pipe_close(actor->reader);
 	ferry_pipe_close(actor->writer);
-	actor->reader = actor->writer = NULL;
+	actor->tap = NULL;
+	actor->observer = actor->reader = actor->writer = NULL;
 }
 
 static void sleep_in_it(void *it, const struct operation *operation, uint32_t kind,
@@ -257,6 +269,16 @@ static void drain(struct scene *scene)
 	}
 }
 
+/* The last reader leaves. */
+static void desert(struct scene *scene)
+{
+	struct pipe_actor *survivor = survivor_of(scene);
+
+	scene_phase(scene, "the last reader leaves");
+	ferry_pipe_close(survivor->reader);
+	survivor->reader = NULL;
+}
+
 static void survive(struct scene *scene)
 {
 	const struct pipe_setup *setup = setup_of(scene);
@@ -271,6 +293,12 @@ static void survive(struct scene *scene)
 			return;
 		open_both(scene, 0);
 	}
+	if (setup->deserted && !scene_victim_is_over(scene)) {
+		desert(scene);
+		return;
+	}
+	if (setup->deserted)
+		open_both(scene, 0);
 	scene_phase(scene, "reading and writing");
 	if (!scene_unfinished(scene, PIPE_READERS))
 		pipe_actor_read(scene->survivor, SMALL, FERRY_NOW);
@@ -335,7 +363,7 @@ static void end(struct scene *scene)
 	if (removed) {
 		make_another(scene);
 	} else {
-		if (setup_of(scene)->lonely)
+		if (setup_of(scene)->lonely || setup_of(scene)->deserted)
 			open_both(scene, 0);
 		dismiss_sleepers(scene);
 		expect_as_new(scene);
@@ -344,6 +372,8 @@ static void end(struct scene *scene)
 	int r = ferry_remove(PIPE_NAME, NULL);
 	if (r < 0)
 		fault(scene->faults, "C5: the pipe cannot be removed: %s", ferry_error_name(r));
+	if (setup_of(scene)->drains)
+		pipe_ledger_look_aside(scene->record, drained);
 	if (!removed)
 		pipe_ledger_judge(scene->record, scene_victim_is_over(scene));
 	scene_expect_no_litter(scene);

@@ -30,6 +30,7 @@ struct pipe_record {
 	uint32_t units;
 	uint32_t returned;     /* units that the writer was told are in */
 	uint32_t got;          /* units that came out */
+	uint32_t aside;        /* units that a killed drain left in its file */
 	uint32_t began, ended; /* times of the ledger's clock; 0 = not */
 	uint32_t first_out;
 	bool over; /* returned, with whatever */
@@ -40,6 +41,7 @@ struct pipe_ledger {
 	uint32_t n;
 	uint32_t clock;
 	uint32_t reading[ACTORS]; /* units that whoever dies now may take along */
+	bool draining;            /* what its file holds has not been looked at */
 	struct pipe_record records[PIPE_RECORDS];
 };
 
@@ -51,6 +53,8 @@ struct pipe_setup {
 	bool lonely;      /* nobody else has the victim's end open */
 	bool absent;      /* there is no pipe before */
 	bool removes;
+	bool deserted; /* the reader leaves while the victim stands still */
+	bool drains;   /* into a file that outlives the victim */
 };
 
 /* The kinds of sleepers. */
@@ -62,7 +66,11 @@ struct pipe_actor {
 	uint32_t index;
 	ferry_pipe *reader, *writer;
 	struct ferry_span span;
-	uint32_t record; /* that the span is reserved for */
+	uint32_t record; /* that the span is reserved for, or that lies in file */
+	ferry_pipe *observer;
+	ferry_pipe_tap *tap;
+	int file; /* that bytes are moved to or from; -1: none */
+	char text[FERRY_PIPE_EXPORT_BYTES];
 };
 
 static inline const struct pipe_setup *pipe_setup(const struct operation *operation)
@@ -76,6 +84,28 @@ ssize_t pipe_actor_read(struct pipe_actor *actor, uint32_t size, ferry_deadline 
 int pipe_actor_peek(struct pipe_actor *actor, uint32_t size, ferry_deadline deadline);
 int pipe_actor_reserve(struct pipe_actor *actor, uint32_t size, ferry_deadline deadline);
 int pipe_actor_commit(struct pipe_actor *actor, ferry_deadline deadline);
+
+/* For calls that are in other files. */
+uint32_t pipe_compose(struct pipe_ledger *ledger, struct unit *to, uint32_t size);
+ssize_t pipe_checked(struct pipe_actor *actor, const char *call, ssize_t result);
+void pipe_wrote(struct pipe_actor *actor, uint32_t id, ssize_t result);
+bool pipe_unit_is_sound(const struct pipe_ledger *ledger, const struct unit *unit);
+void pipe_all_came_out(struct pipe_actor *actor, const struct unit *units, ssize_t bytes);
+
+/* pipe_move.c: drain and fill, taps, passing an end on. */
+int pipe_new_file(void);
+void pipe_actor_drain(struct pipe_actor *actor, uint32_t size, ferry_deadline deadline);
+void pipe_actor_prepare_fill(struct pipe_actor *actor, uint32_t size);
+void pipe_actor_fill(struct pipe_actor *actor, ferry_deadline deadline);
+void pipe_actor_prepare_tap(struct pipe_actor *actor);
+void pipe_actor_tap_open(struct pipe_actor *actor);
+void pipe_actor_tap_read(struct pipe_actor *actor, uint32_t size, ferry_deadline deadline);
+void pipe_actor_export(struct pipe_actor *actor);
+void pipe_actor_import(struct pipe_actor *actor);
+void pipe_actor_pair(struct pipe_actor *actor);
+
+/* What a killed drain has written to its file, and perhaps not taken. */
+void pipe_ledger_look_aside(struct pipe_ledger *ledger, int file);
 
 /* All is read that can be: judge. */
 void pipe_ledger_judge(struct pipe_ledger *ledger, bool victim_is_over);

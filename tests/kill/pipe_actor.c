@@ -18,7 +18,7 @@ static uint32_t tick(struct pipe_ledger *ledger)
 }
 
 /* A new record of that many bytes at `to`. */
-static uint32_t compose(struct pipe_ledger *ledger, struct unit *to, uint32_t size)
+uint32_t pipe_compose(struct pipe_ledger *ledger, struct unit *to, uint32_t size)
 {
 	uint32_t id = __atomic_fetch_add(&ledger->n, 1, __ATOMIC_SEQ_CST);
 	uint32_t units = size / (uint32_t)sizeof(struct unit);
@@ -36,12 +36,13 @@ static uint32_t compose(struct pipe_ledger *ledger, struct unit *to, uint32_t si
 	return id;
 }
 
-static ssize_t checked(struct pipe_actor *actor, const char *call, ssize_t result)
+ssize_t pipe_checked(struct pipe_actor *actor, const char *call, ssize_t result)
 {
 	bool plausible = result >= 0 || result == -EAGAIN || result == -ETIMEDOUT ||
 			 (result == -EIDRM && actor->setup->removes) ||
-			 (result == -FERRY_ESTALE && strcmp(call, "consume") == 0) ||
-			 (result == -EPIPE && actor->setup->lonely) ||
+			 (result == -FERRY_ESTALE &&
+			  (strcmp(call, "consume") == 0 || strcmp(call, "drain") == 0)) ||
+			 (result == -EPIPE && (actor->setup->lonely || actor->setup->deserted)) ||
 			 (result == -ENXIO && strcmp(call, "open") == 0);
 
 	if (!plausible)
@@ -50,7 +51,7 @@ static ssize_t checked(struct pipe_actor *actor, const char *call, ssize_t resul
 	return result;
 }
 
-static void wrote(struct pipe_actor *actor, uint32_t id, ssize_t result)
+void pipe_wrote(struct pipe_actor *actor, uint32_t id, ssize_t result)
 {
 	struct pipe_record *record = &actor->ledger->records[id];
 
@@ -62,14 +63,20 @@ static void wrote(struct pipe_actor *actor, uint32_t id, ssize_t result)
 		fault(actor->ledger->faults, "C1: an atomic write returned %zd", result);
 }
 
+bool pipe_unit_is_sound(const struct pipe_ledger *ledger, const struct unit *unit)
+{
+	return unit->record < ledger->n && unit->check == sum(unit) &&
+	       unit->of == ledger->records[unit->record % PIPE_RECORDS].units &&
+	       unit->index < unit->of;
+}
+
 /* One unit came out; the one before it, by the same call, was `last`. */
 static void came_out(struct pipe_actor *actor, const struct unit *unit, const struct unit *last)
 {
 	struct pipe_ledger *ledger = actor->ledger;
 	struct pipe_record *record = &ledger->records[unit->record % PIPE_RECORDS];
 
-	if (unit->record >= ledger->n || unit->check != sum(unit) || unit->of != record->units ||
-	    unit->index >= unit->of) {
+	if (!pipe_unit_is_sound(ledger, unit)) {
 		fault(ledger->faults, "C1: a unit that nobody wrote (%u of record %u)", unit->index,
 		      unit->record);
 		return;
@@ -86,7 +93,7 @@ static void came_out(struct pipe_actor *actor, const struct unit *unit, const st
 		      last->record);
 }
 
-static void all_came_out(struct pipe_actor *actor, const struct unit *units, ssize_t bytes)
+void pipe_all_came_out(struct pipe_actor *actor, const struct unit *units, ssize_t bytes)
 {
 	if (bytes % (ssize_t)sizeof(struct unit) != 0)
 		fault(actor->ledger->faults, "C1: %zd bytes came out", bytes);
@@ -104,17 +111,17 @@ int pipe_actor_open(struct pipe_actor *actor, uint32_t end, uint32_t flags)
 
 	*pipe = NULL;
 	ATTACKED(result = ferry_pipe_open(pipe, PIPE_NAME, end, options, FERRY_NOW));
-	return (int)checked(actor, "open", result);
+	return (int)pipe_checked(actor, "open", result);
 }
 
 ssize_t pipe_actor_write(struct pipe_actor *actor, uint32_t size, ferry_deadline deadline)
 {
-	uint32_t id = compose(actor->ledger, buffer, size);
+	uint32_t id = pipe_compose(actor->ledger, buffer, size);
 	ssize_t result;
 
 	ATTACKED(result = ferry_pipe_write(actor->writer, buffer, size, deadline));
-	wrote(actor, id, result);
-	return checked(actor, "write", result);
+	pipe_wrote(actor, id, result);
+	return pipe_checked(actor, "write", result);
 }
 
 ssize_t pipe_actor_read(struct pipe_actor *actor, uint32_t size, ferry_deadline deadline)
@@ -124,9 +131,9 @@ ssize_t pipe_actor_read(struct pipe_actor *actor, uint32_t size, ferry_deadline 
 	actor->ledger->reading[actor->index] = size / (uint32_t)sizeof(struct unit);
 	ATTACKED(result = ferry_pipe_read(actor->reader, buffer, size, deadline));
 	if (result > 0)
-		all_came_out(actor, buffer, result);
+		pipe_all_came_out(actor, buffer, result);
 	actor->ledger->reading[actor->index] = 0;
-	return checked(actor, "read", result);
+	return pipe_checked(actor, "read", result);
 }
 
 int pipe_actor_peek(struct pipe_actor *actor, uint32_t size, ferry_deadline deadline)
@@ -141,11 +148,11 @@ int pipe_actor_peek(struct pipe_actor *actor, uint32_t size, ferry_deadline dead
 		memcpy(buffer, span.data, n);
 		ATTACKED(consumed = ferry_pipe_consume(actor->reader, &span, n));
 		if (consumed == 0)
-			all_came_out(actor, buffer, (ssize_t)n);
-		(void)checked(actor, "consume", consumed);
+			pipe_all_came_out(actor, buffer, (ssize_t)n);
+		(void)pipe_checked(actor, "consume", consumed);
 	}
 	actor->ledger->reading[actor->index] = 0;
-	return (int)checked(actor, "peek", result);
+	return (int)pipe_checked(actor, "peek", result);
 }
 
 int pipe_actor_reserve(struct pipe_actor *actor, uint32_t size, ferry_deadline deadline)
@@ -154,8 +161,8 @@ int pipe_actor_reserve(struct pipe_actor *actor, uint32_t size, ferry_deadline d
 
 	ATTACKED(result = ferry_pipe_reserve(actor->writer, size, &actor->span, deadline));
 	if (result == 0)
-		actor->record = compose(actor->ledger, actor->span.data, size);
-	return (int)checked(actor, "reserve", result);
+		actor->record = pipe_compose(actor->ledger, actor->span.data, size);
+	return (int)pipe_checked(actor, "reserve", result);
 }
 
 int pipe_actor_commit(struct pipe_actor *actor, ferry_deadline deadline)
@@ -166,8 +173,8 @@ int pipe_actor_commit(struct pipe_actor *actor, ferry_deadline deadline)
 	if (!actor->span.data)
 		return 0;
 	ATTACKED(result = ferry_pipe_commit(actor->writer, &actor->span, size, deadline));
-	wrote(actor, actor->record, result == 0 ? (ssize_t)size : result);
-	return (int)checked(actor, "commit", result);
+	pipe_wrote(actor, actor->record, result == 0 ? (ssize_t)size : result);
+	return (int)pipe_checked(actor, "commit", result);
 }
 
 static void judge_record(struct pipe_ledger *ledger, uint32_t id, uint32_t *missing)
@@ -178,11 +185,12 @@ static void judge_record(struct pipe_ledger *ledger, uint32_t id, uint32_t *miss
 	if (record->over && record->got > record->returned)
 		fault(ledger->faults, "C3: %u units of record %u came out, but %u were written",
 		      record->got, id, record->returned);
-	if (record->over && record->got < record->returned)
-		*missing += record->returned - record->got;
+	uint32_t found = record->got + record->aside;
+	if (record->over && found < record->returned)
+		*missing += record->returned - found;
 	/* A killed write: all, or nothing. What a dead reader took cannot be told apart. */
-	if (!record->over && atomic && record->got > 0 && record->got < record->units)
-		*missing += record->units - record->got;
+	if (!record->over && atomic && found > 0 && found < record->units)
+		*missing += record->units - found;
 }
 
 /* What was in before another was begun comes out before it. */

@@ -64,6 +64,51 @@ static void do_close(void *a, op *o)
 	}
 }
 
+static void do_drain(void *a, op *o)
+{
+	pipe_actor_drain(a, pipe_setup(o)->size, patience(o));
+}
+
+static void prepare_fill(void *a, op *o)
+{
+	pipe_actor_prepare_fill(a, pipe_setup(o)->size);
+}
+
+static void do_fill(void *a, op *o)
+{
+	pipe_actor_fill(a, patience(o));
+}
+
+static void prepare_tap(void *a, op *o UNUSED)
+{
+	pipe_actor_prepare_tap(a);
+}
+
+static void do_tap_open(void *a, op *o UNUSED)
+{
+	pipe_actor_tap_open(a);
+}
+
+static void do_tap_read(void *a, op *o)
+{
+	pipe_actor_tap_read(a, pipe_setup(o)->size, patience(o));
+}
+
+static void do_export(void *a, op *o UNUSED)
+{
+	pipe_actor_export(a);
+}
+
+static void do_import(void *a, op *o UNUSED)
+{
+	pipe_actor_import(a);
+}
+
+static void do_pair(void *a, op *o UNUSED)
+{
+	pipe_actor_pair(a);
+}
+
 static void do_remove(void *a UNUSED, op *o UNUSED)
 {
 	ATTACKED(ferry_remove(PIPE_NAME, NULL));
@@ -177,6 +222,68 @@ const struct operation pipe_operations[] = {
 	  .what = "64 bytes in place",
 	  .with = WITH(R, .size = SMALL, .prefill = HALF),
 	  .act = do_peek },
+	{ .name = "pipe-peek-wakes",
+	  .what = "4096 bytes in place, while a writer sleeps",
+	  .with = WITH(R, .size = ATOMIC, .prefill = FULL),
+	  .act = do_peek,
+	  .sleepers = { 0, 1 } },
+	{ .name = "pipe-reserve-sleeps",
+	  .what = "64 bytes in place in a full pipe, until there is room",
+	  .with = WITH(W, .size = SMALL, .prefill = FULL),
+	  .act = do_reserve_commit,
+	  .wait_ms = 2000,
+	  .rouse = rouse_with_read },
+	{ .name = "pipe-drain",
+	  .what = "what there is, to a file",
+	  .with = WITH(R, .size = HALF, .prefill = HALF, .drains = true),
+	  .act = do_drain },
+	{ .name = "pipe-drain-wakes",
+	  .what = "all of a full pipe to a file, while a writer sleeps",
+	  .with = WITH(R, .size = FULL, .prefill = FULL, .drains = true),
+	  .act = do_drain,
+	  .sleepers = { 0, 1 } },
+	{ .name = "pipe-fill",
+	  .what = "20000 bytes of a file, of which a part fits",
+	  .with = WITH(W, .size = LONG),
+	  .prepare = prepare_fill,
+	  .act = do_fill,
+	  .rouse = rouse_with_read },
+	{ .name = "pipe-fill-wakes",
+	  .what = "256 bytes of a file, while a reader sleeps",
+	  .with = WITH(W, .size = 4 * SMALL),
+	  .prepare = prepare_fill,
+	  .act = do_fill,
+	  .sleepers = { 1, 0 } },
+	{ .name = "pipe-fill-deserted",
+	  .what = "256 bytes of a file, while the last reader leaves",
+	  .with = WITH(W, .size = 4 * SMALL, .deserted = true),
+	  .prepare = prepare_fill,
+	  .act = do_fill },
+	{ .name = "pipe-tap-open",
+	  .what = "begin to read along",
+	  .with = WITH(W, .prefill = 640),
+	  .act = do_tap_open },
+	{ .name = "pipe-tap-read",
+	  .what = "256 bytes that pass",
+	  .with = WITH(W, .size = 4 * SMALL, .prefill = 640),
+	  .prepare = prepare_tap,
+	  .act = do_tap_read },
+	{ .name = "pipe-export",
+	  .what = "describe the writing end for another program",
+	  .with = WITH(W, .prefill = 640),
+	  .act = do_export },
+	{ .name = "pipe-import",
+	  .what = "open an end that was described, and write, in a forked child",
+	  .with = WITH(W, .prefill = 640),
+	  .prepare = do_export,
+	  .act = do_import,
+	  .forks = true,
+	  .rarely = 4 },
+	{ .name = "pipe-pair",
+	  .what = "make an anonymous pipe, use it, close both ends",
+	  .with = WITH(W, .prefill = 640),
+	  .act = do_pair,
+	  .rarely = 8 },
 	{ .name = "pipe-open-read",
 	  .what = "open to read",
 	  .with = WITH(R, .prefill = 640),
