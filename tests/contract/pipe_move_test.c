@@ -240,6 +240,155 @@ static void fill_from_an_empty_or_broken_descriptor(void)
 	stream_close(&stream);
 }
 
+/* Nothing was read, and no reservation is left over. */
+static void fill_from_what_cannot_be_read_changes_nothing(void)
+{
+	const int directory = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	const int write_only = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	uint64_t moved = 99;
+
+	stream = stream_pair(NULL);
+	check_eq(ferry_pipe_fill(stream.writer, directory, 10, &moved, FERRY_FOREVER), -EISDIR);
+	check_eq(moved, 0);
+	check_eq(ferry_pipe_fill(stream.writer, write_only, 10, &moved, FERRY_FOREVER), -EBADF);
+	check_eq(moved, 0);
+	stream_expect_empty(stream.reader);
+	stream_write(stream.writer, "after");
+	stream_expect(stream.reader, "after");
+	close(directory);
+	close(write_only);
+	stream_close(&stream);
+}
+
+/* A descriptor that blocks: no call of ours may hang in it beyond the deadline. */
+static void drain_into_a_full_descriptor_that_blocks_ends_in_time(void)
+{
+	static unsigned char data[100000];
+	uint64_t moved = 0;
+	size_t got = 0;
+	int fds[2];
+
+	stream = stream_pair(OPTIONS(.capacity = 200000));
+	stream_write_at(stream.writer, 0, 100000, FERRY_NOW);
+	check_eq(pipe2(fds, O_CLOEXEC), 0);
+	check_eq(ferry_pipe_drain(stream.reader, fds[1], UINT64_MAX, &moved, ferry_in_ms(30)),
+		 -ETIMEDOUT);
+	check(moved > 0 && moved < 100000);
+	while (got < moved) {
+		const ssize_t n = read(fds[0], data + got, moved - got);
+		check(n > 0);
+		got += (size_t)n;
+	}
+	stream_match(data, 0, got);
+	stream_expect_at(stream.reader, got, 100000 - got, FERRY_NOW);
+	close(fds[0]);
+	close(fds[1]);
+	stream_close(&stream);
+}
+
+static void removed_pipe_takes_nothing_from_a_descriptor(void)
+{
+	const int file = memory_file(0, 5000);
+	const int out = memory_file(0, 0);
+	uint64_t moved = 99;
+
+	stream = stream_meet("p", NULL);
+	stream_write(stream.writer, "gone");
+	check_eq(ferry_remove("p", NULL), 0);
+	check_eq(ferry_pipe_fill(stream.writer, file, UINT64_MAX, &moved, FERRY_FOREVER), -EIDRM);
+	check_eq(moved, 0);
+	check_eq(lseek(file, 0, SEEK_CUR), 0);
+	check_eq(ferry_pipe_drain(stream.reader, out, UINT64_MAX, &moved, FERRY_FOREVER), -EIDRM);
+	check_eq(moved, 0);
+	file_holds(out, 0, 0);
+	close(file);
+	close(out);
+	stream_close(&stream);
+}
+
+static void fill_until_nobody_reads(struct stage *stage, const void *argument)
+{
+	const int fd = *(const int *)argument;
+	uint64_t moved = 0;
+
+	ferry_pipe_close(stream.reader);
+	check_eq(ferry_pipe_fill(stream.writer, fd, UINT64_MAX, &moved, FERRY_FOREVER), -EPIPE);
+	check_eq(lseek(fd, 0, SEEK_CUR), moved);
+	atomic_store(&stage->value[0], (int64_t)moved);
+	stage_reach(stage, 1);
+}
+
+/* What was read from the descriptor is in the pipe, whenever the reader leaves. */
+static void fill_loses_nothing_when_the_last_reader_leaves(void)
+{
+	const int n = check_repeat(20, 1000);
+
+	for (int i = 0; i < n; i++) {
+		const int fd = memory_file(0, 300000);
+		struct ferry_pipe_stat stat;
+		struct peer peer;
+		ferry_pipe *observer;
+
+		stream = stream_meet("p", OPTIONS(.capacity = 8192));
+		check_eq(ferry_pipe_open(&observer, "p", FERRY_OBSERVE, NULL, FERRY_NOW), 0);
+		peer_start(&peer, fill_until_nobody_reads, &fd);
+		ferry_pipe_close(stream.writer);
+		stream.writer = NULL;
+		if (i % 2)
+			stream_expect_at(stream.reader, 0, (size_t)i * 997, FERRY_FOREVER);
+		else
+			await(stream_stat(stream.reader).bytes == 8192);
+		ferry_pipe_close(stream.reader);
+		stream.reader = NULL;
+		peer_await(&peer, 1);
+		check_eq(ferry_pipe_stat(observer, &stat), 0);
+		check_eq(stat.written, atomic_load(&peer.stage->value[0]));
+		peer_join(&peer);
+		ferry_pipe_close(observer);
+		close(fd);
+		stream_end(&stream, "p");
+	}
+}
+
+static void drain_until_nobody_reads(struct stage *stage, const void *argument)
+{
+	const int *fds = argument;
+	uint64_t moved = 0;
+
+	close(fds[0]);
+	ferry_pipe_close(stream.writer);
+	check_eq(ferry_pipe_drain(stream.reader, fds[1], UINT64_MAX, &moved, FERRY_FOREVER),
+		 -EPIPE);
+	atomic_store(&stage->value[0], (int64_t)moved);
+	stage_reach(stage, 1);
+}
+
+/* What the descriptor took was taken from the pipe, and nothing else. */
+static void drain_loses_nothing_when_its_descriptor_breaks(void)
+{
+	static unsigned char data[70000];
+	struct peer peer;
+	uint64_t moved;
+	int fds[2];
+
+	stream = stream_pair(OPTIONS(.capacity = 300000));
+	stream_write_at(stream.writer, 0, 200000, FERRY_NOW);
+	check_eq(pipe2(fds, O_CLOEXEC), 0);
+	peer_start(&peer, drain_until_nobody_reads, fds);
+	close(fds[1]);
+	await(stream_stat(stream.reader).bytes <= 200000 - 65536);
+	const ssize_t n = read(fds[0], data, 5000);
+	check_eq(n, 5000);
+	stream_match(data, 0, 5000);
+	close(fds[0]);
+	peer_await(&peer, 1);
+	moved = (uint64_t)atomic_load(&peer.stage->value[0]);
+	check(moved >= 65536 && moved < 200000);
+	stream_expect_at(stream.reader, moved, 200000 - moved, FERRY_NOW);
+	peer_join(&peer);
+	stream_close(&stream);
+}
+
 static void no_descriptor_is_ebadf(void)
 {
 	uint64_t moved = 99;
@@ -310,6 +459,11 @@ int main(void)
 		claim(fill_of_a_full_pipe_loses_nothing),
 		claim(fill_without_a_reader_reads_nothing),
 		claim(fill_from_an_empty_or_broken_descriptor),
+		claim(fill_from_what_cannot_be_read_changes_nothing),
+		claim(drain_into_a_full_descriptor_that_blocks_ends_in_time),
+		claim(removed_pipe_takes_nothing_from_a_descriptor),
+		claim(fill_loses_nothing_when_the_last_reader_leaves),
+		claim(drain_loses_nothing_when_its_descriptor_breaks),
 		claim(no_descriptor_is_ebadf),
 		claim(chain_of_pipes_keeps_all_bytes),
 	};
