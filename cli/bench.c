@@ -385,6 +385,8 @@ int cmd_bench(int argc, char **argv)
 
 	cli_parse(&argp, argc, argv, &command);
 	settle(&command);
+	if (command.family->begin)
+		command.family->begin(argc, argv);
 	if (!count_rows(&command)) {
 		cli_complain("bench: no row matches '%s'; ferry bench --help names them",
 			     command.pattern);

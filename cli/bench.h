@@ -82,6 +82,8 @@ struct bench_family {
 	const struct bench_target *targets;
 	const char *baseline;  /* the peer that streams are compared with */
 	const char *allocator; /* the same of those that allocate */
+	/* Before anything is measured, with the command's arguments; NULL: nothing to do. */
+	void (*begin)(int argc, char **argv);
 	/* Or the baseline of a row; NULL: the family's. */
 	const char *(*baseline_of)(const struct bench_row *row);
 };

@@ -3,12 +3,16 @@
  * bench_segment.c - ferry bench segment: its rows, whom segments and their arena are compared with,
  * and what is promised. The contestants themselves: bench_segment_ferry.c, bench_segment_kernel.c.
  */
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "bench.h"
 #include "bench_segments.h"
 #include "bench_time.h"
+
+#define TUNABLES "GLIBC_TUNABLES"
+#define NO_CACHE "glibc.malloc.tcache_count=0"
 
 uint64_t *bench_hand_next(struct bench_channel *c, size_t *ret_bytes)
 {
@@ -69,6 +73,39 @@ static const struct bench_peer *const allocators[] = {
 	NULL,
 };
 
+static const struct bench_peer *const caching_allocators[] = {
+	&bench_churn_ferry,
+	&bench_churn_mutex_cache,
+	&bench_churn_robust_cache,
+	NULL,
+};
+
+/* dlmalloc, which glibc's malloc comes from, has no cache for each thread. glibc's can be had
+ * without only from the beginning of a process: so begin again, unless somebody has chosen. */
+static void without_cache(int argc, char **argv)
+{
+	char **again = calloc((size_t)argc + 2, sizeof *again);
+
+	if (!again || getenv(TUNABLES) || setenv(TUNABLES, NO_CACHE, 1) != 0) {
+		free(again);
+		return;
+	}
+	again[0] = (char *)(uintptr_t) "ferry";
+	again[1] = (char *)(uintptr_t) "bench";
+	for (int i = 1; i < argc; i++)
+		again[i + 1] = argv[i];
+	execv("/proc/self/exe", again);
+	unsetenv(TUNABLES); /* then with the cache, and under that name */
+	free(again);
+}
+
+static bool has_cache(void)
+{
+	const char *tunables = getenv(TUNABLES);
+
+	return !tunables || !strstr(tunables, NO_CACHE);
+}
+
 static const struct bench_row rows[] = {
 	{ "open", "Make, open and close 1 MiB", BENCH_OPENING, 0, 1, 0 },
 	{ "memory", "16 MiB, newly opened", BENCH_TOUCHING, 0, 1, 0 },
@@ -84,7 +121,9 @@ static const struct bench_peer *const *peers_of(const struct bench_row *row)
 {
 	if (row->kind == BENCH_OPENING)
 		return lives;
-	return row->kind == BENCH_TOUCHING ? memories : allocators;
+	if (row->kind == BENCH_TOUCHING)
+		return memories;
+	return has_cache() ? caching_allocators : allocators;
 }
 
 static const struct bench_target targets[] = {
@@ -115,4 +154,5 @@ const struct bench_family bench_segment = {
 	.targets = targets,
 	.baseline = "mmap",
 	.allocator = "mutex + malloc",
+	.begin = without_cache,
 };

@@ -223,3 +223,16 @@ const struct bench_peer bench_churn_robust = {
 	.mechanism = &bench_section_robust,
 	CHURN,
 };
+
+/* The same, where malloc has its cache for each thread: named apart. */
+const struct bench_peer bench_churn_mutex_cache = {
+	.name = "mutex + malloc with cache",
+	.mechanism = &bench_section_mutex,
+	CHURN,
+};
+
+const struct bench_peer bench_churn_robust_cache = {
+	.name = "robust mutex + malloc with cache",
+	.mechanism = &bench_section_robust,
+	CHURN,
+};

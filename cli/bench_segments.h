@@ -32,5 +32,6 @@ void bench_use_memory(char *memory, size_t bytes, uint64_t ticks[BENCH_STEPS_OF_
 extern const struct bench_peer bench_segment_ferry, bench_segment_mmap, bench_segment_sysv;
 extern const struct bench_peer bench_touch_ferry, bench_touch_prefault, bench_touch_mmap;
 extern const struct bench_peer bench_churn_ferry, bench_churn_mutex, bench_churn_robust;
+extern const struct bench_peer bench_churn_mutex_cache, bench_churn_robust_cache;
 
 #endif

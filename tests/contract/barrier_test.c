@@ -2,6 +2,7 @@
 /* The barrier and the once: nobody waits for the dead. */
 #include <errno.h>
 #include <pthread.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "box.h"
@@ -380,6 +381,20 @@ static void both_alone_at_a_location(void)
 	check_eq(ferry_remove("start", NULL), 0);
 }
 
+static void what_is_in_a_segment_has_names(void)
+{
+	static const char *const names[] = { "lock",      "lock",    "rwlock", "semaphore",
+					     "condition", "barrier", "once" };
+	struct ferry_sync_entry entries[16];
+
+	begin(1);
+	check_eq(ferry_sync_list(segment, entries, 16), 7);
+	for (int i = 0; i < 7; i++)
+		check(!strcmp(ferry_sync_kind_name(entries[i].kind), names[i]));
+	check(!strcmp(ferry_sync_kind_name((enum ferry_sync_kind)99), "unknown"));
+	end();
+}
+
 int main(void)
 {
 	const struct CMUnitTest claims[] = {
@@ -399,6 +414,7 @@ int main(void)
 		claim(turn_of_a_dead_initializer_passes_on),
 		claim(a_cancelled_turn_passes_on),
 		claim(both_alone_at_a_location),
+		claim(what_is_in_a_segment_has_names),
 	};
 
 	return claim_run_all(claims);
