@@ -372,6 +372,20 @@ int bridge_run(struct bridge *bridge, ferry_socket *socket)
 	return result_of(bridge, &feeder, r, output);
 }
 
+int bridge_hear(struct bridge *bridge, ferry_socket *socket)
+{
+	const struct feeder nobody = { .ended = 1 };
+	struct drain drain = { 0 };
+	int output = 0;
+	int r = drain_new(&drain, bridge, socket);
+
+	(void)ferry_socket_shutdown(socket, FERRY_WRITE);
+	if (r == 0)
+		r = drain_all(&drain, NULL, &output);
+	free(drain.buffer);
+	return result_of(bridge, &nobody, r, output);
+}
+
 int bridge_datagrams(struct bridge *bridge, ferry_socket *socket)
 {
 	struct drain drain = { .datagrams = true };

@@ -37,6 +37,9 @@ ferry_deadline bridge_deadline(int64_t ns);
 /* Move bytes, or messages, until both sides have ended. Gives the exit status. */
 int bridge_run(struct bridge *bridge, ferry_socket *socket);
 
+/* The same, with nothing to say: the sending is shut down at once. */
+int bridge_hear(struct bridge *bridge, ferry_socket *socket);
+
 /* Datagrams that come to a bound socket, to standard output. Gives the exit status. */
 int bridge_datagrams(struct bridge *bridge, ferry_socket *socket);
 

@@ -8,9 +8,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "bridge.h"
 #include "cli.h"
+#include "guest.h"
 #include "interrupt.h"
 
 #define MOST_CHILDREN 1024
@@ -98,7 +100,9 @@ static const struct argp argp = {
 	.doc =
 	    "Wait for a connection. What comes goes to standard output, and standard input goes "
 	    "there; or, with --exec, a command is run for each connection. At a udp or unix-dgram "
-	    "address every datagram that comes goes to standard output."
+	    "address every datagram that comes goes to standard output; with --exec a command gets "
+	    "it as "
+	    "its standard input, and what that writes goes back to the sender."
 	    "\v"
 	    "ADDRESS is as for `ferry connect`; port 0, and unix:@, are any that is free, which "
 	    "--verbose tells. Options behind ADDRESS and COMMAND are the command's. "
@@ -177,9 +181,61 @@ static int serve_all(struct listening *listening)
 	return STATUS_FAILED;
 }
 
+/* ---- a command that cannot have the socket itself ---- */
+
+/* Wait until there is room, and then until something comes. False: interrupted, or nothing yet. */
+static bool await_guest(const struct listening *listening, struct guests *guests, int fd)
+{
+	bool room = atomic_load(&guests->n) < listening->most;
+	struct pollfd fds[] = { { .fd = room ? fd : -1, .events = POLLIN },
+				{ .fd = guests->left, .events = POLLIN } };
+	uint64_t n;
+
+	(void)poll(fds, 2, -1);
+	(void)!read(guests->left, &n, sizeof(n));
+	return !interrupt_seen() && fds[0].revents != 0;
+}
+
+static int serve_securely(struct listening *listening)
+{
+	struct guests guests = { .bridge = &listening->bridge, .command = listening->command };
+	ferry_socket *socket;
+	int r = guests_init(&guests);
+
+	while (!interrupt_seen() && (r == 0 || r == -EAGAIN || r == -EINTR)) {
+		if (!await_guest(listening, &guests, ferry_listener_fd(listening->listener)))
+			continue;
+		r = ferry_accept(&socket, listening->listener, FERRY_NOW);
+		if (r == 0)
+			r = guest_connect(&guests, socket);
+	}
+	return interrupt_seen() ? STATUS_FAILED : bridge_failed(&listening->bridge, r);
+}
+
+static int serve_datagrams(struct listening *listening, ferry_socket *socket)
+{
+	static char datagram[1 << 20];
+	struct guests guests = { .bridge = &listening->bridge,
+				 .command = listening->command,
+				 .bound = socket };
+	struct ferry_endpoint from;
+	ssize_t n = guests_init(&guests);
+
+	while (!interrupt_seen() && (n >= 0 || n == -EAGAIN || n == -EINTR)) {
+		if (!await_guest(listening, &guests, ferry_socket_fd(socket)))
+			continue;
+		n = ferry_socket_receive_from(socket, datagram, sizeof(datagram), &from, FERRY_NOW);
+		if (n > (ssize_t)sizeof(datagram))
+			cli_complain("listen: a datagram of %zd bytes is too long", n);
+		else if (n >= 0)
+			n = guest_datagram(&guests, datagram, (size_t)n, &from);
+	}
+	return interrupt_seen() ? STATUS_FAILED : bridge_failed(&listening->bridge, (int)n);
+}
+
 /* ---- one after another ---- */
 
-static int talk_once(struct listening *listening)
+static int talk_once(struct listening *listening, bool is_first)
 {
 	const ferry_deadline until = bridge_deadline(listening->bridge.timeout);
 	char peer[FERRY_ADDRESS_MAX] = "";
@@ -196,17 +252,21 @@ static int talk_once(struct listening *listening)
 		return bridge_failed(&listening->bridge, r);
 	(void)ferry_socket_peer(socket, peer, sizeof(peer));
 	bridge_tell(&listening->bridge, "connection from", peer);
-	/* Not closed: the thread that reads standard input may still have it. */
-	return bridge_run(&listening->bridge, socket);
+	/* Only the first gets standard input, which cannot be read twice. It is not closed: the
+	 * thread that reads may still have it. */
+	if (is_first)
+		return bridge_run(&listening->bridge, socket);
+	int status = bridge_hear(&listening->bridge, socket);
+	ferry_socket_close(socket);
+	return status;
 }
 
-/* Only the first gets what comes from standard input. */
 static int talk(struct listening *listening)
 {
-	int status = talk_once(listening);
+	int status = talk_once(listening, true);
 
 	while (listening->keep && !interrupt_seen())
-		status = talk_once(listening);
+		status = talk_once(listening, false);
 	return status;
 }
 
@@ -222,12 +282,13 @@ static int listen_to_datagrams(struct listening *listening)
 		return bridge_failed(bridge, r);
 	(void)ferry_socket_local(socket, address, sizeof(address));
 	bridge_tell(bridge, "listening at", address);
-	int status = bridge_datagrams(bridge, socket);
+	int status = listening->command ? serve_datagrams(listening, socket)
+					: bridge_datagrams(bridge, socket);
 	ferry_socket_close(socket);
 	return status;
 }
 
-static int listen_to_connections(struct listening *listening)
+static int listen_to_connections(struct listening *listening, bool secure)
 {
 	struct bridge *bridge = &listening->bridge;
 	char address[FERRY_ADDRESS_MAX] = "";
@@ -238,7 +299,9 @@ static int listen_to_connections(struct listening *listening)
 		return bridge_failed(bridge, r);
 	(void)ferry_listener_address(listening->listener, address, sizeof(address));
 	bridge_tell(bridge, "listening at", address);
-	int status = listening->command ? serve_all(listening) : talk(listening);
+	int status = !listening->command ? talk(listening)
+		     : secure            ? serve_securely(listening)
+					 : serve_all(listening);
 	ferry_listener_close(listening->listener);
 	return status;
 }
@@ -255,9 +318,7 @@ int cmd_listen(int argc, char **argv)
 	(void)ferry_address_parse(&address, listening.bridge.address, NULL, NULL);
 	const bool datagrams =
 	    address.transport == FERRY_UDP || address.transport == FERRY_UNIX_DGRAM;
-	if (listening.command && (datagrams || address.transport == FERRY_TLS))
-		cli_die(STATUS_USAGE, "listen %s: --exec is for tcp, unix and unix-seqpacket",
-			listening.bridge.address);
-	return interrupt_end(datagrams ? listen_to_datagrams(&listening)
-				       : listen_to_connections(&listening));
+	return interrupt_end(
+	    datagrams ? listen_to_datagrams(&listening)
+		      : listen_to_connections(&listening, address.transport == FERRY_TLS));
 }

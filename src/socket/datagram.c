@@ -24,7 +24,7 @@ int ferry_socket_send_to(ferry_socket *socket, const struct ferry_endpoint *endp
 		return -EINVAL;
 	message.msg_name = (void *)(uintptr_t)endpoint->bytes;
 	message.msg_namelen = endpoint->size;
-	ssize_t r = fy_socket_message_out(socket, &message, deadline);
+	ssize_t r = fy_socket_message_out(socket, &message, 0, deadline);
 	return r < 0 ? (int)r : 0;
 }
 

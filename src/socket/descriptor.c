@@ -35,7 +35,7 @@ ssize_t ferry_socket_send_descriptors(ferry_socket *socket, const void *data, si
 		header->cmsg_len = CMSG_LEN((size_t)n * sizeof(int));
 		memcpy(CMSG_DATA(header), descriptors, (size_t)n * sizeof(int));
 	}
-	return fy_socket_message_out(socket, &message, deadline);
+	return fy_socket_message_out(socket, &message, 0, deadline);
 }
 
 /* Hand out the descriptors of a message: the first n, the rest is closed. All are, if some did not

@@ -65,25 +65,33 @@ static int bind_any(struct bound_socket *ret, struct ferry_address *ret_address,
 	return r;
 }
 
+/* Certificates are read before anything is bound: a mistake in them is nobody else's business. */
+static int load_certificates(struct fy_tls_context **ret_tls, const char *text,
+			     const struct fy_settings *settings)
+{
+	struct ferry_why *why = settings->options.why;
+	struct ferry_address address;
+
+	if (ferry_address_parse(&address, text, NULL, NULL) < 0 || address.transport != FERRY_TLS)
+		return 0;
+	int r = fy_tls_load(why);
+	return r < 0 ? r : fy_tls_use()->context_new(ret_tls, &settings->options.tls, 1, why);
+}
+
 static int make_listener(ferry_listener **ret_listener, const char *address,
 			 const struct fy_settings *settings, ferry_deadline deadline)
 {
 	struct bound_socket made = { 0 };
 	struct ferry_address parsed;
 	struct fy_tls_context *tls = NULL;
-	int r = bind_any(&made, &parsed, address, settings, 1, deadline);
-
-	if (r < 0)
-		return r;
 	struct ferry_listener *listener = calloc(1, sizeof(*listener));
-	if (!listener)
-		r = -ENOMEM;
-	else if (parsed.transport == FERRY_TLS && (r = fy_tls_load(settings->options.why)) == 0)
-		r = fy_tls_use()->context_new(&tls, &settings->options.tls, 1,
-					      settings->options.why);
+	int r = listener ? load_certificates(&tls, address, settings) : -ENOMEM;
+
+	if (r == 0)
+		r = bind_any(&made, &parsed, address, settings, 1, deadline);
 	if (r < 0) {
-		fy_bound_remove(made.bound);
-		(void)close(made.fd);
+		if (tls)
+			fy_tls_use()->context_free(tls);
 		free(listener);
 		return r;
 	}

@@ -46,7 +46,7 @@ static int flush(ferry_socket *socket, ferry_deadline deadline)
 
 	while (out->at < out->size) {
 		struct iovec one = { out->rest + out->at, out->size - out->at };
-		ssize_t r = fy_socket_move_out(socket, &one, 1, deadline);
+		ssize_t r = fy_socket_move_out(socket, &one, 1, 1, deadline);
 		if (r < 0) {
 			if (!passes(r))
 				out->broken = (int)r;
@@ -92,7 +92,8 @@ static int send_framed(ferry_socket *socket, const void *data, size_t size, ferr
 		struct iovec left[2] = { parts[second], parts[1] };
 		left[0].iov_base = (char *)left[0].iov_base + skip;
 		left[0].iov_len -= skip;
-		ssize_t r = fy_socket_move_out(socket, left, second || size == 0 ? 1 : 2, deadline);
+		ssize_t r =
+		    fy_socket_move_out(socket, left, second || size == 0 ? 1 : 2, 1, deadline);
 		if (r < 0 && done == 0)
 			return (int)r;
 		if (passes(r) && keep_rest(&socket->out, parts, done) == 0)
@@ -108,7 +109,7 @@ static int send_framed(ferry_socket *socket, const void *data, size_t size, ferr
 static int send_packet(ferry_socket *socket, const void *data, size_t size, ferry_deadline deadline)
 {
 	struct iovec one = { (void *)(uintptr_t)data, size };
-	ssize_t r = fy_socket_move_out(socket, &one, 1, deadline);
+	ssize_t r = fy_socket_move_out(socket, &one, 1, 1, deadline);
 
 	return r < 0 ? (int)r : 0;
 }

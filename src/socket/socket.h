@@ -97,17 +97,18 @@ struct ferry_socket *fy_socket_handle(int fd, enum ferry_transport transport,
 
 /* ---- stream.c ---- */
 
-/* One call, of whatever there is or fits. ferry_socket_readv() and _writev() without the checks. */
+/* One call, of whatever there is or fits. ferry_socket_readv() and _writev() without the checks.
+ * all: the caller wants to get rid of all; so one that may wait for ever may wait for that. */
 ssize_t fy_socket_move_in(ferry_socket *socket, const struct iovec *buffers, int n,
 			  ferry_deadline deadline);
-ssize_t fy_socket_move_out(ferry_socket *socket, const struct iovec *buffers, int n,
+ssize_t fy_socket_move_out(ferry_socket *socket, const struct iovec *buffers, int n, int all,
 			   ferry_deadline deadline);
 
 /* With a header of the caller's (names, descriptors); plain sockets. What recvmsg(2) and sendmsg(2)
  * return, or a result of ferry. */
 ssize_t fy_socket_message_in(ferry_socket *socket, struct msghdr *message, int flags,
 			     ferry_deadline deadline);
-ssize_t fy_socket_message_out(ferry_socket *socket, const struct msghdr *message,
+ssize_t fy_socket_message_out(ferry_socket *socket, const struct msghdr *message, int all,
 			      ferry_deadline deadline);
 
 /* The sum of the sizes, or -EINVAL. */

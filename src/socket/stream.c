@@ -79,12 +79,14 @@ ssize_t fy_socket_message_in(ferry_socket *socket, struct msghdr *message, int f
 	}
 }
 
-ssize_t fy_socket_message_out(ferry_socket *socket, const struct msghdr *message,
+ssize_t fy_socket_message_out(ferry_socket *socket, const struct msghdr *message, int all,
 			      ferry_deadline deadline)
 {
+	/* Waiting in the kernel lasts until all of a stream's bytes are written. */
+	const int how = all ? flags_for(socket, deadline) : MSG_DONTWAIT;
+
 	for (;;) {
-		/* Waiting in the kernel would last until all of a stream's bytes are written. */
-		ssize_t r = fy_socket_send_message(socket->fd, message, MSG_DONTWAIT);
+		ssize_t r = fy_socket_send_message(socket->fd, message, how);
 		if (r >= 0)
 			return r;
 		r = after(socket, r, POLLOUT, deadline);
@@ -172,7 +174,7 @@ ssize_t fy_socket_move_in(ferry_socket *socket, const struct iovec *buffers, int
 	return fy_socket_message_in(socket, &message, 0, deadline);
 }
 
-ssize_t fy_socket_move_out(ferry_socket *socket, const struct iovec *buffers, int n,
+ssize_t fy_socket_move_out(ferry_socket *socket, const struct iovec *buffers, int n, int all,
 			   ferry_deadline deadline)
 {
 	struct msghdr message = { .msg_iov = (struct iovec *)(uintptr_t)buffers,
@@ -180,7 +182,7 @@ ssize_t fy_socket_move_out(ferry_socket *socket, const struct iovec *buffers, in
 
 	if (socket->tls)
 		return tls_move(socket, buffers, n, 1, deadline);
-	return fy_socket_message_out(socket, &message, deadline);
+	return fy_socket_message_out(socket, &message, all, deadline);
 }
 
 ssize_t ferry_socket_readv(ferry_socket *socket, const struct iovec *buffers, int n,
@@ -209,7 +211,7 @@ ssize_t ferry_socket_writev(ferry_socket *socket, const struct iovec *buffers, i
 		return socket ? size : -EINVAL;
 	if (size == 0 && fy_transport_is_stream(socket->transport))
 		return 0;
-	return fy_socket_move_out(socket, buffers, n, deadline);
+	return fy_socket_move_out(socket, buffers, n, 0, deadline);
 }
 
 ssize_t ferry_socket_write(ferry_socket *socket, const void *data, size_t size,
@@ -267,7 +269,7 @@ static ssize_t move_all(ferry_socket *socket, const struct iovec *buffers, int n
 	while (moved < size) {
 		advance(&rest, 0); /* past empty buffers */
 		int some = window_of(&rest, window);
-		ssize_t r = out ? fy_socket_move_out(socket, window, some, deadline)
+		ssize_t r = out ? fy_socket_move_out(socket, window, some, 1, deadline)
 				: fy_socket_move_in(socket, window, some, deadline);
 		if (r <= 0)
 			return moved > 0 ? moved : r;

@@ -199,6 +199,38 @@ def python_connects_over_tls(tool):
 
 
 @case
+def a_command_for_each_connection_over_tls(tool):
+    needs_tls(tool)
+    certificate_file, key = certificate(tool)
+    listener, address = listening(tool, '--tls-certificate', certificate_file, '--tls-key', key,
+                                  '--exec', 'tls://127.0.0.1:0', 'sh', '-c',
+                                  'echo "hello $FERRY_PEER"; exec cat')
+    context = ssl.create_default_context(cafile=certificate_file)
+    # One that never says a word holds up nobody.
+    with socket.create_connection(('127.0.0.1', int(port_of(address)))):
+        clients = []
+        for _ in range(4):
+            connected = socket.create_connection(('127.0.0.1', int(port_of(address))), HANG)
+            clients.append(context.wrap_socket(connected, server_hostname='localhost'))
+        for client in clients:
+            greeting = b'hello tls://127.0.0.1:%d\n' % client.getsockname()[1]
+            data = os.urandom(200_000)
+            sender = threading.Thread(target=client.sendall, args=(data,))
+            sender.start()
+            wanted, got = greeting + data, b''
+            while len(got) < len(wanted):
+                piece = client.recv(65536)
+                check(piece, 'ended early')
+                got += piece
+            sender.join()
+            check(got == wanted, 'other bytes came back')
+            with client.unwrap():  # says that nothing more comes, so that cat ends
+                pass
+    listener.send_signal(signal.SIGTERM)
+    check_equal(ended(listener)[0], -signal.SIGTERM)
+
+
+@case
 def python_listens_over_tls(tool):
     needs_tls(tool)
     certificate_file, key = certificate(tool)

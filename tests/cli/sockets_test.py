@@ -7,7 +7,7 @@ import struct
 import subprocess
 import tempfile
 
-from tap import HANG, case, check, check_equal, ended, main
+from tap import HANG, case, check, check_equal, ended, main, until
 
 
 def listening(tool, *args, **options):
@@ -170,6 +170,51 @@ def keep_takes_one_after_another(tool):
 
 
 @case
+def keep_gives_standard_input_to_the_first_and_closes_the_others(tool):
+    listener, address = listening(tool, '--keep', 'unix:@', stdin=subprocess.PIPE)
+    with plain(address) as first:
+        listener.stdin.write(b'for the first')
+        listener.stdin.flush()
+        check_equal(first.recv(100), b'for the first')
+        first.shutdown(socket.SHUT_RDWR)
+    for _ in range(3):
+        with plain(address) as client:
+            check_equal(read_all(client), b'')
+            client.sendall(b'x')
+    check_equal(os.read(listener.stdout.fileno(), 100)[:1], b'x')
+    listener.send_signal(signal.SIGTERM)
+    check_equal(ended(listener)[0], -signal.SIGTERM)
+
+
+@case
+def a_command_for_each_datagram(tool):
+    answer = 'read line; echo "$FERRY_PEER said $line"'
+    listener, address = listening(tool, '--exec', 'udp://127.0.0.1:0', 'sh', '-c', answer)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+        client.settimeout(HANG)
+        client.connect(('127.0.0.1', int(address.rsplit(':', 1)[1])))
+        for number in range(5):
+            client.send(b'%d\n' % number)
+            check_equal(client.recv(200), b'udp://127.0.0.1:%d said %d\n'
+                        % (client.getsockname()[1], number))
+    listener.send_signal(signal.SIGTERM)
+    check_equal(ended(listener)[0], -signal.SIGTERM)
+
+
+@case
+def a_datagram_without_a_sender_gets_no_answer(tool):
+    listener, address = listening(tool, '--exec', f'unix-dgram:{tool.dir}/d', 'sh', '-c',
+                                  'cat > "$0"; echo unheard', str(tool.dir / 'got'))
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as client:
+        client.sendto(b'word', str(tool.dir / 'd'))
+    got = tool.dir / 'got'
+    until(lambda: got.exists() and got.read_bytes() == b'word', 'the command has it')
+    listener.send_signal(signal.SIGTERM)
+    check_equal(ended(listener)[0], -signal.SIGTERM)
+    check(address.startswith('unix-dgram:'), address)
+
+
+@case
 def datagrams(tool):
     for kind in 'udp://127.0.0.1:0', f'unix-dgram:{tool.dir}/d':
         listener, address = listening(tool, '--messages', '--idle', '5', kind)
@@ -212,7 +257,6 @@ def what_makes_no_sense_is_refused(tool):
     tool.misused('listen', '--exec', '--messages', 'unix:@', 'cat', says='exclude')
     tool.fails(2, 'connect', 'tcp://localhost:http', says=['character 17', 'number'])
     tool.fails(2, 'listen', 'http://x:1', says=['character 1', 'tcp://'])
-    tool.fails(2, 'listen', '--exec', 'udp://127.0.0.1:0', 'cat', says=['--exec'])
     tool.fails(1, 'connect', 'unix:@ferry-nobody', says=['connect', 'refused'])
     tool.fails(4, 'connect', f'unix:{tool.dir}/nothing', says=['No such file'])
 

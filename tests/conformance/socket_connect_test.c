@@ -404,8 +404,8 @@ static void c20_descriptors_of_connections_can_be_close_on_exec(void)
 
 	if (fork() == 0) {
 		char one[16], other[16];
-		snprintf(one, sizeof one, "%d", ends.client.fd);
-		snprintf(other, sizeof other, "%d", ends.server.fd);
+		snprintf(one, sizeof one, "%d", end_fd(&ends.client));
+		snprintf(other, sizeof other, "%d", end_fd(&ends.server));
 		execl("/bin/sh", "sh", "-c",
 		      "! test -e /proc/self/fd/$0 && ! test -e /proc/self/fd/$1", one, other, NULL);
 		_exit(127);

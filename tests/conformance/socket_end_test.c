@@ -140,7 +140,8 @@ static void s11_linger_of_0_breaks_off(void)
 	const struct linger at_once = { 1, 0 };
 
 	ends = ends_make();
-	check_eq(setsockopt(ends.server.fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once), 0);
+	check_eq(setsockopt(end_fd(&ends.server), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once),
+		 0);
 	driver->close(&ends.server);
 	check_eq(read_one(&ends.client), differs_over_tls(-ECONNRESET, 0));
 	driver->close(&ends.client);

@@ -372,7 +372,7 @@ static void r18_unread_bytes_can_be_counted(void)
 /* What poll(2) says of an end at once. */
 static int ready(const struct end *end, int timeout_ms)
 {
-	struct pollfd look = { .fd = end->fd, .events = POLLIN | POLLRDHUP };
+	struct pollfd look = { .fd = end_fd(end), .events = POLLIN | POLLRDHUP };
 
 	return poll(&look, 1, timeout_ms) < 0 ? -errno : look.revents;
 }

@@ -334,7 +334,7 @@ static void w15_caught_signal_after_a_part_leaves_the_part_as_the_result(void)
 /* What poll(2) says of an end. */
 static int ready(const struct end *end, int timeout_ms)
 {
-	struct pollfd look = { .fd = end->fd, .events = POLLOUT };
+	struct pollfd look = { .fd = end_fd(end), .events = POLLOUT };
 
 	return poll(&look, 1, timeout_ms) < 0 ? -errno : look.revents;
 }

@@ -15,11 +15,11 @@
 #define TLS "tls://127.0.0.1:0"
 
 static const struct transport transports[] = {
-	{ "kernel_tcp", &transport_kernel, TCP, FERRY_TCP },
-	{ "kernel_unix", &transport_kernel, "unix:", FERRY_UNIX },
-	{ "ferry_tcp", &transport_ferry, TCP, FERRY_TCP },
-	{ "ferry_unix", &transport_ferry, "unix:", FERRY_UNIX },
-	{ "ferry_tls", &transport_ferry, TLS, FERRY_TLS },
+	{ "kernel_tcp", &transport_kernel, TCP, FERRY_TCP, false },
+	{ "kernel_unix", &transport_kernel, "unix:", FERRY_UNIX, false },
+	{ "ferry_tcp", &transport_ferry, TCP, FERRY_TCP, false },
+	{ "ferry_unix", &transport_ferry, "unix:", FERRY_UNIX, false },
+	{ "ferry_tls", &transport_ferry, TLS, FERRY_TLS, false },
 };
 
 const struct transport *transport;
@@ -33,6 +33,8 @@ void transport_choose(int n_arguments, char **arguments)
 	if (!transport)
 		exit((fprintf(stderr, "usage: %s TRANSPORT, as ferry_tcp\n", arguments[0]), 2));
 	driver = transport->driver;
+	if (!transport->moves)
+		check_eq(setenv("FERRY_SOCKET_PLAIN", "1", 1), 0);
 }
 
 bool transport_is_kernel(void)
@@ -161,6 +163,11 @@ struct end end_connect(const char *address)
 
 	check_eq(driver->connect(address, false, &end), 0);
 	return end;
+}
+
+int end_fd(const struct end *end)
+{
+	return end->socket ? ferry_socket_fd(end->socket) : end->fd;
 }
 
 /* ---- bytes ---- */

@@ -17,7 +17,7 @@
 
 /** One end of a connection. */
 struct end {
-	int fd;               /* of the kernel's; of ferry's, to poll */
+	int fd;               /* of the kernel's */
 	ferry_socket *socket; /* of ferry's */
 	bool nonblocking;
 };
@@ -64,6 +64,7 @@ struct transport {
 	const struct driver *driver;
 	const char *address; /* to listen at; of a file without its name */
 	enum ferry_transport kind;
+	bool moves; /* both ends are ferry's: into shared memory */
 };
 
 extern const struct transport *transport;
@@ -128,6 +129,10 @@ void ends_close(struct ends *ends);
 
 /** Connect as a process of its own does; an address is its argument. */
 struct end end_connect(const char *address);
+
+/** Its descriptor. Asked for only where it is needed: who asks ferry for it may wait with poll(2)
+ *  from then on. */
+int end_fd(const struct end *end);
 
 /** Write and read exactly this text. */
 void end_put(struct end *end, const char *text);

@@ -44,7 +44,7 @@ static int ours_listen(struct door *ret_door, const char *address)
 
 static struct end end_of(ferry_socket *socket)
 {
-	return (struct end){ .socket = socket, .fd = ferry_socket_fd(socket) };
+	return (struct end){ .socket = socket, .fd = -1 };
 }
 
 static int ours_accept(struct door *door, struct end *ret_end)

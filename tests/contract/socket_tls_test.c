@@ -296,6 +296,23 @@ static void bad_files_are_named(void)
 	end();
 }
 
+static void certificates_are_read_before_anything_is_bound(void)
+{
+	const struct ferry_tls_options good = { .certificate = certificate, .key = key };
+	const struct ferry_tls_options bad = { .certificate = certificate, .key = other_key };
+	char address[FERRY_ADDRESS_MAX];
+	ferry_listener *listener, *second;
+
+	begin();
+	listener = serve(&good, address);
+	check_eq(ferry_listen(&second, address, FERRY_SOCKET_OPTIONS(.tls = good), FERRY_NOW),
+		 -EADDRINUSE);
+	check_eq(ferry_listen(&second, address, FERRY_SOCKET_OPTIONS(.tls = bad), FERRY_NOW),
+		 -FERRY_ETLS);
+	ferry_listener_close(listener);
+	end();
+}
+
 static void a_peer_without_tls_is_refused_and_a_silent_one_timed_out(void)
 {
 	begin();
@@ -366,6 +383,7 @@ int main(void)
 		claim(a_client_says_which_check_failed),
 		claim(a_server_believes_only_certified_clients),
 		claim(bad_files_are_named),
+		claim(certificates_are_read_before_anything_is_bound),
 		claim(a_peer_without_tls_is_refused_and_a_silent_one_timed_out),
 		claim(the_end_without_farewell_is_a_reset),
 		claim(a_forked_child_may_not),
