@@ -87,7 +87,8 @@ struct fy_semaphore_shm {
 	alignas(FY_LINE) _Atomic uint32_t magic;
 	uint32_t give_back;      /* 1: units of the dead come back */
 	_Atomic uint64_t word;   /* value, and with give_back the step in progress */
-	_Atomic uint32_t posted; /* bell */
+	_Atomic uint32_t posted; /* bell ... */
+	_Atomic uint32_t mark;   /* ... and its mark */
 };
 
 struct fy_condition_shm {
@@ -125,6 +126,7 @@ FY_AT(fy_rwlock_shm, departed, 60, 4);
 FY_AT(fy_semaphore_shm, give_back, 4, 4);
 FY_AT(fy_semaphore_shm, word, 8, 8);
 FY_AT(fy_semaphore_shm, posted, 16, 4);
+FY_AT(fy_semaphore_shm, mark, 20, 4);
 FY_AT(fy_condition_shm, tickets, 4, 4);
 FY_AT(fy_condition_shm, waiting, 8, 8);
 FY_AT(fy_barrier_shm, parties, 4, 4);
