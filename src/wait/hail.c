@@ -92,6 +92,22 @@ void fy_hail_clear(struct fy_hail *hail)
 	errno = saved;
 }
 
+static void write_one(int fd)
+{
+	const uint64_t one = 1;
+
+	/* It is full only if it is readable already. */
+	(void)syscall(SYS_write, fd, &one, sizeof(one));
+}
+
+void fy_hail_raise(struct fy_hail *hail)
+{
+	int saved = errno;
+
+	write_one(fy_hail_fd(hail));
+	errno = saved;
+}
+
 void fy_hail_end(struct fy_hail *hail)
 {
 	if (!hail)
@@ -109,14 +125,6 @@ void fy_hail_end(struct fy_hail *hail)
 		(void)close(fd);
 	/* SYNC(hail.owner) release: pairs with the acquire in claim(). */
 	atomic_store_explicit(&hail->owner, 0, memory_order_release);
-}
-
-static void write_one(int fd)
-{
-	const uint64_t one = 1;
-
-	/* It is full only if it is readable already. */
-	(void)syscall(SYS_write, fd, &one, sizeof(one));
 }
 
 static void hail_one(struct fy_hail *hail, uint64_t set)

@@ -40,6 +40,9 @@ static inline int fy_hail_fd(const struct fy_hail *hail)
 /* What made the descriptor readable has been seen. */
 void fy_hail_clear(struct fy_hail *hail);
 
+/* Make the descriptor readable. */
+void fy_hail_raise(struct fy_hail *hail);
+
 /* NULL is allowed. */
 void fy_hail_end(struct fy_hail *hail);
 

@@ -9,6 +9,7 @@
 #include "../signal/action.h"
 #include "../signal/receive.h"
 #include "../socket/socket.h"
+#include "set.h"
 
 #define BOTH   ((uint32_t)(FERRY_CAN_READ | FERRY_CAN_WRITE))
 #define ALWAYS ((uint32_t)(FERRY_AT_END | FERRY_FAILED | FERRY_ONE_SHOT))
@@ -51,6 +52,13 @@ static int check_handlers(const struct ferry_item *item)
 static int check_descriptor(const struct ferry_item *item)
 {
 	return item->fd >= 0 ? 0 : -EINVAL;
+}
+
+static int check_waiter(const struct ferry_item *item)
+{
+	int fd = item->handle ? ferry_waiter_fd(item->handle) : -EINVAL;
+
+	return fd < 0 ? fd : 0;
 }
 
 static int check_nothing(const struct ferry_item *item)
@@ -117,22 +125,32 @@ static void place_process(const struct ferry_item *item, struct fy_item_place *p
 	place->poll = POLLIN;
 }
 
-static uint64_t set_of(const struct ferry_item *item)
+uint64_t fy_item_signals(const struct ferry_item *item)
 {
+	if (item->kind == FERRY_ITEM_HANDLERS)
+		return fy_action_handled();
 	return item->value == FERRY_SIGNAL_CAUGHT ? fy_receive_caught() : item->value;
 }
 
 static void place_signals(const struct ferry_item *item, struct fy_item_place *place)
 {
 	place->signals = item->value;
-	place->blocked = set_of(item);
+	place->blocked = fy_item_signals(item);
 }
 
 static void place_handlers(const struct ferry_item *item, struct fy_item_place *place)
 {
 	(void)item;
 	place->signals = FERRY_SIGNAL_CAUGHT;
-	place->blocked = fy_action_handled();
+	place->blocked = fy_item_signals(item);
+}
+
+static void place_waiter(const struct ferry_item *item, struct fy_item_place *place)
+{
+	const struct ferry_waiter *waiter = item->handle;
+
+	place->fd = waiter->epoll;
+	place->poll = POLLIN;
 }
 
 static void place_nothing(const struct ferry_item *item, struct fy_item_place *place)
@@ -168,19 +186,25 @@ static int look_socket(struct ferry_item *item, int last)
 static int look_signals(struct ferry_item *item, int last)
 {
 	(void)last;
-	return fy_receive_ready(set_of(item)) ? FERRY_CAN_READ : 0;
+	return fy_receive_ready(fy_item_signals(item)) ? FERRY_CAN_READ : 0;
 }
 
 static int look_handlers(struct ferry_item *item, int last)
 {
 	(void)last;
-	if (!fy_receive_ready(fy_action_handled()))
+	if (!fy_receive_ready(fy_item_signals(item)))
 		return 0;
 	int signo = ferry_signal_dispatch(FERRY_NOW);
 	if (signo <= 0)
 		return signo == -EAGAIN ? 0 : signo;
 	item->signo = signo;
 	return FERRY_CAN_READ;
+}
+
+static int look_waiter(struct ferry_item *item, int last)
+{
+	(void)last;
+	return fy_waiter_is_cancelled(item->handle) ? -ECANCELED : 0;
 }
 
 static int look_nothing(struct ferry_item *item, int last)
@@ -207,7 +231,7 @@ static void prepared_pipe(const struct ferry_item *item)
 
 static void care_mailbox(const struct ferry_item *item)
 {
-	(void)fy_care(item->handle);
+	(void)fy_care_for_cells(item->handle);
 }
 
 /* ---- the kinds ---- */
@@ -232,6 +256,8 @@ static const struct kind {
 				 NULL },
 	[FERRY_ITEM_HANDLERS] = { FERRY_CAN_READ, check_handlers, place_handlers, look_handlers,
 				  NULL, NULL },
+	[FERRY_ITEM_WAITER] = { FERRY_CAN_READ, check_waiter, place_waiter, look_waiter, NULL,
+				NULL },
 	[FERRY_ITEM_PROCESS] = { FERRY_CAN_READ, check_handle, place_process, look_nothing, NULL,
 				 NULL },
 };

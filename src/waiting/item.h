@@ -44,6 +44,9 @@ int fy_item_look(struct ferry_item *item, int last);
 /* The same from what poll(2) said of its descriptor. */
 int fy_item_polled(struct ferry_item *item, short revents);
 
+/* Of an item with signals: the set that makes it ready, as it is now. */
+uint64_t fy_item_signals(const struct ferry_item *item);
+
 /* A nap is over: look after the others, as a sleeper of the family does. */
 void fy_item_care(const struct ferry_item *item);
 
