@@ -14,29 +14,28 @@
  * with FERRY_NOW, and -EAGAIN is no surprise. Several waiters on one handle all hear of one
  * message; none keeps it from another, nor from a thread that sleeps in the family's own call.
  *
- * What the events mean:
- *
- *   item           FERRY_CAN_READ                  FERRY_CAN_WRITE          FERRY_AT_END
- *   mailbox        a message can be received       one can be sent          -
- *   reading end    bytes, or the end of file       -                        end of file, nothing
- * left writing end    -                               bytes fit, or -EPIPE     no reader is left
- *   listener       a connection can be accepted    -                        -
- *   socket         bytes or the end, a datagram    bytes fit                the peer closed or died
- *   signals        one of the set waits            -                        -
- *   handlers       handlers ran in this wait       -                        -
- *   process        it has ended                    -                        -
- *   lock           it could be taken               -                        -
- *   semaphore      there are units                 -                        -
- *   segment        it is larger than it was said   -                        -
- *   waiter         it has something to report      -                        -
- *   descriptor     POLLIN                          POLLOUT                  POLLHUP or POLLRDHUP
+ * What the events mean: FERRY_CAN_READ; FERRY_CAN_WRITE; FERRY_AT_END.
+ *  - mailbox: a message can be received; one can be sent; never.
+ *  - reading end of a pipe: bytes, or the end of file; never; end of file, and nothing left to
+ * read.
+ *  - writing end of a pipe: never; bytes fit, or a write is -EPIPE; no reader is left.
+ *  - listener: a connection can be accepted; never; never.
+ *  - socket: bytes, the end, or a datagram; bytes fit; the peer has closed or died.
+ *  - signals: one of the set waits; never; never.
+ *  - handlers: handlers ran in this wait; never; never.
+ *  - process: it has ended; never; never.
+ *  - lock: it could be taken; never; never.
+ *  - semaphore: there are units; never; never.
+ *  - segment: it is larger than was said; never; never.
+ *  - waiter: it has something to report; never; never.
+ *  - descriptor: POLLIN; POLLOUT; POLLHUP or POLLRDHUP. An error (POLLERR) of a descriptor or
+ * socket shows as both first ones, and the next call tells it.
  *
  * FERRY_AT_END and FERRY_FAILED are reported whether they were asked for or not. FERRY_FAILED: the
  * handle cannot be used any more, or not for that, and error says why: -EIDRM (the object was
- * removed), -FERRY_ECORRUPT, -EBADF, -FERRY_ENOTRECOVERABLE and so on: what the next call on it
- * would return. Both end every wait at once. A dead peer shows as in the family's own calls: what
- * it held is given back, within the same time (docs/formats/wait.md says for whom it may be
- * longer).
+ * removed), -FERRY_ECORRUPT, -EBADF, -ENOTRECOVERABLE and so on: what the next call on it would
+ * return. Both end every wait at once. A dead peer shows as in the family's own calls: what it
+ * held is given back, within the same time (docs/formats/wait.md says for whom it may be longer).
  *
  * Signals: no wait ends with EINTR. Those that the program catches with ferry end it if an item
  * asks for them.
@@ -315,8 +314,8 @@ FERRY_API int ferry_waiter_wait(ferry_waiter *waiter, struct ferry_report *ret_r
 FERRY_API int ferry_wake(ferry_waiter *waiter);
 
 /** A descriptor that wakes the waiter when 8 bytes that are not all 0 are written into it, as
- *  ferry_wake() does: to be passed to another process (ferry_socket_send_fd()), which needs nothing
- *  of ferry for it. The waiter's own: do not read or close it. Since: 0.1 */
+ *  ferry_wake() does: to be passed to another process (ferry_socket_send_descriptors()), which
+ * needs nothing of ferry for it. The waiter's own: do not read or close it. Since: 0.1 */
 FERRY_API int ferry_waiter_wake_fd(const ferry_waiter *waiter);
 
 /** End every wait, those under way and those to come, with -ECANCELED, until
@@ -339,7 +338,10 @@ FERRY_API int ferry_waiter_fd(ferry_waiter *waiter);
  *
  * How to clear it: when it is readable, make the calls (receive, send, ...) with FERRY_NOW until
  * -EAGAIN or as often as you like, then ferry_fd_clear(). That makes it unreadable if the item is
- * not ready any more, and leaves it readable if it is. Nobody but ferry reads from it.
+ * not ready any more, and leaves it readable if it is. Nobody but ferry reads from it. It may
+ * become readable for nothing: when something else happened to the same object, another descriptor
+ * for it was made or cleared, or somebody read the object's file. Signals that are blocked in every
+ * thread do not make one readable.
  *
  * @param item Copied. Any but FERRY_ITEM_FD, which has one. Its handle stays open until
  *             ferry_fd_close().

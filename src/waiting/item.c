@@ -305,22 +305,31 @@ int fy_item_look(struct ferry_item *item, int last)
 	return report(item, kinds[item->kind].look(item, last));
 }
 
-int fy_item_polled(struct ferry_item *item, short revents)
+static int polled(const struct ferry_item *item, short revents)
 {
 	int r = 0;
 
-	/* Whoever waits to write hears of the end too: the write says -EPIPE. */
+	/* An error is told by the next call, whichever that is. */
 	if (revents & (POLLIN | POLLHUP | POLLRDHUP | POLLERR))
 		r |= FERRY_CAN_READ;
 	if (revents & (POLLOUT | POLLHUP | POLLERR))
 		r |= FERRY_CAN_WRITE;
 	if (revents & (POLLHUP | POLLRDHUP))
 		r |= FERRY_AT_END;
-	if (!report(item, revents & POLLNVAL ? -EBADF : r))
+	/* A process that has been reaped is POLLHUP too, since Linux 6.9. */
+	if (item->kind == FERRY_ITEM_PROCESS)
+		return r & FERRY_CAN_READ;
+	/* Whoever asked for nothing shall not be woken for nothing, again and again. */
+	return revents & POLLERR && !(item->events & BOTH) ? r | FERRY_AT_END : r;
+}
+
+int fy_item_polled(struct ferry_item *item, short revents)
+{
+	int known = kinds[item->kind].look(item, 0);
+
+	if (revents == 0)
 		return 0;
-	if (revents & POLLERR) {
-		item->happened |= FERRY_FAILED;
-		item->error = -EIO;
-	}
-	return 1;
+	if (revents & POLLNVAL)
+		known = -EBADF;
+	return report(item, known < 0 ? known : known | polled(item, revents));
 }

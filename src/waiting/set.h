@@ -76,7 +76,14 @@ struct ferry_waiter {
 };
 
 /* What epoll(7) gives back: an entry's key, or one of these. */
-enum fy_own { FY_OWN_WAKE = 1, FY_OWN_AGAIN, FY_OWN_CANCEL, FY_OWN_TOUCH, FY_OWN_HAIL };
+enum fy_own {
+	FY_OWN_WAKE = 1,
+	FY_OWN_AGAIN,
+	FY_OWN_CANCEL,
+	FY_OWN_TOUCH,
+	FY_OWN_HAIL,
+	FY_OWN_LAST = FY_OWN_HAIL
+};
 #define FY_IS_OWN (UINT64_C(1) << 63)
 
 /* ---- set.c; all with the mutex held ---- */

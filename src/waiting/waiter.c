@@ -202,13 +202,14 @@ static void take_event(struct round *round, const struct epoll_event *event)
 		report(round, entry);
 }
 
-static void ask_kernel(struct round *round, int64_t until)
+/* How many events came. No more are fetched than fit: one that was fetched and not reported would
+ * be behind all others, and that of a FERRY_ONE_SHOT item lost. */
+static int fetch(struct round *round, int64_t until)
 {
 	struct ferry_waiter *waiter = round->waiter;
 	struct epoll_event events[EVENTS];
 	int left = round->room - round->n;
 
-	/* An event of a FERRY_ONE_SHOT item must not be fetched and then not fit. */
 	waiter->sleepers++;
 	(void)pthread_mutex_unlock(&waiter->mutex);
 	int n = fy_epoll_wait(waiter->epoll, events, left < EVENTS ? left : EVENTS, until);
@@ -216,6 +217,17 @@ static void ask_kernel(struct round *round, int64_t until)
 	waiter->sleepers--;
 	for (int i = 0; i < n; i++)
 		take_event(round, &events[i]);
+	return n;
+}
+
+/* Our own descriptors may have taken the places of items: then there may be more. */
+static void ask_kernel(struct round *round, int64_t until)
+{
+	int before = round->n;
+
+	for (int i = 0; i < FY_OWN_LAST; i++, until = FERRY_NOW)
+		if (fetch(round, until) < round->room - before || round->n > before)
+			return;
 }
 
 /* ---- naps ---- */
