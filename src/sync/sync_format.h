@@ -72,6 +72,8 @@ struct fy_lock_shm {
 	alignas(FY_LINE) _Atomic uint32_t magic; /* enum fy_primitive */
 	uint32_t unused;
 	struct fy_core_shm core;
+	_Atomic uint32_t left; /* bell: the lock was left by one who knew that it is wanted ... */
+	_Atomic uint32_t mark; /* ... and its mark */
 };
 
 struct fy_rwlock_shm {
@@ -119,6 +121,8 @@ FY_AT(fy_core_shm, cpu, 28, 4);
 FY_AT(fy_core_shm, since, 32, 8);
 FY_AT(fy_lock_shm, magic, 0, 4);
 FY_AT(fy_lock_shm, core, 8, 40);
+FY_AT(fy_lock_shm, left, 48, 4);
+FY_AT(fy_lock_shm, mark, 52, 4);
 FY_AT(fy_rwlock_shm, core, 8, 40);
 FY_AT(fy_rwlock_shm, gate, 48, 8);
 FY_AT(fy_rwlock_shm, opened, 56, 4);

@@ -236,6 +236,13 @@ int fy_units_take(struct fy_sync *sync, struct fy_semaphore_shm *semaphore, uint
 	return r;
 }
 
+int fy_units_ready(struct fy_sync *sync, struct fy_semaphore_shm *semaphore, int ask)
+{
+	if (ask && semaphore->give_back && value_of(load(semaphore)) == 0)
+		look_for_the_dead(sync, semaphore);
+	return value_of(load(semaphore)) > 0;
+}
+
 /* One more. A unit that this member took is given back; one that it did not is new. */
 static int post_one(struct fy_sync *sync, struct fy_semaphore_shm *semaphore)
 {

@@ -2,13 +2,16 @@
 /* item.c - see item.h. */
 #include "item.h"
 
+#include "../lock/door.h"
 #include "../mailbox/recover.h"
 #include "../mailbox/wait.h"
 #include "../pipe/wait.h"
 #include "../process/process.h"
+#include "../segment/segment.h"
 #include "../signal/action.h"
 #include "../signal/receive.h"
 #include "../socket/socket.h"
+#include "../sync/units.h"
 #include "set.h"
 
 #define BOTH   ((uint32_t)(FERRY_CAN_READ | FERRY_CAN_WRITE))
@@ -34,6 +37,22 @@ static int check_pipe(const struct ferry_item *item)
 }
 
 static int check_handle(const struct ferry_item *item)
+{
+	return item->handle ? 0 : -EINVAL;
+}
+
+static int check_lock(const struct ferry_item *item)
+{
+	return fy_door(item->handle, item->at, FY_PRIMITIVE_LOCK, FERRY_READ_ONLY);
+}
+
+static int check_semaphore(const struct ferry_item *item)
+{
+	return fy_door(item->handle, item->at, FY_PRIMITIVE_SEMAPHORE, FERRY_READ_ONLY);
+}
+
+/* Who may only read the segment cannot say that it sleeps: it looks at each nap. */
+static int check_segment(const struct ferry_item *item)
 {
 	return item->handle ? 0 : -EINVAL;
 }
@@ -87,6 +106,33 @@ static void place_pipe(const struct ferry_item *item, struct fy_item_place *plac
 
 	place->object = &pipe->object;
 	place->bells[place->n_bells++] = &fy_pipe_bell(pipe, bell)->word;
+}
+
+static void place_lock(const struct ferry_item *item, struct fy_item_place *place)
+{
+	struct ferry_segment *segment = item->handle;
+	struct fy_lock_shm *lock = item->at;
+
+	place->object = &segment->object;
+	place->bells[place->n_bells++] = &lock->left;
+}
+
+static void place_semaphore(const struct ferry_item *item, struct fy_item_place *place)
+{
+	struct ferry_segment *segment = item->handle;
+	struct fy_semaphore_shm *semaphore = item->at;
+
+	place->object = &segment->object;
+	place->bells[place->n_bells++] = &semaphore->posted;
+}
+
+static void place_segment(const struct ferry_item *item, struct fy_item_place *place)
+{
+	struct ferry_segment *segment = item->handle;
+
+	place->object = &segment->object;
+	if (!(segment->flags & FERRY_READ_ONLY))
+		place->bells[place->n_bells++] = &segment->shm->grown;
 }
 
 static short poll_events(uint32_t events)
@@ -174,6 +220,39 @@ static int look_pipe(struct ferry_item *item, int last)
 	return fy_pipe_ready(item->handle, item->value, last);
 }
 
+static int look_lock(struct ferry_item *item, int last)
+{
+	struct ferry_segment *segment = item->handle;
+	struct fy_lock_shm *lock = item->at;
+	int r = fy_door(segment, lock, FY_PRIMITIVE_LOCK, FERRY_READ_ONLY);
+
+	if (r == 0)
+		r = fy_core_ready(&segment->sync, &lock->core, last);
+	return r > 0 ? FERRY_CAN_READ : r < 0 ? fy_segment_judge(segment, r) : 0;
+}
+
+static int look_semaphore(struct ferry_item *item, int last)
+{
+	struct ferry_segment *segment = item->handle;
+	struct fy_semaphore_shm *semaphore = item->at;
+	int r = fy_door(segment, semaphore, FY_PRIMITIVE_SEMAPHORE, FERRY_READ_ONLY);
+
+	if (r == 0)
+		r = fy_units_ready(&segment->sync, semaphore, last);
+	return r > 0 ? FERRY_CAN_READ : r;
+}
+
+static int look_segment(struct ferry_item *item, int last)
+{
+	struct ferry_segment *segment = item->handle;
+	int r = fy_segment_enter(segment, 0);
+
+	(void)last;
+	if (r < 0)
+		return r;
+	return fy_segment_bytes(segment) > item->value ? FERRY_CAN_READ : 0;
+}
+
 /* What TLS has decoded already poll(2) does not know of. */
 static int look_socket(struct ferry_item *item, int last)
 {
@@ -229,6 +308,13 @@ static void prepared_pipe(const struct ferry_item *item)
 	fy_pipe_prepared(item->handle, item->value);
 }
 
+static void prepared_lock(const struct ferry_item *item)
+{
+	struct fy_lock_shm *lock = item->at;
+
+	fy_core_want(&lock->core);
+}
+
 static void care_mailbox(const struct ferry_item *item)
 {
 	(void)fy_care_for_cells(item->handle);
@@ -256,6 +342,12 @@ static const struct kind {
 				 NULL },
 	[FERRY_ITEM_HANDLERS] = { FERRY_CAN_READ, check_handlers, place_handlers, look_handlers,
 				  NULL, NULL },
+	[FERRY_ITEM_LOCK] = { FERRY_CAN_READ, check_lock, place_lock, look_lock, prepared_lock,
+			      NULL },
+	[FERRY_ITEM_SEMAPHORE] = { FERRY_CAN_READ, check_semaphore, place_semaphore, look_semaphore,
+				   NULL, NULL },
+	[FERRY_ITEM_SEGMENT] = { FERRY_CAN_READ, check_segment, place_segment, look_segment, NULL,
+				 NULL },
 	[FERRY_ITEM_WAITER] = { FERRY_CAN_READ, check_waiter, place_waiter, look_waiter, NULL,
 				NULL },
 	[FERRY_ITEM_PROCESS] = { FERRY_CAN_READ, check_handle, place_process, look_nothing, NULL,

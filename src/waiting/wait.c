@@ -39,6 +39,7 @@ struct wait {
 	struct pollfd *fds; /* our own, then one for each item */
 	int n;
 	int n_bells;
+	int n_objects;            /* items that are in one */
 	int n_fds;                /* items with a descriptor */
 	uint64_t signals;         /* that items wait for ... */
 	uint64_t blocked_signals; /* ... and of those the ones to be told of if they are blocked */
@@ -272,7 +273,7 @@ static int64_t nap_end(const struct wait *w, int64_t now)
 {
 	if (w->blind)
 		return now + BLIND_NAP;
-	return w->n_bells > 0 ? fy_nap_end(now, 0, 1) : FERRY_FOREVER;
+	return w->n_objects > 0 ? fy_nap_end(now, 0, 1) : FERRY_FOREVER;
 }
 
 static int wait_until(struct wait *w, ferry_deadline deadline)
@@ -323,6 +324,7 @@ static int check(struct wait *w)
 		w->items[i].happened = 0;
 		w->items[i].error = 0;
 		w->n_bells += place->n_bells;
+		w->n_objects += place->object != NULL;
 		w->n_fds += place->fd >= 0;
 		w->signals |= place->signals;
 		w->blocked_signals |= place->blocked;

@@ -94,10 +94,10 @@ static int arm_and_look(struct ferry_waiter *waiter, struct fy_entry *entry)
 static void look_at(struct round *round, struct fy_entry *entry)
 {
 	if (fy_item_look(&entry->item, 0) ||
-	    (entry->place.n_bells > 0 && arm_and_look(round->waiter, entry)))
+	    (entry->place.object && arm_and_look(round->waiter, entry)))
 		report(round, entry);
 	else
-		fy_set_cool(round->waiter, entry, entry->place.n_bells > 0 ? FY_ARMED : FY_KERNEL);
+		fy_set_cool(round->waiter, entry, entry->place.object ? FY_ARMED : FY_KERNEL);
 }
 
 /* Each at most once: what is still ready goes to the end. */
@@ -249,7 +249,7 @@ static int bells_have_changed(const struct fy_entry *entry)
 static int look_after(struct fy_entry *entry)
 {
 	fy_item_care(&entry->item);
-	return fy_item_look(&entry->item, 0);
+	return fy_item_look(&entry->item, 1);
 }
 
 /* Look at up to n of the armed, in turn. */
