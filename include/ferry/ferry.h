@@ -20,5 +20,6 @@
 #include <ferry/signal.h>
 #include <ferry/socket.h>
 #include <ferry/sync.h>
+#include <ferry/wait.h>
 
 #endif

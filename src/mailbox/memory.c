@@ -55,7 +55,7 @@ static void tell(struct ferry_mailbox *box)
 {
 	/* SYNC(bell.word) acq_rel: the stores that freed units come before the look at the bell. */
 	atomic_thread_fence(memory_order_seq_cst);
-	fy_bell_ring(box->memory_freed, FY_BELL_ALL);
+	fy_bell_ring(box->memory_freed, FY_BELL_ALL, box->object.fd);
 }
 
 /* Own units [first, first + n), all or none. 1 or 0. */

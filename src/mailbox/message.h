@@ -90,7 +90,7 @@ static inline int fy_got_finish(struct ferry_mailbox *box, struct fy_got *got)
 		return -FERRY_ECORRUPT;
 	if (FY_UNLIKELY(got->extent.n))
 		fy_memory_free_after(box, &got->extent, stamp);
-	fy_bell_ring(got->ring->room, FY_BELL_ONE);
+	fy_bell_ring(got->ring->room, FY_BELL_ONE, box->object.fd);
 	return 0;
 }
 

@@ -101,14 +101,14 @@ static inline int copy_out(struct ferry_mailbox *box, const struct wish *wish, s
 	/* One to one, moving head is all: the cell's line stays with its sender. */
 	if (box->one_to_one && FY_LIKELY(fy_word_state(got->spot.word) == FY_FULL)) {
 		fy_ring_consumed(box, got->ring, &got->spot);
-		fy_bell_ring_after_store(got->ring->room, FY_BELL_ONE,
+		fy_bell_ring_after_store(got->ring->room, FY_BELL_ONE, box->object.fd,
 					 fy_mailbox_fenced(box, FY_SENDER));
 		return 1;
 	}
 	if (FY_UNLIKELY(!fy_word_cas(got->spot.cell, got->spot.word, empty)))
 		return 0;
 	fy_ring_consumed(box, got->ring, &got->spot);
-	fy_bell_ring(got->ring->room, FY_BELL_ONE);
+	fy_bell_ring(got->ring->room, FY_BELL_ONE, box->object.fd);
 	return 1;
 }
 
@@ -341,7 +341,7 @@ int ferry_mailbox_take(ferry_mailbox *box, struct ferry_message *ret_message,
 	if (r < 0)
 		return r;
 	/* What was taken no longer counts as waiting. */
-	fy_bell_ring(got.ring->room, FY_BELL_ONE);
+	fy_bell_ring(got.ring->room, FY_BELL_ONE, box->object.fd);
 	fy_describe(box, got.ring, got.spot.word, &got.view, ret_message);
 	ret_message->data = got.data;
 	fy_held_taken(box, ret_message, &got);
@@ -384,7 +384,7 @@ static int give_back(struct ferry_mailbox *box, struct fy_got *got)
 	}
 	/* SYNC(member.returning) release: pairs with somebody_is_returning(). */
 	(void)atomic_fetch_sub_explicit(returning, 1, memory_order_seq_cst);
-	fy_bell_ring(box->arrival, FY_BELL_ONE);
+	fy_bell_ring(box->arrival, FY_BELL_ONE, box->object.fd);
 	return returned ? 0 : -FERRY_ESTALE;
 }
 
@@ -491,6 +491,14 @@ static int look(struct ferry_mailbox *box, struct fy_got *got)
 		(void)fy_discard(box, got->ring, &got->spot, &got->view, &got->ring->shm->expired);
 	}
 	return FY_FRONT_NONE;
+}
+
+int fy_receive_look(struct ferry_mailbox *box)
+{
+	struct fy_got got;
+	int front = look(box, &got);
+
+	return front == FY_FRONT_FOUND ? 1 : front < 0 ? front : 0;
 }
 
 static ssize_t peek_now(struct ferry_mailbox *box, void *buffer, size_t room,

@@ -245,7 +245,7 @@ static int care_for_next_member(struct care *care)
 	return 0;
 }
 
-int fy_care(struct ferry_mailbox *box)
+static int care_for_all(struct ferry_mailbox *box, int members)
 {
 	struct care care = { .box = box };
 	int cancel = fy_cancel_off();
@@ -253,10 +253,20 @@ int fy_care(struct ferry_mailbox *box)
 
 	for (uint32_t level = 0; r == 0 && level < box->levels; level++)
 		r = care_for_ring(&care, &box->rings[level]);
-	if (r == 0)
+	if (r == 0 && members)
 		r = care_for_next_member(&care);
 	fy_cancel_restore(cancel);
 	return r == -FERRY_ECORRUPT ? r : care.found;
+}
+
+int fy_care(struct ferry_mailbox *box)
+{
+	return care_for_all(box, 1);
+}
+
+int fy_care_for_cells(struct ferry_mailbox *box)
+{
+	return care_for_all(box, 0);
 }
 
 static int care_for_tier(struct ferry_mailbox *box, struct asked *asked, const struct fy_tier *tier)

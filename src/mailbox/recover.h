@@ -23,6 +23,10 @@ int fy_returned_find(struct ferry_mailbox *box, uint32_t *ret_level, struct fy_s
  * 0; or an error. */
 int fy_care(struct ferry_mailbox *box);
 
+/* The same without asking after one who holds no cell: for those who have many mailboxes to look
+ * after. */
+int fy_care_for_cells(struct ferry_mailbox *box);
+
 /* The same for those who hold payload memory. */
 int fy_care_memory(struct ferry_mailbox *box);
 

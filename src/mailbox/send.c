@@ -84,11 +84,11 @@ static inline int put(struct ferry_mailbox *box, const struct parcel *parcel)
 		if (FY_LIKELY(fy_ring_publish(box, ring, &spot))) {
 			fy_ring_prefetch(box, ring, spot.position, parcel->size);
 			if (box->one_to_one) {
-				fy_bell_ring_after_store(box->arrival, FY_BELL_ONE,
+				fy_bell_ring_after_store(box->arrival, FY_BELL_ONE, box->object.fd,
 							 fy_mailbox_fenced(box, FY_RECEIVER));
 				fy_wait_passed(box, FY_SENDER);
 			} else {
-				fy_bell_ring(box->arrival, FY_BELL_ONE);
+				fy_bell_ring(box->arrival, FY_BELL_ONE, box->object.fd);
 			}
 			return 0;
 		}

@@ -2,9 +2,13 @@
 /* wait.c - see wait.h; the protocol: docs/formats/mailbox.md, "Waiting". */
 #include "wait.h"
 
+#include <ferry/wait.h>
+
 #include "../os/barrier.h"
 #include "../os/cpu.h"
 #include "recover.h"
+#include "ring.h"
+#include "role.h"
 
 static int host_state(void *object)
 {
@@ -72,16 +76,20 @@ static void ask(struct ferry_mailbox *box, enum fy_mailbox_role role)
 					       memory_order_relaxed);
 }
 
-static void host_prepared(struct fy_waiter *waiter)
+void fy_mailbox_prepared(struct ferry_mailbox *box, enum fy_mailbox_role role)
 {
-	struct ferry_mailbox *box = waiter->object;
-	enum fy_mailbox_role role = waiter->bell == &box->arrival->word ? FY_RECEIVER : FY_SENDER;
-
 	if (!box->one_to_one)
 		return;
 	/* RELAXED(private; one thread has the role) */
 	if (atomic_exchange_explicit(&box->calm[role], CALM, memory_order_relaxed) == 0)
 		ask(box, role);
+}
+
+static void host_prepared(struct fy_waiter *waiter)
+{
+	struct ferry_mailbox *box = waiter->object;
+
+	fy_mailbox_prepared(box, waiter->bell == &box->arrival->word ? FY_RECEIVER : FY_SENDER);
 }
 
 void fy_wait_ask_no_more(struct ferry_mailbox *box, enum fy_mailbox_role role)
@@ -117,6 +125,7 @@ static void begin(struct ferry_mailbox *box, struct fy_waiter *ret_waiter, ferry
 		.object = box,
 		.deadline = deadline,
 		.bell = &bell->word,
+		.fd = box->object.fd,
 		.spin = spin,
 		.count = count,
 		.interruptible = (box->flags & FERRY_INTERRUPTIBLE) != 0,
@@ -146,4 +155,41 @@ void fy_wait_for_memory(struct ferry_mailbox *box, struct fy_waiter *ret_waiter,
 {
 	begin(box, ret_waiter, deadline, box->memory_freed, &box->send_spin,
 	      &box->object.members[fy_me(box) - 1].waiting_senders);
+}
+
+/* ---- for those who wait for several things at once ---- */
+
+static int can_send(struct ferry_mailbox *box, uint32_t level)
+{
+	struct fy_ring *ring = &box->rings[level];
+	int r = fy_enter_sending(box);
+
+	if (r < 0)
+		return r;
+	if (box->drop_oldest)
+		return FERRY_CAN_WRITE;
+	/* The first that sleeps for room has it counted anew, and so must we. */
+	fy_ring_count_anew(ring);
+	return fy_ring_has_room(box, ring) ? FERRY_CAN_WRITE : 0;
+}
+
+static int can_receive(struct ferry_mailbox *box)
+{
+	int r = fy_enter_receiving(box);
+
+	if (r == 0)
+		r = fy_receive_look(box);
+	return r > 0 ? FERRY_CAN_READ : r;
+}
+
+int fy_mailbox_ready(struct ferry_mailbox *box, uint32_t events, uint32_t level)
+{
+	int in = events & FERRY_CAN_READ ? can_receive(box) : 0;
+	int out = in >= 0 && events & FERRY_CAN_WRITE ? can_send(box, level) : 0;
+	int r = in < 0 ? in : out < 0 ? out : in | out;
+
+	/* Whoever asks for nothing hears of removal all the same. */
+	if (events == 0)
+		r = fy_object_state(&box->object);
+	return r < 0 ? fy_judge(box, r) : r;
 }

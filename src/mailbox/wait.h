@@ -6,6 +6,19 @@
 #include "../wait/waiter.h"
 #include "mailbox.h"
 
+/* For those who wait for several things at once (src/waiting/). events: FERRY_CAN_READ and _WRITE.
+ */
+
+/* Which of them hold now; or why none ever will: what a call would return. */
+int fy_mailbox_ready(struct ferry_mailbox *box, uint32_t events, uint32_t level);
+
+/* Is there a message to receive? 1, 0, or -FERRY_ECORRUPT. Nothing is taken; what has expired is
+ * dropped. (receive.c) */
+int fy_receive_look(struct ferry_mailbox *box);
+
+/* What is to be done between the bell and the last look. */
+void fy_mailbox_prepared(struct ferry_mailbox *box, enum fy_mailbox_role role);
+
 void fy_wait_for_message(struct ferry_mailbox *box, struct fy_waiter *ret_waiter,
 			 ferry_deadline deadline);
 void fy_wait_for_room(struct ferry_mailbox *box, struct fy_waiter *ret_waiter, uint32_t level,

@@ -149,6 +149,20 @@ static int build_unnamed(int fd, const struct fy_kind *kind, const struct fy_cre
 	return r;
 }
 
+/* The kernel tells watchers (os/touch.h) nothing of what is read through the descriptor that
+ * memfd_create(2) returns. So the file is opened once more, if /proc is there. */
+static int open_again(int fd)
+{
+	char path[40];
+
+	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	int again = open(path, O_RDWR | O_CLOEXEC);
+	if (again < 0)
+		return fd;
+	(void)close(fd);
+	return again;
+}
+
 int fy_create_unnamed(const struct fy_kind *kind, const struct fy_creation *creation,
 		      struct ferry_why *why)
 {
@@ -156,7 +170,7 @@ int fy_create_unnamed(const struct fy_kind *kind, const struct fy_creation *crea
 	int r = fd < 0 ? -errno : build_unnamed(fd, kind, creation);
 
 	if (r == 0)
-		return fd;
+		return open_again(fd);
 	if (fd >= 0)
 		(void)close(fd);
 	return fy_why(why, r, "cannot make an object in memory: %s", strerror(-r));

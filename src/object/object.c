@@ -14,6 +14,7 @@
 #include "../base/why.h"
 #include "../os/cancel.h"
 #include "../os/sigbus.h"
+#include "../wait/post.h"
 #include "create.h"
 #include "location.h"
 #include "member.h"
@@ -35,7 +36,7 @@ uint64_t fy_object_body(uint32_t member_slots, uint32_t n_bells)
 void fy_object_ring_all(struct fy_object *object)
 {
 	for (uint32_t i = 0; i < object->n_bells; i++)
-		fy_bell_ring_slow(&object->bells[i], FY_BELL_ALL);
+		fy_bell_ring_slow(&object->bells[i], FY_BELL_ALL, object->fd);
 }
 
 const char *ferry_kind_name(enum ferry_kind kind)
@@ -121,7 +122,8 @@ static void enlist(struct fy_object *object)
 	(void)pthread_mutex_unlock(&mutex);
 }
 
-static void delist(struct fy_object *object)
+/* 1 if it was the last one. */
+static int delist(struct fy_object *object)
 {
 	(void)pthread_mutex_lock(&mutex);
 	if (object->previous)
@@ -130,7 +132,9 @@ static void delist(struct fy_object *object)
 		all = object->next;
 	if (object->next)
 		object->next->previous = object->previous;
+	int last = !all;
 	(void)pthread_mutex_unlock(&mutex);
+	return last;
 }
 
 void fy_object_visit(const void *tag, void (*visit)(void *context), void *context)
@@ -411,7 +415,7 @@ int fy_object_rejoin(struct fy_object *object)
 
 void fy_object_close(struct fy_object *object)
 {
-	delist(object);
+	fy_post_forget(object, delist(object));
 	/* In a child that never used it, the membership is still its parent's. */
 	if (!fy_object_is_ours(object))
 		object->slot = FY_NO_SLOT;

@@ -27,6 +27,23 @@ int fy_futex_wait(_Atomic uint32_t *word, uint32_t value, int64_t until)
 	return fy_futex_wait_bits(word, value, until, FY_FUTEX_ANY);
 }
 
+int fy_futex_wait_many(_Atomic uint32_t *const *words, const uint32_t *values, unsigned n,
+		       int64_t until)
+{
+	struct timespec limit = { .tv_sec = until / FY_S, .tv_nsec = until % FY_S };
+	struct futex_waitv all[FY_FUTEX_MANY];
+	int saved = errno;
+
+	for (unsigned i = 0; i < n; i++)
+		all[i] = (struct futex_waitv){ .uaddr = (uintptr_t)words[i],
+					       .val = values[i],
+					       .flags = FUTEX_32 };
+	long r = syscall(SYS_futex_waitv, all, n, 0, &limit, CLOCK_MONOTONIC);
+	int result = r < 0 ? -errno : 0;
+	errno = saved;
+	return result;
+}
+
 int fy_futex_wake_bits(_Atomic uint32_t *word, int n, uint32_t bits)
 {
 	int saved = errno;

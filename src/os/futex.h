@@ -18,6 +18,12 @@ int fy_futex_wake_bits(_Atomic uint32_t *word, int n, uint32_t bits);
 
 #define FY_FUTEX_ANY UINT32_MAX
 
+/* Sleep while each of n words (1 to FY_FUTEX_MANY) is the value that goes with it. As
+ * fy_futex_wait(); -ENOSYS: Linux older than 5.16, or forbidden. */
+#define FY_FUTEX_MANY 128
+int fy_futex_wait_many(_Atomic uint32_t *const *words, const uint32_t *values, unsigned n,
+		       int64_t until);
+
 /* Wake at most n sleepers; returns how many were woken. */
 int fy_futex_wake(_Atomic uint32_t *word, int n);
 

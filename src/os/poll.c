@@ -38,3 +38,23 @@ int fy_poll(struct pollfd *fds, unsigned n, int64_t deadline, int interruptible)
 			return r;
 	}
 }
+
+int fy_epoll_wait(int epoll, struct epoll_event *ret_events, int room, int64_t deadline)
+{
+	struct timespec limit = { 0 };
+	int64_t left = deadline == FERRY_NOW || deadline == FERRY_FOREVER ? 0 : deadline - fy_now();
+	int saved = errno;
+
+	if (left > 0)
+		limit = (struct timespec){ left / FY_S, left % FY_S };
+	long r = syscall(SYS_epoll_pwait2, epoll, ret_events, room,
+			 deadline == FERRY_FOREVER ? NULL : &limit, NULL, (size_t)8);
+	/* Forbidden: in whole milliseconds, rather late than early. */
+	if (r < 0 && (errno == ENOSYS || errno == EPERM))
+		r = syscall(SYS_epoll_pwait, epoll, ret_events, room,
+			    deadline == FERRY_FOREVER ? -1 : (int)((left + FY_MS - 1) / FY_MS),
+			    NULL, (size_t)8);
+	int result = r < 0 ? -errno : (int)r;
+	errno = saved;
+	return result;
+}

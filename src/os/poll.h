@@ -11,4 +11,8 @@
  * so many are; -EAGAIN (NOW), -ETIMEDOUT; -EINTR only if interruptible; another -errno. */
 int fy_poll(struct pollfd *fds, unsigned n, int64_t deadline, int interruptible);
 
+/* epoll_wait(2) until the deadline: as many events as are there, 0: none by then; -EINTR. */
+struct epoll_event;
+int fy_epoll_wait(int epoll, struct epoll_event *ret_events, int room, int64_t deadline);
+
 #endif

@@ -44,6 +44,16 @@ int fy_signal_take(uint64_t set, siginfo_t *ret_info, int64_t until)
 	return result;
 }
 
+uint64_t fy_signal_pending(void)
+{
+	uint64_t set = 0;
+	int saved = errno;
+
+	(void)syscall(SYS_rt_sigpending, &set, KERNEL_SET_BYTES);
+	errno = saved;
+	return set;
+}
+
 int fy_signal_to_thread(pid_t tid, int signo, siginfo_t *info)
 {
 	int saved = errno;

@@ -52,6 +52,9 @@ int fy_action(int signo, const struct sigaction *action, struct sigaction *ret_b
  * the absolute time; FERRY_NOW, FERRY_FOREVER as ever. Its number; -EAGAIN: none came; -EINTR. */
 int fy_signal_take(uint64_t set, siginfo_t *ret_info, int64_t until);
 
+/* The signals that are blocked in the calling thread and pending for it or for the process. */
+uint64_t fy_signal_pending(void);
+
 /* Queue a signal with this information for one thread of this process. 0 or -errno. */
 int fy_signal_to_thread(pid_t tid, int signo, siginfo_t *info);
 

@@ -82,7 +82,7 @@ int fy_hole_help(struct ferry_pipe *pipe, uint64_t word)
 		/* RELAXED(a counter to look at) */
 		(void)atomic_fetch_add_explicit(&pipe->shm->passed_over, 1, memory_order_relaxed);
 	}
-	fy_bell_ring(fy_pipe_bell(pipe, FY_BELL_TURN), FY_BELL_ALL);
+	fy_bell_ring(fy_pipe_bell(pipe, FY_BELL_TURN), FY_BELL_ALL, FY_BELL_UNWATCHED);
 	return 0;
 }
 

@@ -230,6 +230,7 @@ static int wait_for_other(struct ferry_pipe *pipe, uint64_t before, ferry_deadli
 		.deadline = deadline,
 		.bell = &fy_pipe_bell(pipe, pipe->end == FERRY_READ ? FY_BELL_BYTES : FY_BELL_SPACE)
 			     ->word,
+		.fd = pipe->object.fd,
 		.spin = &pipe->spin,
 		.interruptible = (pipe->flags & FERRY_INTERRUPTIBLE) != 0,
 		.same_core = 1,

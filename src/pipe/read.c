@@ -147,7 +147,7 @@ void fy_read_ring_slow(struct ferry_pipe *pipe)
 	/* First this, then the ring: who prepares after the ring writes it anew. */
 	/* RELAXED(ordered by the bell) */
 	atomic_store_explicit(&pipe->shm->room_wanted, UINT64_MAX, memory_order_relaxed);
-	fy_bell_ring(fy_pipe_bell(pipe, FY_BELL_SPACE), FY_BELL_ALL);
+	fy_bell_ring(fy_pipe_bell(pipe, FY_BELL_SPACE), FY_BELL_ALL, pipe->object.fd);
 }
 
 /* ---- waiting for bytes ---- */

@@ -233,6 +233,18 @@ static uint64_t fill_at(const struct ferry_pipe *pipe, const struct fy_sight *si
 	return fill;
 }
 
+int fy_turn_has_room(struct ferry_pipe *pipe, uint64_t least)
+{
+	struct fy_sight sight;
+	int r = look(pipe, &sight);
+
+	if (r < 0)
+		return r;
+	/* What holes take of the ring is in nobody's way as long as the rest is larger. */
+	uint64_t taken = fill_at(pipe, &sight);
+	return taken < pipe->capacity && pipe->capacity - taken >= least;
+}
+
 /* Where a write could begin now: nobody's turn. */
 static int look_for_turn(struct ferry_pipe *pipe, struct fy_sight *ret_sight)
 {
@@ -332,5 +344,5 @@ void fy_turn_wait_over(struct ferry_pipe *pipe, struct fy_turn_wait *wait)
 {
 	/* A ring that woke us may have been meant for several. */
 	if (wait->prepared)
-		fy_bell_ring(fy_pipe_bell(pipe, FY_BELL_TURN), FY_BELL_ONE);
+		fy_bell_ring(fy_pipe_bell(pipe, FY_BELL_TURN), FY_BELL_ONE, FY_BELL_UNWATCHED);
 }

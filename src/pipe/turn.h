@@ -61,7 +61,7 @@ static inline void fy_busy_end(struct ferry_pipe *pipe)
 	/* SYNC(pipe.busy) release: pairs with the acquire in fy_busy_begin(). */
 	atomic_store_explicit(&pipe->busy, 0, memory_order_release);
 	/* The threads of other handles wait there for the turn, ours for busy. */
-	fy_bell_ring(fy_pipe_bell(pipe, FY_BELL_TURN), FY_BELL_ONE);
+	fy_bell_ring(fy_pipe_bell(pipe, FY_BELL_TURN), FY_BELL_ONE, FY_BELL_UNWATCHED);
 }
 
 /* ---- the turn ---- */
@@ -124,6 +124,10 @@ static inline int fy_turn_take(struct ferry_pipe *pipe, uint64_t size, uint64_t 
 		fy_busy_end(pipe);
 	return r;
 }
+
+/* Would a write of `least` bytes find room, as far as can be seen without the turn? 1, 0, or
+ * -FERRY_ECORRUPT. */
+int fy_turn_has_room(struct ferry_pipe *pipe, uint64_t least);
 
 /* Give the turn back, with everything before position end written. 0: it had been taken away, and
  * nothing was published; busy is still ours, and fy_turn_let_go() is due. */

@@ -11,4 +11,12 @@ void fy_pipe_wait_begin(struct ferry_pipe *pipe, struct fy_waiter *ret_waiter, i
 			const _Atomic uint32_t *other_cpu, _Atomic uint32_t *count,
 			ferry_deadline deadline);
 
+/* For those who wait for several things at once (src/waiting/): is there something to read, or room
+ * to write `least` bytes? FERRY_CAN_READ, FERRY_CAN_WRITE, FERRY_AT_END; or what a call would
+ * return. last: what follows is sleep, or giving up. */
+int fy_pipe_ready(struct ferry_pipe *pipe, uint64_t least, int last);
+
+/* What is to be done between the bell and the last look. */
+void fy_pipe_prepared(struct ferry_pipe *pipe, uint64_t least);
+
 #endif

@@ -21,7 +21,7 @@ void fy_pipe_wait_for_room(struct ferry_pipe *pipe, struct fy_waiter *waiter,
 }
 
 /* After the bell was prepared: readers ring only when there is as much room as somebody needs. */
-static void say_what_we_need(struct ferry_pipe *pipe, uint64_t least)
+void fy_pipe_say_what_we_need(struct ferry_pipe *pipe, uint64_t least)
 {
 	_Atomic uint64_t *wanted = &pipe->shm->room_wanted;
 	/* RELAXED(ordered by the bell, which was prepared before) */
@@ -43,7 +43,7 @@ int fy_pipe_wait_for_room_again(struct ferry_pipe *pipe, struct fy_waiter *waite
 	}
 	int r = fy_waiter_again(waiter);
 	if (r == 0 && waiter->phase == FY_WAITER_PREPARED)
-		say_what_we_need(pipe, least);
+		fy_pipe_say_what_we_need(pipe, least);
 	return r;
 }
 

@@ -12,6 +12,9 @@ void fy_pipe_wait_for_room(struct ferry_pipe *pipe, struct fy_waiter *waiter,
 			   ferry_deadline deadline);
 
 /* There was no room for least bytes. 0: try again; or -EPIPE and whatever ends waiting. */
+/* After the bell was prepared: say how much room is worth a ring. */
+void fy_pipe_say_what_we_need(struct ferry_pipe *pipe, uint64_t least);
+
 int fy_pipe_wait_for_room_again(struct ferry_pipe *pipe, struct fy_waiter *waiter, uint64_t least);
 
 /* Bytes that have left where they came from go into the pipe even if the last reader has just gone:
@@ -35,7 +38,7 @@ static inline void fy_pipe_ring_readers(struct ferry_pipe *pipe)
 			fy_cpu() + 1))
 		/* RELAXED(a guess) */
 		atomic_store_explicit(&pipe->shm->writer_cpu, fy_cpu() + 1, memory_order_relaxed);
-	fy_bell_ring(fy_pipe_bell(pipe, FY_BELL_BYTES), FY_BELL_ONE);
+	fy_bell_ring(fy_pipe_bell(pipe, FY_BELL_BYTES), FY_BELL_ONE, pipe->object.fd);
 }
 
 /* Raise SIGPIPE where that was asked for. Returns r. */

@@ -79,11 +79,13 @@ static void raise_bytes(struct ferry_segment *segment, uint64_t bytes)
 	uint64_t seen = atomic_load_explicit(shared, memory_order_relaxed);
 
 	/* SYNC(segment.bytes) release: pairs with the acquire in fy_segment_bytes(). The file is
-	 * that long, and reserved. */
+	 * that long, and reserved. Sequentially consistent, since sleepers are looked for
+	 * afterwards (wait/bell.h). */
 	while (seen < bytes &&
-	       !atomic_compare_exchange_weak_explicit(shared, &seen, bytes, memory_order_release,
+	       !atomic_compare_exchange_weak_explicit(shared, &seen, bytes, memory_order_seq_cst,
 						      memory_order_relaxed))
 		;
+	fy_bell_word_ring(&segment->shm->grown, FY_BELL_ALL, segment->object.fd);
 }
 
 static int grow(struct ferry_segment *segment, uint64_t bytes)

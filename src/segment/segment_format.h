@@ -17,6 +17,8 @@ struct fy_segment_shm {
 	uint32_t page_log2;
 	uint64_t key;                            /* of the arena's words; random */
 	alignas(FY_LINE) _Atomic uint64_t bytes; /* of memory now: reserved before it is written */
+	_Atomic uint32_t grown;      /* bell (wait/bell.h): rung when bytes has risen ... */
+	_Atomic uint32_t grown_mark; /* ... and its mark */
 	alignas(FY_LINE) _Atomic uint64_t roots; /* first of the named roots; 0 = none */
 };
 
@@ -26,6 +28,8 @@ FY_AT(fy_segment_shm, arena, 16, 4);
 FY_AT(fy_segment_shm, page_log2, 20, 4);
 FY_AT(fy_segment_shm, key, 24, 8);
 FY_AT(fy_segment_shm, bytes, 64, 8);
+FY_AT(fy_segment_shm, grown, 72, 4);
+FY_AT(fy_segment_shm, grown_mark, 76, 4);
 FY_AT(fy_segment_shm, roots, 128, 8);
 
 #endif

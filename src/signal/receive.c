@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <ferry/base.h>
+#include <ferry/signal.h>
 #include <pthread.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -13,6 +14,7 @@
 #include "../base/why.h"
 #include "../os/clock.h"
 #include "../os/fork.h"
+#include "../wait/hail.h"
 #include "waiters.h"
 
 /* ---- somebody else's handlers ---- */
@@ -155,6 +157,7 @@ static void keep(siginfo_t *info, void *context)
 	if (FY_UNLIKELY(r < 0))
 		(void)fy_signal_to_thread(fy_thread_id(), record.signo, info);
 	notify();
+	fy_hail_all(fy_signal_bit(record.signo));
 	fy_waiters_wake(record.signo, context);
 }
 
@@ -265,6 +268,7 @@ static int take(uint64_t set, struct fy_signal_record *ret_record)
 
 	if (FY_UNLIKELY(r > 1)) {
 		notify();
+		fy_hail_all(fy_signal_bit(ret_record->signo));
 		fy_waiters_wake(ret_record->signo, NULL);
 	}
 	return r > 0 ? ret_record->signo : 0;
@@ -323,11 +327,17 @@ int fy_receive_take(fy_receive_set set, const void *context, int64_t deadline,
 	}
 }
 
+int fy_receive_ready(uint64_t set)
+{
+	return ((fy_queue_ready() | fy_signal_pending()) & set) != 0;
+}
+
 void fy_receive_changed(void)
 {
 	/* What waits may have a handler now. */
 	if (fy_queue_waiting() != 0)
 		notify();
+	fy_hail_all(FERRY_SIGNAL_CAUGHT);
 	fy_waiters_wake_all();
 }
 

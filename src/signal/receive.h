@@ -33,6 +33,9 @@ int fy_receive_take(fy_receive_set set, const void *context, int64_t deadline,
 /* What a set returns to end the wait. No signal has this number. */
 #define FY_RECEIVE_STOP (UINT64_C(1) << 31)
 
+/* 1 if one of the set could be taken now. May be wrong for a moment after a signal was taken. */
+int fy_receive_ready(uint64_t set);
+
 /* After what a set says has changed. */
 void fy_receive_changed(void);
 

@@ -30,7 +30,7 @@ static int swap(struct fy_barrier_shm *barrier, uint64_t from, uint64_t to)
 
 static void ring(struct fy_barrier_shm *barrier)
 {
-	fy_bell_word_ring(&barrier->passed, FY_BELL_ALL);
+	fy_bell_word_ring(&barrier->passed, FY_BELL_ALL, FY_BELL_UNWATCHED);
 }
 
 /* Those who wait need not any more. */

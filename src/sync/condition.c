@@ -53,7 +53,7 @@ static int signal_one(struct fy_sync *sync, uint64_t offset)
 		fy_seat_begin(sync, seat.i, fy_now());
 		if (!fy_seat_move(sync, &seat, FY_SEAT_CONDITION_SIGNALLED))
 			continue;
-		fy_bell_word_ring(&fy_seat_at(sync, seat.i)->bell, FY_BELL_ALL);
+		fy_bell_word_ring(&fy_seat_at(sync, seat.i)->bell, FY_BELL_ALL, FY_BELL_UNWATCHED);
 		return 1;
 	}
 	return 0;
@@ -73,7 +73,7 @@ static int signal_all(struct fy_sync *sync, uint64_t offset)
 		fy_seat_begin(sync, i, now);
 		if (!fy_seat_move(sync, &seat, FY_SEAT_CONDITION_SIGNALLED))
 			continue;
-		fy_bell_word_ring(&fy_seat_at(sync, i)->bell, FY_BELL_ALL);
+		fy_bell_word_ring(&fy_seat_at(sync, i)->bell, FY_BELL_ALL, FY_BELL_UNWATCHED);
 		woken++;
 	}
 	return woken;

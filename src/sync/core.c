@@ -38,8 +38,8 @@ static uint32_t bit_of(uint32_t ticket)
 static int swap(struct fy_core_shm *core, uint64_t from, uint64_t to)
 {
 	/* SYNC(core.word) acq_rel: pairs with fy_core_load(), fy_core_acquire() and itself: the
-	 * data behind the lock go with it. */
-	return atomic_compare_exchange_strong_explicit(&core->word, &from, to, memory_order_acq_rel,
+	 * data behind the lock go with it. Sequentially consistent for ring_bell(). */
+	return atomic_compare_exchange_strong_explicit(&core->word, &from, to, memory_order_seq_cst,
 						       memory_order_relaxed);
 }
 
@@ -185,7 +185,17 @@ static uint64_t word_after(struct fy_core_shm *core, uint64_t w, uint64_t died)
 	return died;
 }
 
-int fy_core_release_slow(struct fy_sync *sync, struct fy_core_shm *core, uint64_t who, int died)
+/* Of those that have a core, a ferry_lock has a bell behind it. */
+static void ring_bell(const struct fy_sync *sync, struct fy_core_shm *core)
+{
+	struct fy_lock_shm *lock = (void *)((uint8_t *)core - offsetof(struct fy_lock_shm, core));
+
+	/* RELAXED(written before anybody could take the lock) */
+	if (atomic_load_explicit(&lock->magic, memory_order_relaxed) == FY_PRIMITIVE_LOCK)
+		fy_bell_word_ring(&lock->left, FY_BELL_ALL, sync->object->fd);
+}
+
+static int release(struct fy_sync *sync, struct fy_core_shm *core, uint64_t who, int died)
 {
 	for (;;) {
 		uint64_t w = fy_core_load(core);
@@ -205,6 +215,42 @@ int fy_core_release_slow(struct fy_sync *sync, struct fy_core_shm *core, uint64_
 		if ((w & FY_CORE_WAITERS) && !(w & FY_CORE_CALLED))
 			call_next(sync, core);
 		return 0;
+	}
+}
+
+int fy_core_release_slow(struct fy_sync *sync, struct fy_core_shm *core, uint64_t who, int died)
+{
+	int r = release(sync, core, who, died);
+
+	if (r == 0)
+		ring_bell(sync, core);
+	return r;
+}
+
+int fy_core_ready(struct fy_sync *sync, const struct fy_core_shm *core, int ask)
+{
+	/* SYNC(core.word) acquire: pairs with swap(). Sequentially consistent: who looks has
+	 * prepared the bell before, and who leaves looks at it afterwards. */
+	uint64_t w = atomic_load_explicit(&core->word, memory_order_seq_cst);
+	uint64_t owner = fy_core_owner(w);
+
+	if (w == FY_CORE_LOST)
+		return -ENOTRECOVERABLE;
+	if (owner == 0)
+		return !(w & FY_CORE_DOOR) || call_is_stale(core);
+	if (fy_who_owner(owner) == 0 || !fy_who_makes_sense(sync, owner))
+		return -FERRY_ECORRUPT;
+	return ask && fy_who_is_dead(sync, owner);
+}
+
+void fy_core_want(struct fy_core_shm *core)
+{
+	uint64_t w = fy_core_load(core);
+
+	while (w != FY_CORE_LOST && fy_core_owner(w) != 0 && !(w & FY_CORE_WAITERS)) {
+		if (swap(core, w, w | FY_CORE_WAITERS))
+			return;
+		w = fy_core_load(core);
 	}
 }
 

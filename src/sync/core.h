@@ -47,6 +47,13 @@ FY_COLD int fy_core_release_slow(struct fy_sync *sync, struct fy_core_shm *core,
 /* The segment was removed: whoever sleeps on it need not any more. */
 void fy_core_wake_all(struct fy_core_shm *core);
 
+/* For those who wait for several things at once (src/waiting/). Could a newcomer take it? 1, 0, or
+ * -ENOTRECOVERABLE, -FERRY_ECORRUPT. ask: find out whether the owner lives. */
+int fy_core_ready(struct fy_sync *sync, const struct fy_core_shm *core, int ask);
+
+/* Have the owner leave it the long way, which rings the bell of a ferry_lock. */
+void fy_core_want(struct fy_core_shm *core);
+
 /* The data are right again. 0; -EPERM: not ours; -EINVAL: nobody had died. */
 int fy_core_repaired(struct fy_core_shm *core, uint64_t who);
 

@@ -72,7 +72,7 @@ static int try_reading(struct fy_sync *sync, struct fy_rwlock_shm *lock, uint32_
 		return 0;
 	/* A writer was faster. He may have taken us for a reader, and sleep. */
 	fy_seat_set(sync, i, seat.offset, FY_SEAT_READER_WAITS);
-	fy_bell_word_ring(&lock->departed, FY_BELL_ALL);
+	fy_bell_word_ring(&lock->departed, FY_BELL_ALL, FY_BELL_UNWATCHED);
 	return -EAGAIN;
 }
 
@@ -96,7 +96,7 @@ void fy_rwlock_leave_reading(struct fy_sync *sync, struct fy_rwlock_shm *lock, u
 {
 	fy_seat_leave(sync, seat);
 	if (gate(lock) != 0)
-		fy_bell_word_ring(&lock->departed, FY_BELL_ALL);
+		fy_bell_word_ring(&lock->departed, FY_BELL_ALL, FY_BELL_UNWATCHED);
 }
 
 /* A writer died: whoever comes next has it alone, to repair. 0: somebody else did, read again. */
@@ -154,7 +154,7 @@ static void open_gate(struct fy_sync *sync, struct fy_rwlock_shm *lock)
 {
 	(void)each_seat(sync, lock, grant, 0);
 	set_gate(lock, 0);
-	fy_bell_word_ring(&lock->opened, FY_BELL_ALL);
+	fy_bell_word_ring(&lock->opened, FY_BELL_ALL, FY_BELL_UNWATCHED);
 }
 
 /* 1 if this seat keeps the writer waiting. look: dead readers, and those who were granted entry and
@@ -242,6 +242,6 @@ int fy_rwlock_leave_writing(struct fy_sync *sync, struct fy_rwlock_shm *lock, ui
 	int r = died ? fy_core_release_slow(sync, &lock->core, who, 1)
 		     : fy_core_release(sync, &lock->core, who);
 	if (died || (w & FY_CORE_DIED))
-		fy_bell_word_ring(&lock->opened, FY_BELL_ALL);
+		fy_bell_word_ring(&lock->opened, FY_BELL_ALL, FY_BELL_UNWATCHED);
 	return r;
 }

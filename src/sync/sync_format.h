@@ -72,6 +72,8 @@ struct fy_lock_shm {
 	alignas(FY_LINE) _Atomic uint32_t magic; /* enum fy_primitive */
 	uint32_t unused;
 	struct fy_core_shm core;
+	_Atomic uint32_t left; /* bell: the lock was left by one who knew that it is wanted ... */
+	_Atomic uint32_t mark; /* ... and its mark */
 };
 
 struct fy_rwlock_shm {
@@ -87,7 +89,8 @@ struct fy_semaphore_shm {
 	alignas(FY_LINE) _Atomic uint32_t magic;
 	uint32_t give_back;      /* 1: units of the dead come back */
 	_Atomic uint64_t word;   /* value, and with give_back the step in progress */
-	_Atomic uint32_t posted; /* bell */
+	_Atomic uint32_t posted; /* bell ... */
+	_Atomic uint32_t mark;   /* ... and its mark */
 };
 
 struct fy_condition_shm {
@@ -118,6 +121,8 @@ FY_AT(fy_core_shm, cpu, 28, 4);
 FY_AT(fy_core_shm, since, 32, 8);
 FY_AT(fy_lock_shm, magic, 0, 4);
 FY_AT(fy_lock_shm, core, 8, 40);
+FY_AT(fy_lock_shm, left, 48, 4);
+FY_AT(fy_lock_shm, mark, 52, 4);
 FY_AT(fy_rwlock_shm, core, 8, 40);
 FY_AT(fy_rwlock_shm, gate, 48, 8);
 FY_AT(fy_rwlock_shm, opened, 56, 4);
@@ -125,6 +130,7 @@ FY_AT(fy_rwlock_shm, departed, 60, 4);
 FY_AT(fy_semaphore_shm, give_back, 4, 4);
 FY_AT(fy_semaphore_shm, word, 8, 8);
 FY_AT(fy_semaphore_shm, posted, 16, 4);
+FY_AT(fy_semaphore_shm, mark, 20, 4);
 FY_AT(fy_condition_shm, tickets, 4, 4);
 FY_AT(fy_condition_shm, waiting, 8, 8);
 FY_AT(fy_barrier_shm, parties, 4, 4);

@@ -232,8 +232,15 @@ int fy_units_take(struct fy_sync *sync, struct fy_semaphore_shm *semaphore, uint
 		fy_waiter_succeeded(&waiter);
 	/* The ring that woke us may have been meant for several, or for one who stays. */
 	if (waiter.slept && (r < 0 || value_of(load(semaphore)) > 0))
-		fy_bell_word_ring(&semaphore->posted, FY_BELL_ONE);
+		fy_bell_word_ring(&semaphore->posted, FY_BELL_ONE, sync->object->fd);
 	return r;
+}
+
+int fy_units_ready(struct fy_sync *sync, struct fy_semaphore_shm *semaphore, int ask)
+{
+	if (ask && semaphore->give_back && value_of(load(semaphore)) == 0)
+		look_for_the_dead(sync, semaphore);
+	return value_of(load(semaphore)) > 0;
 }
 
 /* One more. A unit that this member took is given back; one that it did not is new. */
@@ -275,7 +282,7 @@ int fy_units_post(struct fy_sync *sync, struct fy_semaphore_shm *semaphore, uint
 				r = -EOVERFLOW;
 		} while (r == 0 && !swap(semaphore, word, word + n));
 	}
-	fy_bell_word_ring(&semaphore->posted, n == 1 ? FY_BELL_ONE : FY_BELL_ALL);
+	fy_bell_word_ring(&semaphore->posted, n == 1 ? FY_BELL_ONE : FY_BELL_ALL, sync->object->fd);
 	return r;
 }
 
@@ -315,6 +322,6 @@ void fy_units_recover(struct fy_sync *sync, const struct fy_seat *seat)
 		if (held > FY_UNITS_MAX - value_of(word))
 			held = FY_UNITS_MAX - value_of(word);
 		if (step(sync, semaphore, word, value_of(word) + held, seat->i, RECOVER))
-			fy_bell_word_ring(&semaphore->posted, FY_BELL_ALL);
+			fy_bell_word_ring(&semaphore->posted, FY_BELL_ALL, sync->object->fd);
 	}
 }

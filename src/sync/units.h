@@ -20,6 +20,10 @@ int fy_units_take(struct fy_sync *sync, struct fy_semaphore_shm *semaphore, uint
  * 0 or -EOVERFLOW. */
 int fy_units_post(struct fy_sync *sync, struct fy_semaphore_shm *semaphore, uint32_t n);
 
+/* For those who wait for several things at once: are there any? ask: look for the dead, whose units
+ * come back. */
+int fy_units_ready(struct fy_sync *sync, struct fy_semaphore_shm *semaphore, int ask);
+
 uint32_t fy_units_value(const struct fy_semaphore_shm *semaphore);
 
 /* The seat of a dead member: what it had taken comes back. */

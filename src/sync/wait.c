@@ -24,6 +24,7 @@ struct fy_waiter fy_sync_waiter(struct fy_sync *sync, _Atomic uint32_t *bell,
 		.object = sync,
 		.deadline = deadline,
 		.bell = bell,
+		.fd = FY_BELL_UNWATCHED,
 		.spin = &sync->spin,
 		.interruptible = sync->interruptible,
 	};

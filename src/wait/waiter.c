@@ -120,5 +120,5 @@ void fy_waiter_over(struct fy_waiter *waiter, int succeeded, int more)
 		(void)atomic_fetch_sub_explicit(waiter->count, 1, memory_order_relaxed);
 	/* A ring that woke us may have been meant for several. */
 	if (waiter->slept && (more || !succeeded))
-		fy_bell_word_ring(waiter->bell, FY_BELL_ONE);
+		fy_bell_word_ring(waiter->bell, FY_BELL_ONE, waiter->fd);
 }

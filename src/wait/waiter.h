@@ -42,6 +42,7 @@ struct fy_waiter {
 	void *object;
 	ferry_deadline deadline;
 	_Atomic uint32_t *bell;
+	int fd; /* of the file that the bell lies in (bell.h), or FY_BELL_UNWATCHED */
 	struct fy_spin *spin;
 	_Atomic uint32_t *count; /* of those who sleep as we do, to look at; or NULL */
 	int interruptible;

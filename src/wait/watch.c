@@ -9,16 +9,15 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "../os/fork.h"
+#include "../os/thread.h"
 
-#define STACK_BYTES (64u * 1024)
-#define AT_A_TIME   16
+#define AT_A_TIME 16
 
 struct fy_watch {
 	struct fy_watch *next;
@@ -82,25 +81,6 @@ static void *run(void *argument)
 	return NULL;
 }
 
-static int start_thread(void)
-{
-	pthread_attr_t attributes;
-	sigset_t all;
-	sigset_t old;
-
-	(void)sigfillset(&all);
-	(void)pthread_attr_init(&attributes);
-	(void)pthread_attr_setstacksize(&attributes, STACK_BYTES);
-	(void)pthread_sigmask(SIG_SETMASK, &all, &old);
-	int r = pthread_create(&watcher.thread, &attributes, run, (void *)(intptr_t)watcher.epoll);
-	/* The stack has the thread-local variables of every library in it, which may be larger. */
-	if (r == EINVAL)
-		r = pthread_create(&watcher.thread, NULL, run, (void *)(intptr_t)watcher.epoll);
-	(void)pthread_sigmask(SIG_SETMASK, &old, NULL);
-	(void)pthread_attr_destroy(&attributes);
-	return -r;
-}
-
 static void close_descriptors(void)
 {
 	if (watcher.epoll >= 0)
@@ -130,7 +110,7 @@ static int start(void)
 	int r = watcher.epoll < 0 || watcher.stop < 0 ||
 			epoll_ctl(watcher.epoll, EPOLL_CTL_ADD, watcher.stop, &stop) != 0
 		    ? -errno
-		    : start_thread();
+		    : fy_thread_start(&watcher.thread, run, (void *)(intptr_t)watcher.epoll);
 	if (r < 0) {
 		close_descriptors();
 		return r;

@@ -1,0 +1,543 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * waiter.c - waiting for what is in a set.
+ *
+ * A wait looks at the hot entries, arms those that are not ready, and sleeps in epoll_wait(2), over
+ * the items' descriptors and one that says which watched files were touched. Protocol:
+ * docs/formats/wait.md; model: models/wait.pml.
+ */
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "../base/why.h"
+#include "../os/cancel.h"
+#include "../os/fork.h"
+#include "../os/poll.h"
+#include "../os/touch.h"
+#include "../wait/nap.h"
+#include "set.h"
+
+#define EVENTS 64 /* that are fetched at once */
+/* So many of the armed each nap looks after in full; if there are more, it takes them in turn,
+ * fewer at a time, since what it looks at is in no cache any more; and at the bells of some more.
+ */
+#define SWEEP_FEW  64u
+#define SWEEP_FULL 16u
+#define SWEEP_BELL 64u
+
+/* ---- eventfds; AS-Safe ---- */
+
+static void raise_fd(int fd)
+{
+	const uint64_t one = 1;
+	int saved = errno;
+
+	/* It is full only if it is readable already. */
+	(void)syscall(SYS_write, fd, &one, sizeof(one));
+	errno = saved;
+}
+
+/* 1 if it was readable. */
+static int lower_fd(int fd)
+{
+	uint64_t count;
+	int saved = errno;
+	int was = syscall(SYS_read, fd, &count, sizeof(count)) > 0;
+
+	errno = saved;
+	return was;
+}
+
+void fy_set_tell(struct ferry_waiter *waiter)
+{
+	if (waiter->sleepers > 0 || waiter->shown)
+		raise_fd(waiter->again);
+}
+
+/* ---- reports ---- */
+
+struct round {
+	struct ferry_waiter *waiter;
+	struct ferry_report *reports;
+	int n;
+	int room;
+	int woken; /* ferry_wake() may have been called */
+};
+
+static void report(struct round *round, struct fy_entry *entry)
+{
+	round->reports[round->n++] = (struct ferry_report){
+		.user = entry->user,
+		.key = entry->key,
+		.happened = entry->item.happened,
+		.error = entry->item.error,
+		.signo = entry->item.signo,
+	};
+	if (entry->item.events & FERRY_ONE_SHOT)
+		fy_set_cool(round->waiter, entry, FY_SILENT);
+	else if (entry->place.fd < 0 || entry->item.kind == FERRY_ITEM_SOCKET)
+		fy_set_heat(round->waiter, entry);
+}
+
+/* ---- the hot ---- */
+
+/* Prepare the bells, then look once more. 1 if it is ready. */
+static int arm_and_look(struct ferry_waiter *waiter, struct fy_entry *entry)
+{
+	fy_set_arm(waiter, entry);
+	return fy_item_look(&entry->item, 1);
+}
+
+static void look_at(struct round *round, struct fy_entry *entry)
+{
+	if (fy_item_look(&entry->item, 0) ||
+	    (entry->place.object && arm_and_look(round->waiter, entry)))
+		report(round, entry);
+	else
+		fy_set_cool(round->waiter, entry, entry->place.object ? FY_ARMED : FY_KERNEL);
+}
+
+/* Each at most once: what is still ready goes to the end. */
+static void look_at_the_hot(struct round *round)
+{
+	struct ferry_waiter *waiter = round->waiter;
+	const struct fy_entry *last = waiter->hot_last;
+	const struct fy_entry *entry = NULL;
+
+	while (waiter->hot_first && entry != last && round->n < round->room) {
+		entry = waiter->hot_first;
+		look_at(round, waiter->hot_first);
+	}
+}
+
+static struct fy_entry *hot_handlers(const struct ferry_waiter *waiter)
+{
+	struct fy_entry *e = waiter->signals;
+
+	while (e && (e->state != FY_HOT || e->item.kind != FERRY_ITEM_HANDLERS))
+		e = e->next_signals;
+	return e;
+}
+
+/* Handlers may call anything, this waiter included: so they run without the mutex. */
+static void run_handlers(struct round *round)
+{
+	struct ferry_waiter *waiter = round->waiter;
+	struct fy_entry *entry = hot_handlers(waiter);
+
+	if (!entry)
+		return;
+	int key = entry->key;
+	struct ferry_item item = entry->item;
+	fy_set_cool(waiter, entry, FY_KERNEL);
+	(void)pthread_mutex_unlock(&waiter->mutex);
+	int happened = fy_item_look(&item, 0);
+	(void)pthread_mutex_lock(&waiter->mutex);
+	entry = happened ? fy_set_find(waiter, key) : NULL;
+	if (!entry)
+		return;
+	entry->item.happened = item.happened;
+	entry->item.error = item.error;
+	entry->item.signo = item.signo;
+	report(round, entry);
+}
+
+/* ---- what the kernel says ---- */
+
+static void take_touches(struct ferry_waiter *waiter)
+{
+	int numbers[EVENTS];
+	int n = fy_touch_read(waiter->touch, numbers, EVENTS);
+
+	if (n == -EOVERFLOW)
+		fy_set_heat_all(waiter);
+	/* What was left in it makes it readable again. */
+	for (int i = 0; i < n; i++)
+		fy_set_heat_watched(waiter, numbers[i]);
+}
+
+static void take_own(struct round *round, enum fy_own own)
+{
+	struct ferry_waiter *waiter = round->waiter;
+
+	switch (own) {
+	case FY_OWN_WAKE:
+		round->woken = 1;
+		break;
+	case FY_OWN_AGAIN:
+		(void)lower_fd(waiter->again);
+		break;
+	case FY_OWN_TOUCH:
+		take_touches(waiter);
+		break;
+	case FY_OWN_HAIL:
+		if (waiter->hail)
+			fy_hail_clear(waiter->hail);
+		fy_set_heat_signals(waiter);
+		break;
+	case FY_OWN_CANCEL:
+	default:
+		break;
+	}
+}
+
+static void take_event(struct round *round, const struct epoll_event *event)
+{
+	struct ferry_waiter *waiter = round->waiter;
+
+	if (event->data.u64 & FY_IS_OWN) {
+		take_own(round, (enum fy_own)(event->data.u64 & ~FY_IS_OWN));
+		return;
+	}
+	/* It may have been taken out meanwhile. */
+	struct fy_entry *entry = fy_set_find(waiter, (int)event->data.u64);
+	if (!entry || entry->state == FY_SILENT)
+		return;
+	if (entry->place.signals != 0)
+		fy_set_heat(waiter, entry);
+	else if (round->n < round->room && fy_item_polled(&entry->item, (short)event->events))
+		report(round, entry);
+}
+
+/* How many events came. No more are fetched than fit: one that was fetched and not reported would
+ * be behind all others, and that of a FERRY_ONE_SHOT item lost. */
+static int fetch(struct round *round, int64_t until)
+{
+	struct ferry_waiter *waiter = round->waiter;
+	struct epoll_event events[EVENTS];
+	int left = round->room - round->n;
+
+	waiter->sleepers++;
+	(void)pthread_mutex_unlock(&waiter->mutex);
+	int n = fy_epoll_wait(waiter->epoll, events, left < EVENTS ? left : EVENTS, until);
+	(void)pthread_mutex_lock(&waiter->mutex);
+	waiter->sleepers--;
+	for (int i = 0; i < n; i++)
+		take_event(round, &events[i]);
+	return n;
+}
+
+/* Our own descriptors may have taken the places of items: then there may be more. */
+static void ask_kernel(struct round *round, int64_t until)
+{
+	int before = round->n;
+
+	for (int i = 0; i < FY_OWN_LAST; i++, until = FERRY_NOW)
+		if (fetch(round, until) < round->room - before || round->n > before)
+			return;
+}
+
+/* ---- naps ---- */
+
+static int bells_have_changed(const struct fy_entry *entry)
+{
+	int changed = 0;
+
+	for (int b = 0; b < entry->place.n_bells; b++)
+		/* RELAXED(who changed them has touched the file, or was stopped before it did) */
+		changed |=
+		    atomic_load_explicit(entry->place.bells[b], memory_order_relaxed) !=
+			entry->seen[b] ||
+		    /* RELAXED(as above) */
+		    atomic_load_explicit(entry->place.bells[b] + 1, memory_order_relaxed) == 0;
+	return changed;
+}
+
+static int look_after(struct fy_entry *entry)
+{
+	fy_item_care(&entry->item);
+	return fy_item_look(&entry->item, 1);
+}
+
+/* Look at up to n of the armed, in turn. */
+static void sweep_some(struct ferry_waiter *waiter, uint32_t at, uint32_t n, int in_full)
+{
+	for (uint32_t k = 0; k < n && waiter->n_armed > 0; k++) {
+		struct fy_entry *entry = waiter->armed[at % waiter->n_armed];
+		if (bells_have_changed(entry) || (in_full && look_after(entry)))
+			fy_set_heat(waiter, entry); /* and the last of the armed is in its place */
+		else
+			at++;
+	}
+}
+
+int fy_set_sweep(struct ferry_waiter *waiter, int64_t now)
+{
+	if (now - waiter->swept_at < FY_NAP / 2 || waiter->n_armed == 0)
+		return 0;
+	waiter->swept_at = now;
+	if (waiter->n_armed <= SWEEP_FEW) {
+		sweep_some(waiter, 0, waiter->n_armed, 1);
+	} else {
+		sweep_some(waiter, waiter->sweep_at, SWEEP_FULL, 1);
+		sweep_some(waiter, waiter->sweep_at * (SWEEP_BELL / SWEEP_FULL), SWEEP_BELL, 0);
+		waiter->sweep_at += SWEEP_FULL;
+	}
+	return waiter->hot_first != NULL;
+}
+
+/* By the keeper, for those who sleep in a loop that is not ours. */
+static void sweep_kept(struct fy_kept *kept, int64_t now)
+{
+	struct ferry_waiter *waiter =
+	    (struct ferry_waiter *)(void *)((char *)kept - offsetof(struct ferry_waiter, kept));
+
+	(void)pthread_mutex_lock(&waiter->mutex);
+	if (fy_set_sweep(waiter, now))
+		fy_set_tell(waiter);
+	(void)pthread_mutex_unlock(&waiter->mutex);
+}
+
+/* ---- waiting ---- */
+
+static int is_cancelled(const struct ferry_waiter *waiter)
+{
+	/* SYNC(waiter.cancelled) acquire: pairs with the release in ferry_waiter_cancel(). */
+	return atomic_load_explicit(&waiter->cancelled, memory_order_acquire);
+}
+
+static int64_t sleep_until(const struct ferry_waiter *waiter, int64_t now, ferry_deadline deadline)
+{
+	int64_t nap = waiter->n_armed > 0 ? fy_nap_end(now, 0, 1) : FERRY_FOREVER;
+
+	return nap < deadline ? nap : deadline;
+}
+
+static void look_at_all_the_hot(struct round *round)
+{
+	run_handlers(round);
+	look_at_the_hot(round);
+}
+
+/* Sleep, unless there is something already or no time for it. -EAGAIN: go on; else how it ends if
+ * nothing was found. */
+static int ask_or_sleep(struct round *round, ferry_deadline deadline)
+{
+	struct ferry_waiter *waiter = round->waiter;
+	int r = -EAGAIN;
+
+	if (round->n > 0 || deadline == FERRY_NOW) {
+		ask_kernel(round, FERRY_NOW);
+	} else {
+		int64_t now = fy_now();
+		r = now >= deadline ? -ETIMEDOUT : -EAGAIN;
+		ask_kernel(round, now >= deadline ? FERRY_NOW : sleep_until(waiter, now, deadline));
+		(void)fy_set_sweep(waiter, fy_now());
+	}
+	/* Touched just now. */
+	if (round->n == 0)
+		look_at_all_the_hot(round);
+	return r;
+}
+
+/* One round. > 0, 0 or a negative result; -EAGAIN: nothing yet. */
+static int wait_once(struct round *round, ferry_deadline deadline)
+{
+	struct ferry_waiter *waiter = round->waiter;
+	int r = -EAGAIN;
+
+	if (is_cancelled(waiter))
+		return -ECANCELED;
+	round->woken = 0;
+	look_at_all_the_hot(round);
+	if (round->n < round->room)
+		r = ask_or_sleep(round, deadline);
+	if (round->n > 0)
+		return round->n;
+	/* One of those that were woken by it has it. */
+	if (round->woken && lower_fd(waiter->wake))
+		return 0;
+	return is_cancelled(waiter) ? -ECANCELED : r;
+}
+
+static int wait(struct ferry_waiter *waiter, struct ferry_report *reports, int room,
+		ferry_deadline deadline)
+{
+	struct round round = { .waiter = waiter, .reports = reports, .room = room };
+	int r;
+
+	do {
+		r = wait_once(&round, deadline);
+	} while (r == -EAGAIN && deadline != FERRY_NOW);
+	/* Others look for themselves at what is still ready. */
+	if (waiter->hot_first)
+		fy_set_tell(waiter);
+	return r;
+}
+
+int ferry_waiter_wait(ferry_waiter *waiter, struct ferry_report *ret_reports, int room,
+		      ferry_deadline deadline)
+{
+	if (!waiter || !ret_reports || room < 1)
+		return -EINVAL;
+	if (fy_fork_is_child(waiter->generation))
+		return -EXDEV;
+	int cancel = fy_cancel_off();
+	(void)pthread_mutex_lock(&waiter->mutex);
+	int r = wait(waiter, ret_reports, room, deadline);
+	(void)pthread_mutex_unlock(&waiter->mutex);
+	fy_cancel_restore(cancel);
+	return r;
+}
+
+/* ---- from outside ---- */
+
+int ferry_wake(ferry_waiter *waiter)
+{
+	if (!waiter)
+		return -EINVAL;
+	raise_fd(waiter->wake);
+	return 0;
+}
+
+int ferry_waiter_wake_fd(const ferry_waiter *waiter)
+{
+	return waiter ? waiter->wake : -EINVAL;
+}
+
+static int set_cancelled(ferry_waiter *waiter, int cancelled)
+{
+	if (!waiter)
+		return -EINVAL;
+	if (fy_fork_is_child(waiter->generation))
+		return -EXDEV;
+	/* SYNC(waiter.cancelled) release: pairs with the acquire in is_cancelled(). */
+	atomic_store_explicit(&waiter->cancelled, cancelled, memory_order_release);
+	if (cancelled)
+		raise_fd(waiter->cancel);
+	else
+		(void)lower_fd(waiter->cancel);
+	return 0;
+}
+
+int ferry_waiter_cancel(ferry_waiter *waiter)
+{
+	return set_cancelled(waiter, 1);
+}
+
+int ferry_waiter_resume(ferry_waiter *waiter)
+{
+	return set_cancelled(waiter, 0);
+}
+
+int fy_waiter_is_cancelled(const ferry_waiter *waiter)
+{
+	return is_cancelled(waiter);
+}
+
+static int show(ferry_waiter *waiter)
+{
+	(void)pthread_mutex_lock(&waiter->mutex);
+	int was = waiter->shown;
+	waiter->shown = 1;
+	(void)pthread_mutex_unlock(&waiter->mutex);
+	int r = was ? 0 : fy_keeper_add(&waiter->kept);
+	if (r < 0) {
+		waiter->shown = 0;
+		return r;
+	}
+	(void)pthread_mutex_lock(&waiter->mutex);
+	if (waiter->hot_first)
+		fy_set_tell(waiter);
+	(void)pthread_mutex_unlock(&waiter->mutex);
+	return waiter->epoll;
+}
+
+int ferry_waiter_fd(ferry_waiter *waiter)
+{
+	if (!waiter)
+		return -EINVAL;
+	if (fy_fork_is_child(waiter->generation))
+		return -EXDEV;
+	int cancel = fy_cancel_off();
+	int r = show(waiter);
+	fy_cancel_restore(cancel);
+	return r;
+}
+
+/* ---- opening and closing ---- */
+
+static int add_own(const struct ferry_waiter *waiter, int *ret_fd, enum fy_own own)
+{
+	struct epoll_event event = { .events = EPOLLIN,
+				     .data = { .u64 = FY_IS_OWN | (uint64_t)own } };
+
+	*ret_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (*ret_fd < 0 || epoll_ctl(waiter->epoll, EPOLL_CTL_ADD, *ret_fd, &event) != 0)
+		return -errno;
+	return 0;
+}
+
+static int open_descriptors(struct ferry_waiter *waiter)
+{
+	waiter->epoll = epoll_create1(EPOLL_CLOEXEC);
+	int r = waiter->epoll < 0 ? -errno : 0;
+	if (r == 0)
+		r = add_own(waiter, &waiter->wake, FY_OWN_WAKE);
+	if (r == 0)
+		r = add_own(waiter, &waiter->again, FY_OWN_AGAIN);
+	if (r == 0)
+		r = add_own(waiter, &waiter->cancel, FY_OWN_CANCEL);
+	return r;
+}
+
+static void close_descriptors(const struct ferry_waiter *waiter)
+{
+	const int fds[] = { waiter->epoll, waiter->wake, waiter->again, waiter->cancel,
+			    waiter->touch };
+
+	for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++)
+		if (fds[i] >= 0)
+			(void)close(fds[i]);
+}
+
+static int open_waiter(ferry_waiter **ret_waiter, struct ferry_why *why)
+{
+	int r = fy_fork_init();
+	struct ferry_waiter *waiter = r == 0 ? calloc(1, sizeof(*waiter)) : NULL;
+
+	if (!waiter)
+		return fy_why(why, r < 0 ? r : -ENOMEM, "no memory for a waiter");
+	waiter->generation = fy_fork_generation();
+	waiter->wake = waiter->again = waiter->cancel = waiter->touch = -1;
+	waiter->kept.sweep = sweep_kept;
+	(void)pthread_mutex_init(&waiter->mutex, NULL);
+	r = open_descriptors(waiter);
+	if (r < 0) {
+		close_descriptors(waiter);
+		free(waiter);
+		return fy_why(why, r, "no descriptor for a waiter: %s", ferry_strerror(r));
+	}
+	*ret_waiter = waiter;
+	return 0;
+}
+
+int ferry_waiter_open(ferry_waiter **ret_waiter, struct ferry_why *why)
+{
+	if (!ret_waiter)
+		return fy_why(why, -EINVAL, "no place for the waiter was given");
+	int cancel = fy_cancel_off();
+	int r = open_waiter(ret_waiter, why);
+	fy_cancel_restore(cancel);
+	return r;
+}
+
+void ferry_waiter_close(ferry_waiter *waiter)
+{
+	if (!waiter)
+		return;
+	int cancel = fy_cancel_off();
+	/* A child must not touch what its parent waits with: epoll(7) is shared. */
+	if (!fy_fork_is_child(waiter->generation)) {
+		if (waiter->shown)
+			fy_keeper_remove(&waiter->kept);
+		fy_set_free(waiter);
+	}
+	close_descriptors(waiter);
+	(void)pthread_mutex_destroy(&waiter->mutex);
+	free(waiter);
+	fy_cancel_restore(cancel);
+}
