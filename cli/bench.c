@@ -22,11 +22,12 @@
 #define ROUNDS_QUICK  3
 #define SECONDS       0.1
 #define SECONDS_QUICK 0.035
+#define IDLE          100 /* idling: so many times longer, and once instead of each round */
 #define CROWD         3 /* more processes than cores: so many times longer, the scheduler is slow */
 
 static const struct bench_family *const families[] = {
 	&bench_mailbox, &bench_pipes,   &bench_lock, &bench_segment,
-	&bench_signals, &bench_sockets, NULL
+	&bench_signals, &bench_sockets, &bench_wait, NULL
 };
 
 struct bench_command {
@@ -155,7 +156,8 @@ static const struct argp argp = {
 	       "  ferry bench mailbox --json > today.json\n"
 	       "  ferry bench lock\n"
 	       "  ferry bench segment\n"
-	       "  ferry bench signal",
+	       "  ferry bench signal\n"
+	       "  ferry bench wait",
 	.help_filter = help_filter,
 };
 
@@ -178,6 +180,8 @@ static bool takes_part(const struct bench_row *row, const struct bench_peer *pee
 		return peer->abilities & (BENCH_SECTION | BENCH_CHURN);
 	if (row->kind == BENCH_CALLS)
 		return peer->abilities & BENCH_CALL;
+	if (row->kind == BENCH_IDLING)
+		return peer->abilities & BENCH_IDLES;
 	return peer->abilities & ability_for(row) && row->bytes >= peer->least &&
 	       (!peer->most || row->bytes <= peer->most);
 }
@@ -277,6 +281,8 @@ static int measure(const struct bench_row *row, const struct bench_peer *peer, d
 		return bench_touching(peer, seconds, value, r);
 	case BENCH_CALLS:
 		return bench_calls(peer, seconds, r);
+	case BENCH_IDLING:
+		return bench_idling(peer, seconds * IDLE, value, r);
 	}
 	return -EINVAL;
 }
@@ -326,7 +332,7 @@ static int run_round(struct bench_report *report, unsigned round)
 		for (unsigned j = 0; j < table->n; j++) {
 			struct bench_entry *entry = &table->entry[j];
 
-			if (entry->why[0])
+			if (entry->why[0] || (table->row->kind == BENCH_IDLING && entry->valid > 0))
 				continue;
 			if (measure_entry(table->row, entry, report->seconds) == -EINTR)
 				return -EINTR;

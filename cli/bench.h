@@ -29,6 +29,7 @@ enum bench_metric {
 	BENCH_TOUCH, /* of a page */
 	BENCH_WRITE,
 	BENCH_READ,
+	BENCH_IDLE, /* percent of a core, while nothing happens */
 	BENCH_METRICS,
 };
 
@@ -41,6 +42,7 @@ enum bench_kind {
 	BENCH_CHURNS,
 	BENCH_TOUCHING,
 	BENCH_CALLS,
+	BENCH_IDLING,
 };
 
 struct bench_row {
@@ -93,6 +95,7 @@ extern const struct bench_family bench_lock;
 extern const struct bench_family bench_segment;
 extern const struct bench_family bench_signals;
 extern const struct bench_family bench_sockets;
+extern const struct bench_family bench_wait;
 
 struct bench_report {
 	const struct bench_family *family;
@@ -130,6 +133,10 @@ int bench_opening(const struct bench_peer *peer, double seconds, double ret[BENC
 /* Time touching, writing and reading memory: TOUCH, WRITE, READ of ret. As bench_roundtrip(). */
 int bench_touching(const struct bench_peer *peer, double seconds, double ret[BENCH_METRICS],
 		   struct bench_result *ret_result);
+
+/* Let one process wait for what does not come, for so long: IDLE of ret. As bench_roundtrip(). */
+int bench_idling(const struct bench_peer *peer, double seconds, double ret[BENCH_METRICS],
+		 struct bench_result *ret_result);
 
 struct bench_spread bench_target_value(const struct bench_report *report,
 				       const struct bench_target *target);

@@ -24,6 +24,7 @@ static const char *const metric_names[BENCH_METRICS] = {
 	[BENCH_TOUCH] = "touch_page_ns",
 	[BENCH_WRITE] = "written_bytes_per_second",
 	[BENCH_READ] = "read_bytes_per_second",
+	[BENCH_IDLE] = "idle_percent",
 };
 
 static json_t *spread_json(const struct bench_spread *spread)

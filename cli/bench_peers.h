@@ -38,6 +38,7 @@ enum bench_ability {
 	BENCH_SECTION = 1 << 7,     /* a lock: receive() takes it, send() gives it back */
 	BENCH_CHURN = 1 << 8,       /* an allocator: receive() allocates, send() frees */
 	BENCH_CALL = 1 << 9,        /* send() alone is what is measured */
+	BENCH_IDLES = 1 << 10,      /* can wait for a time: idle() */
 };
 
 /* Of the life of an object: what takes time. */
@@ -75,6 +76,7 @@ struct bench_peer {
 	const void *mechanism; /* the transport's own */
 	int64_t spin;   /* ferry: the option of that name; others: not 0 = ask again, never block */
 	uint32_t flags; /* ferry: at creation */
+	unsigned watched; /* wait: how many things a waiter waits for, of which one gets news */
 
 	/* In the parent. The way back of a round trip finds its counterpart in there. */
 	int (*create)(struct bench_channel *c, const struct bench_channel *there);
@@ -86,6 +88,9 @@ struct bench_peer {
 	int (*flush)(struct bench_channel *c);
 	int (*receive)(struct bench_channel *c, void **ret_data); /* good until done() */
 	int (*done)(struct bench_channel *c);
+
+	/* Wait at the receiving end of a channel that nobody sends on, for so many ns. */
+	int (*idle)(struct bench_channel *c, int64_t ns);
 
 	/* One object's life, apart from any channel: how many ticks creating, opening and closing
 	 * took, and how many bytes were reserved. Or, of memory: touching, writing and reading, and

@@ -312,6 +312,28 @@ static void print_touching(const struct bench_report *report, const struct bench
 	table_print(&table, 2);
 }
 
+static const char *percent_text(char text[ROOM], double percent)
+{
+	snprintf(text, ROOM, "%.3f %%", percent);
+	return text;
+}
+
+static void print_idling(const struct bench_table *results)
+{
+	static const char *const heads[] = { "", "waiting", "of a core" };
+	struct table table = { .columns = 3, .right = "llr" };
+
+	add_heads(&table, heads);
+	for (unsigned i = 0; i < results->n; i++) {
+		const struct bench_entry *entry = &results->entry[i];
+
+		table_add(&table, "%s", entry->peer->name);
+		table_add(&table, "%s", entry->valid ? entry->peer->waits : entry->why);
+		add_number(&table, entry, BENCH_IDLE, percent_text);
+	}
+	table_print(&table, 2);
+}
+
 static void print_table(const struct bench_report *report, const struct bench_table *results)
 {
 	printf("\n%s\n", results->row->title);
@@ -338,18 +360,23 @@ static void print_table(const struct bench_report *report, const struct bench_ta
 	case BENCH_CALLS:
 		print_calls(report, results);
 		break;
+	case BENCH_IDLING:
+		print_idling(results);
+		break;
 	}
 }
 
 /* A figure of a target: a ratio, or a time or size by itself. */
 static const char *figure(char text[ROOM], const struct bench_target *target, double value)
 {
-	if (value <= 0)
+	if (value <= 0 && target->metric != BENCH_IDLE)
 		return "";
 	if (target->theirs)
 		snprintf(text, ROOM, "%.2f", value);
 	else if (target->metric == BENCH_RESERVED)
 		snprintf(text, ROOM, "%.2f", value / 1048576);
+	else if (target->metric == BENCH_IDLE)
+		percent_text(text, value);
 	else
 		time_text(text, value);
 	return text;
@@ -378,7 +405,7 @@ static void print_targets(const struct bench_report *report)
 		char text[ROOM], low[ROOM], high[ROOM];
 
 		table_add(&table, "%s", t->what);
-		table_add(&table, "%s", figure(text, t, value.median));
+		table_add(&table, "%s", value.n ? figure(text, t, value.median) : "");
 		if (value.n)
 			table_add(&table, "%s .. %s", figure(low, t, value.low),
 				  figure(high, t, value.high));

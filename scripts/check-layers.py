@@ -34,6 +34,7 @@ LAYERS = {
                     'src/segment', 'src/lock', 'src/pipe', 'src/signal', 'src/process',
                     'src/socket'],
     'src/tls': ['src/base', 'src/os', 'src/socket'],
+    'src/loop': ['src/base', 'src/os'],
     'cli': [],
     'examples': [],
 }

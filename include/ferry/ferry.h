@@ -9,6 +9,7 @@
 #include <ferry/crash.h>
 #include <ferry/error.h>
 #include <ferry/lock.h>
+#include <ferry/loop.h>
 #include <ferry/mailbox.h>
 #include <ferry/object.h>
 #include <ferry/once.h>

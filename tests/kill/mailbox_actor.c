@@ -92,6 +92,18 @@ ssize_t actor_receive(struct actor *actor, ferry_deadline deadline)
 	return checked(actor, "receive", result);
 }
 
+int actor_wait(struct actor *actor, uint32_t event, ferry_deadline deadline)
+{
+	struct ferry_item item = ferry_on_mailbox(actor->box, event);
+	int result;
+
+	ATTACKED(result = ferry_wait(&item, 1, deadline));
+	if (result > 0 && item.happened != event)
+		fault(actor->ledger->faults, "C6: ferry_wait by actor %u tells %#x, not %#x",
+		      actor->index, item.happened, event);
+	return (int)checked(actor, "ferry_wait", result);
+}
+
 ssize_t actor_send_many(struct actor *actor, uint32_t n, uint32_t size, ferry_deadline deadline)
 {
 	struct ferry_message messages[ACTOR_HELD] = { 0 };

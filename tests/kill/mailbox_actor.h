@@ -79,6 +79,9 @@ int actor_loan(struct actor *actor, uint32_t size);
 int actor_commit(struct actor *actor);
 int actor_cancel(struct actor *actor);
 
+/* ferry_wait() for one of enum ferry_event. 1: it has come. */
+int actor_wait(struct actor *actor, uint32_t event, ferry_deadline deadline);
+
 int actor_remove(struct actor *actor);
 int actor_repair(struct actor *actor);
 

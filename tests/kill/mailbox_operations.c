@@ -139,6 +139,21 @@ static void do_close(void *a, op *o UNUSED)
 	actor_close(a);
 }
 
+/* What was told of may be gone again: then wait once more. */
+static void do_wait_receive(void *a, op *o)
+{
+	while (actor_wait(a, FERRY_CAN_READ, patience(o)) > 0)
+		if (actor_receive(a, FERRY_NOW) >= 0)
+			return;
+}
+
+static void do_wait_send(void *a, op *o)
+{
+	while (actor_wait(a, FERRY_CAN_WRITE, patience(o)) > 0)
+		if (actor_send_new(a, box_setup(o)->size, FERRY_NOW) == 0)
+			return;
+}
+
 static void do_remove(void *a, op *o UNUSED)
 {
 	actor_remove(a);
@@ -270,6 +285,18 @@ const struct operation mailbox_operations[] = {
 	  BOX(LARGE, .loans = 1, .prefill_after = 4), .prepare = do_loan,
 	  .sleepers[BOX_SENDERS] = 1, .act = do_cancel },
 
+	{ "wait-empty", "ferry_wait for a message, without waiting", BOX(SMALL),
+	  .act = do_wait_receive },
+	{ "wait-receive", "ferry_wait for a message that is there, and receive it",
+	  BOX(SMALL, .prefill = 2), .act = do_wait_receive },
+	{ "wait-receive-sleeps",
+	  "ferry_wait for a message, asleep beside a receiver until one comes, and receive it",
+	  BOX(SMALL), .sleepers[BOX_RECEIVERS] = 1, .wait_ms = 3000, .act = do_wait_receive,
+	  .rouse = rouse_by_send },
+	{ "wait-send-sleeps",
+	  "ferry_wait for room, asleep beside a sender until there is some, and send",
+	  BOX(SMALL, .prefill = 4), .sleepers[BOX_SENDERS] = 1, .wait_ms = 3000,
+	  .act = do_wait_send, .rouse = rouse_by_receive },
 	{ "open", "open a mailbox", BOX(SMALL, .prefill = 2), .unopened = true, .act = do_open },
 	{ "open-creates", "open a mailbox that is not there yet", BOX(SMALL, .absent = true),
 	  .unopened = true, .act = do_create },

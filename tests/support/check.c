@@ -12,6 +12,17 @@
 
 #include "claim.h"
 
+static char about[256]; /* what is tested just now; empty: what the claim's name says */
+
+void check_about(const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(about, sizeof about, format, arguments);
+	va_end(arguments);
+}
+
 _Noreturn void check_failed(const char *file, int line, const char *format, ...)
 {
 	char text[512];
@@ -20,7 +31,8 @@ _Noreturn void check_failed(const char *file, int line, const char *format, ...)
 	va_start(arguments, format);
 	vsnprintf(text, sizeof text, format, arguments);
 	va_end(arguments);
-	dprintf(STDERR_FILENO, "%s:%d: process %d: %s\n", file, line, (int)getpid(), text);
+	dprintf(STDERR_FILENO, "%s:%d: process %d: %s%s%s\n", file, line, (int)getpid(), about,
+		*about ? ": " : "", text);
 	_exit(CLAIM_FAILED);
 }
 

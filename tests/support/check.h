@@ -36,6 +36,9 @@ _Noreturn void check_failed(const char *file, int line, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 void check_equal(const char *file, int line, const char *what, intmax_t got, intmax_t want);
 
+/** What the assertions from here on are about; a failure says it. */
+void check_about(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
 /** The test cannot be run here; says why. Only in the test's own process. */
 _Noreturn void check_skip(const char *reason);
 
