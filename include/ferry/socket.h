@@ -139,6 +139,8 @@ enum {
 	FERRY_SOCKET_SET_GROUP = 1 << 22,  /**< the socket file gets `group` */
 	FERRY_SOCKET_NO_LOOP = 1 << 23,    /**< UDP: what is sent to a multicast group does not come
 						to this machine */
+	FERRY_SOCKET_PLAIN = 1 << 24,      /**< never move into shared memory; as the environment
+						variable FERRY_SOCKET_PLAIN=1 */
 };
 
 /** What TLS needs; used by tls:// only. Files are PEM. ferry-tls(7). */
@@ -490,8 +492,10 @@ struct ferry_socket_stat {
 	uint64_t readable; /**< bytes that have come (of a datagram or packet: the next one) */
 	uint64_t unsent;   /**< bytes that the kernel has not got rid of (TCP: unacknowledged) */
 	uint64_t flush; /**< bytes of a message that wait in the handle; 0 while a thread sends */
-	int64_t round_trip; /**< TCP: ns, as the kernel measured; 0: not known */
-	char security[64];  /**< TLS: "TLSv1.3 TLS_AES_256_GCM_SHA384", once agreed; else "" */
+	int64_t round_trip;     /**< TCP: ns, as the kernel measured; 0: not known */
+	char security[64];      /**< TLS: "TLSv1.3 TLS_AES_256_GCM_SHA384", once agreed; else "" */
+	uint32_t shared_memory; /**< FERRY_READ, FERRY_WRITE: what comes in, what goes out, does so
+				     through memory that the two ends share; 0: a plain socket */
 };
 FERRY_API int ferry_socket_stat(ferry_socket *socket, struct ferry_socket_stat *ret_stat);
 

@@ -117,3 +117,26 @@ int fy_socket_get(int fd, int level, int name)
 
 	return r < 0 ? r : value;
 }
+
+int fy_socket_lock(int fd, int which, int take)
+{
+	struct flock lock = {
+		.l_type = take ? F_WRLCK : F_UNLCK,
+		.l_whence = SEEK_SET,
+		.l_start = which,
+		.l_len = 1,
+	};
+	int saved = errno;
+	int r = (int)result_of(fcntl(fd, F_SETLK, &lock), saved);
+
+	return r == -EACCES ? -EAGAIN : r;
+}
+
+int fy_socket_credentials(int fd, struct ucred *ret_credentials)
+{
+	socklen_t size = sizeof(*ret_credentials);
+	int saved = errno;
+
+	return (int)result_of(getsockopt(fd, SOL_SOCKET, SO_PEERCRED, ret_credentials, &size),
+			      saved);
+}
