@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ferry/base.h>
+#include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <unistd.h>
@@ -130,6 +131,15 @@ int fy_socket_lock(int fd, int which, int take)
 	int r = (int)result_of(fcntl(fd, F_SETLK, &lock), saved);
 
 	return r == -EACCES ? -EAGAIN : r;
+}
+
+int fy_socket_readable(int fd)
+{
+	int saved = errno;
+	int bytes = 0;
+	int r = (int)result_of(ioctl(fd, FIONREAD, &bytes), saved);
+
+	return r < 0 ? r : bytes;
 }
 
 int fy_socket_credentials(int fd, struct ucred *ret_credentials)

@@ -7,6 +7,7 @@
 
 #include "../base/cursor.h"
 #include "../os/pause.h"
+#include "../os/poll.h"
 #include "../os/prefetch.h"
 #include "../os/socket.h"
 
@@ -134,6 +135,14 @@ static int leave_ring(struct fy_lane *lane)
 	return 0;
 }
 
+/* Would a bell fit? */
+static int has_room(const struct fy_lane *lane)
+{
+	struct pollfd room = { .fd = lane->fd, .events = POLLOUT };
+
+	return fy_poll(&room, 1, FERRY_NOW, 0) > 0;
+}
+
 static void enter_ring(struct fy_lane *lane)
 {
 	/* SYNC(lane.to) release: pairs with stretch_end(): stored before anything else is sent. */
@@ -170,7 +179,7 @@ ssize_t fy_lane_write(struct fy_lane *lane, const struct msghdr *message, size_t
 {
 	const int passes_descriptors = message->msg_controllen > 0;
 
-	if (!lane->side->in_ring && !passes_descriptors && may_enter(lane, full))
+	if (!lane->side->in_ring && !passes_descriptors && may_enter(lane, full) && has_room(lane))
 		enter_ring(lane);
 	if (lane->side->in_ring && !passes_descriptors) {
 		ssize_t r = put(lane, message, size);
@@ -311,7 +320,7 @@ static int ask_socket(struct fy_lane *lane)
 {
 	if (lane->side->over)
 		return 0;
-	for (;;) {
+	for (int tries = 0; tries < TRIES; tries++) {
 		ssize_t n = receive_bells(lane, BELLS, MSG_PEEK);
 		if (n == -EAGAIN)
 			return 0;
@@ -330,11 +339,44 @@ static int ask_socket(struct fy_lane *lane)
 		if (n <= 0)
 			return n == -EAGAIN ? 0 : 1;
 	}
+	return 0;
 }
 
-static ssize_t read_ring(struct fy_lane *lane, const struct msghdr *message, size_t size, int look)
+/* At the ring, for somebody who waits for the descriptor: it is to be readable as long as there is
+ * something to read, and when there will be. Then bells are taken nowhere but here. As
+ * ask_socket(). */
+static int arm(struct fy_lane *lane)
 {
-	for (int again = look;; again = 0) {
+	const struct fy_lane_side *side = lane->side;
+	ssize_t bells = side->over ? -EAGAIN : receive_bells(lane, BELLS, MSG_PEEK);
+
+	/* SYNC(lane.wanted) acq_rel: pairs with tell_reader(): we arm and look, the writer
+	 * publishes and looks. */
+	(void)atomic_exchange_explicit(&lane->shm->wanted, 1, memory_order_seq_cst);
+	int began = look_at_tail(lane) < 0 ? -FERRY_ECORRUPT : stretch_began(lane);
+	if (began != 0)
+		return began;
+	if (side->seen != side->position)
+		return 1; /* the bells stay, and with them the descriptor readable */
+	if (bells > 0)
+		(void)receive_bells(lane, (uint64_t)bells, 0);
+	if (bells > 0 || bells == -EAGAIN)
+		return 0;
+	(void)socket_is_over(lane, bells);
+	return 1;
+}
+
+int fy_lane_arm(struct fy_lane *lane)
+{
+	int r = lane->side->in_ring ? arm(lane) : 0;
+
+	return r < 0 ? r : 0;
+}
+
+static ssize_t read_ring(struct fy_lane *lane, const struct msghdr *message, size_t size,
+			 unsigned look)
+{
+	for (int again = (look & FY_LANE_ASKS) != 0;; again = 0) {
 		ssize_t r = take(lane, message, size);
 		if (r != -EAGAIN)
 			return r;
@@ -353,7 +395,10 @@ static ssize_t read_ring(struct fy_lane *lane, const struct msghdr *message, siz
 				return FY_LANE_AT_END;
 			continue;
 		}
-		if (!again || (r = ask_socket(lane)) == 0)
+		if (!again)
+			return -EAGAIN;
+		r = look & FY_LANE_POLLED ? arm(lane) : ask_socket(lane);
+		if (r == 0)
 			return -EAGAIN;
 		if (r < 0)
 			return r;
@@ -377,8 +422,32 @@ static ssize_t receive_data(struct fy_lane *lane, struct msghdr *message, ssize_
 	return to < before ? -FERRY_ECORRUPT : (ssize_t)least((uint64_t)n, to - before);
 }
 
+/* The same, but no bells come: they are left for arm(). Into the first buffer only. */
+static ssize_t receive_data_only(struct fy_lane *lane, struct msghdr *message, ssize_t *ret_came)
+{
+	struct iovec *first = message->msg_iov;
+	struct iovec some;
+	int there = fy_socket_readable(lane->fd);
+
+	if (there <= 0) {
+		/* Ended, perhaps. If something has come since, the next look finds it. */
+		*ret_came = receive_bells(lane, 1, MSG_PEEK);
+		*ret_came = *ret_came > 0 ? -EAGAIN : *ret_came;
+		return *ret_came;
+	}
+	/* What is there while the stretch is seen to be open is data. */
+	const uint64_t left = stretch_end(lane) - lane->side->count;
+	while (first->iov_len == 0)
+		first++;
+	some =
+	    (struct iovec){ first->iov_base, least(least((uint64_t)there, left), first->iov_len) };
+	message->msg_iov = &some;
+	message->msg_iovlen = 1;
+	return receive_data(lane, message, ret_came);
+}
+
 /* 0: go on at the ring. */
-static ssize_t read_socket(struct fy_lane *lane, struct msghdr *message)
+static ssize_t read_socket(struct fy_lane *lane, struct msghdr *message, unsigned look)
 {
 	struct fy_lane_side *side = lane->side;
 	const struct msghdr asked = *message;
@@ -395,7 +464,10 @@ static ssize_t read_socket(struct fy_lane *lane, struct msghdr *message)
 		*message = asked; /* a try writes into it */
 		if (side->count < side->from)
 			came = r = receive_bells(lane, side->from - side->count, 0);
-		else if ((r = receive_data(lane, message, &came)) > 0 || r == -FERRY_ECORRUPT)
+		else
+			r = look & FY_LANE_POLLED ? receive_data_only(lane, message, &came)
+						  : receive_data(lane, message, &came);
+		if (came > 0 && side->count > side->from && r != 0)
 			return r;
 		if (came > 0 || stretch_end(lane) != to)
 			continue; /* bells only; or the stretch has ended meanwhile */
@@ -404,11 +476,11 @@ static ssize_t read_socket(struct fy_lane *lane, struct msghdr *message)
 	return -EAGAIN;
 }
 
-ssize_t fy_lane_read(struct fy_lane *lane, struct msghdr *message, size_t size, int look)
+ssize_t fy_lane_read(struct fy_lane *lane, struct msghdr *message, size_t size, unsigned look)
 {
 	/* A sound writer makes us change over once or twice; a hostile one shall not keep us. */
 	for (int tries = 0; tries < TRIES; tries++) {
-		ssize_t r = lane->side->in_ring ? 0 : read_socket(lane, message);
+		ssize_t r = lane->side->in_ring ? 0 : read_socket(lane, message, look);
 		if (r != 0)
 			return r;
 		r = read_ring(lane, message, size, look);
@@ -418,25 +490,6 @@ ssize_t fy_lane_read(struct fy_lane *lane, struct msghdr *message, size_t size, 
 		}
 	}
 	return -EAGAIN;
-}
-
-int fy_lane_arm(struct fy_lane *lane)
-{
-	const struct fy_lane_side *side = lane->side;
-
-	if (!side->in_ring)
-		return 0;
-	ssize_t bells = receive_bells(lane, BELLS, MSG_PEEK);
-	/* SYNC(lane.wanted) acq_rel: pairs with tell_reader(): we arm and look, the writer
-	 * publishes and looks. */
-	(void)atomic_exchange_explicit(&lane->shm->wanted, 1, memory_order_seq_cst);
-	int began = look_at_tail(lane) < 0 ? -FERRY_ECORRUPT : stretch_began(lane);
-	if (began != 0)
-		return began < 0 ? began : 0;
-	/* With something to read the descriptor stays readable. */
-	if (bells > 0 && side->seen == side->position)
-		(void)receive_bells(lane, (uint64_t)bells, 0);
-	return 0;
 }
 
 uint32_t fy_lane_watch(const struct fy_lane *lane, uint32_t looks)

@@ -4,7 +4,7 @@
  *
  * Its bytes go in stretches: over the socket at first, through the ring when the reader has said
  * that it looks there, over the socket again for descriptors or when the ring is full. Protocol:
- * docs/formats/connection.md; model: models/lane.pml.
+ * docs/formats/connection.md.
  *
  * Every function here is a try that never waits. The caller sees to it that one thread at a time
  * writes, and one reads.
@@ -50,12 +50,15 @@ ssize_t fy_lane_write(struct fy_lane *lane, const struct msghdr *message, size_t
 /* What else than bytes a try to read can find. */
 #define FY_LANE_AT_END ((ssize_t)INTPTR_MIN)
 
-/* Read what there is, at most size bytes. look: ask the socket too whether the other end lives.
- * > 0; -EAGAIN; FY_LANE_AT_END; -FERRY_ECORRUPT; what recvmsg(2) says. */
-ssize_t fy_lane_read(struct fy_lane *lane, struct msghdr *message, size_t size, int look);
+/* What a try to read does besides: when the ring is empty, ask the socket whether the other end
+ * lives; and for those who wait for the descriptor, keep to their rules (arm() in lane.c). */
+enum fy_lane_look { FY_LANE_ASKS = 1, FY_LANE_POLLED = 2 };
 
-/* Reading: have the descriptor readable when there is something to read, from here on. 0, or an
- * error. */
+/* Read what there is, at most size bytes.
+ * > 0; -EAGAIN; FY_LANE_AT_END; -FERRY_ECORRUPT; what recvmsg(2) says. */
+ssize_t fy_lane_read(struct fy_lane *lane, struct msghdr *message, size_t size, unsigned look);
+
+/* After a read that emptied the ring, for those who wait for the descriptor. 0, or an error. */
 int fy_lane_arm(struct fy_lane *lane);
 
 /* Reading: spin until there seems to be something in the ring. How many looks it took, or `looks`.

@@ -366,24 +366,23 @@ static ssize_t end_of(struct fy_moved *moved)
 	return -ECONNRESET;
 }
 
-/* With the lock. */
-static ssize_t read_once(struct fy_moved *moved, struct msghdr *message, size_t size, int look)
+/* With the lock. asks: we are about to sleep, or to give up. */
+static ssize_t read_once(struct fy_moved *moved, struct msghdr *message, size_t size, int asks)
 {
 	struct fy_lane *lane = &moved->in.lane;
-	ssize_t r = fy_lane_read(lane, message, size, look);
+	const int polled = is_polled(moved);
+	ssize_t r = fy_lane_read(lane, message, size,
+				 (asks ? FY_LANE_ASKS : 0u) | (polled ? FY_LANE_POLLED : 0u));
 
-	if (is_polled(moved) && (r == -EAGAIN || (r > 0 && fy_lane_waiting(lane) == 0))) {
-		int armed = fy_lane_arm(lane);
-		if (r == -EAGAIN)
-			r = armed < 0 ? armed : fy_lane_read(lane, message, size, 0);
-	}
+	if (polled && r > 0 && fy_lane_waiting(lane) == 0 && fy_lane_arm(lane) < 0)
+		return -FERRY_ECORRUPT;
 	/* RELAXED(a flag of ours) */
 	if (r == -EAGAIN && atomic_load_explicit(&lane->side->shut, memory_order_relaxed))
 		r = 0;
 	return r == FY_LANE_AT_END ? end_of(moved) : r;
 }
 
-static ssize_t try_in(struct wait *wait, struct msghdr *message, size_t size, int look)
+static ssize_t try_in(struct wait *wait, struct msghdr *message, size_t size, int asks)
 {
 	struct fy_moved *moved = wait->moved;
 	const struct msghdr asked = *message;
@@ -391,7 +390,7 @@ static ssize_t try_in(struct wait *wait, struct msghdr *message, size_t size, in
 
 	if (r < 0)
 		return r;
-	ssize_t n = read_once(moved, message, size, look);
+	ssize_t n = read_once(moved, message, size, asks);
 	wait->in_ring = wait->way->lane.side->in_ring;
 	unlock(moved, wait->way);
 	if (n < 0)
@@ -430,9 +429,14 @@ ssize_t fy_moved_in(struct fy_moved *moved, struct msghdr *message, ferry_deadli
 	if (FY_UNLIKELY(atomic_load_explicit(&moved->reading, memory_order_relaxed) == 0))
 		begin_reading(moved);
 	begin_wait(&wait, moved, &moved->in, deadline);
-	ssize_t r = deadline == FERRY_NOW ? try_in(&wait, message, (size_t)size,
-						   is_time_to_ask(&moved->in, is_polled(moved)))
-					  : try_in_when_due(&wait, message, (size_t)size);
+	ssize_t r;
+	if (deadline == FERRY_NOW)
+		r = try_in(&wait, message, (size_t)size,
+			   is_time_to_ask(&moved->in, is_polled(moved)));
+	else if (moved->in.spin.limit > 0)
+		r = try_in_when_due(&wait, message, (size_t)size);
+	else
+		r = try_in(&wait, message, (size_t)size, 0);
 	while (r == -EAGAIN && (r = wait_again(&wait)) == 0)
 		r = try_in(&wait, message, (size_t)size, fy_waiter_is_about_to_sleep(&wait.waiter));
 	fy_waiter_over(&wait.waiter, r >= 0, 0);
