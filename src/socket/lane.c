@@ -11,10 +11,11 @@
 #include "../os/prefetch.h"
 #include "../os/socket.h"
 
-#define CHUNK UINT64_C(16384) /* of a long write: the reader begins with it meanwhile */
-#define HANDY UINT64_C(16384) /* room that a sleeping writer is worth waking for */
-#define BELLS 64              /* taken at once */
-#define TRIES 8               /* to find where the next byte is */
+#define CHUNK  UINT64_C(16384) /* of a long write: the reader begins with it meanwhile */
+#define HANDY  UINT64_C(16384) /* room that a sleeping writer is worth waking for */
+#define BELLS  64              /* taken at once */
+#define WINDOW 16              /* buffers of one such try */
+#define TRIES  8               /* to find where the next byte is */
 
 static uint8_t *at(const struct fy_lane *lane, uint64_t position)
 {
@@ -422,11 +423,23 @@ static ssize_t receive_data(struct fy_lane *lane, struct msghdr *message, ssize_
 	return to < before ? -FERRY_ECORRUPT : (ssize_t)least((uint64_t)n, to - before);
 }
 
-/* The same, but no bells come: they are left for arm(). Into the first buffer only. */
+/* The first of n buffers, of which there are size bytes at most. How many buffers. */
+static size_t cut(struct iovec to[WINDOW], const struct iovec *from, size_t n, uint64_t size)
+{
+	size_t i = 0;
+
+	for (; i < n && i < WINDOW && size > 0; i++) {
+		to[i] = from[i];
+		to[i].iov_len = least(to[i].iov_len, size);
+		size -= to[i].iov_len;
+	}
+	return i;
+}
+
+/* The same, but no bells come: they are left for arm(). */
 static ssize_t receive_data_only(struct fy_lane *lane, struct msghdr *message, ssize_t *ret_came)
 {
-	struct iovec *first = message->msg_iov;
-	struct iovec some;
+	struct iovec some[WINDOW];
 	int there = fy_socket_readable(lane->fd);
 
 	if (there <= 0) {
@@ -437,12 +450,13 @@ static ssize_t receive_data_only(struct fy_lane *lane, struct msghdr *message, s
 	}
 	/* What is there while the stretch is seen to be open is data. */
 	const uint64_t left = stretch_end(lane) - lane->side->count;
-	while (first->iov_len == 0)
-		first++;
-	some =
-	    (struct iovec){ first->iov_base, least(least((uint64_t)there, left), first->iov_len) };
-	message->msg_iov = &some;
-	message->msg_iovlen = 1;
+	while (message->msg_iov->iov_len == 0) {
+		message->msg_iov++;
+		message->msg_iovlen--;
+	}
+	message->msg_iovlen =
+	    cut(some, message->msg_iov, message->msg_iovlen, least((uint64_t)there, left));
+	message->msg_iov = some;
 	return receive_data(lane, message, ret_came);
 }
 

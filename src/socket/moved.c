@@ -258,13 +258,14 @@ struct wait {
 	int in_ring; /* at the last try */
 };
 
-static int nothing_to_do(void *object)
+static int can_wait(void *object)
 {
 	(void)object;
 	return 0;
 }
 
-static const struct fy_waiter_host host = { .state = nothing_to_do, .care = nothing_to_do };
+/* Whoever naps are for is found dead by the next try, which asks the socket. */
+static const struct fy_waiter_host host = { .state = can_wait };
 
 static void begin_wait(struct wait *wait, struct fy_moved *moved, struct fy_moved_way *way,
 		       ferry_deadline deadline)
@@ -275,9 +276,10 @@ static void begin_wait(struct wait *wait, struct fy_moved *moved, struct fy_move
 		.waiter = { .host = &host,
 			    .object = moved,
 			    .deadline = deadline,
-			    .bell = way == &moved->in ? &shm->bytes : &shm->room,
+			    .bell = way == &moved->in ? &shm->bytes.word : &shm->room.word,
 			    .spin = &way->spin,
-			    .interruptible = moved->interruptible },
+			    .interruptible = moved->interruptible,
+			    .eager = FY_WAITER_EAGER },
 		.moved = moved,
 		.way = way,
 	};
