@@ -120,6 +120,11 @@ const struct bench_peer bench_baton_ferry_sleep = {
 	BENCH_BATON_PEER(lock),
 };
 
+/* What goes there and back over something else than a lock. */
+#define MESSENGER_PEER(send_it, receive_it)                                                        \
+	.mechanism = &lock, .create = bench_lock_create, .remove = bench_lock_remove,              \
+	.attach = bench_lock_attach, .send = (send_it), .receive = (receive_it)
+
 /* ---- semaphores ---- */
 
 static int post(struct bench_channel *c, const void *data)
@@ -145,12 +150,7 @@ const struct bench_peer bench_post_ferry = {
 	.name = "ferry",
 	.waits = "spins, then sleeps",
 	.abilities = BENCH_ROUNDTRIP | BENCH_SPINS_FIRST,
-	.mechanism = &lock,
-	.create = bench_lock_create,
-	.remove = bench_lock_remove,
-	.attach = bench_lock_attach,
-	.send = post,
-	.receive = wait_for_post,
+	MESSENGER_PEER(post, wait_for_post),
 };
 
 const struct bench_peer bench_post_ferry_sleep = {
@@ -158,12 +158,7 @@ const struct bench_peer bench_post_ferry_sleep = {
 	.waits = "sleeps at once",
 	.abilities = BENCH_ROUNDTRIP,
 	.spin = -1,
-	.mechanism = &lock,
-	.create = bench_lock_create,
-	.remove = bench_lock_remove,
-	.attach = bench_lock_attach,
-	.send = post,
-	.receive = wait_for_post,
+	MESSENGER_PEER(post, wait_for_post),
 };
 
 /* ---- conditions ---- */
@@ -204,12 +199,7 @@ const struct bench_peer bench_signal_ferry = {
 	.name = "ferry",
 	.waits = "spins, then sleeps",
 	.abilities = BENCH_ROUNDTRIP | BENCH_SPINS_FIRST,
-	.mechanism = &lock,
-	.create = bench_lock_create,
-	.remove = bench_lock_remove,
-	.attach = bench_lock_attach,
-	.send = signal_number,
-	.receive = wait_for_number,
+	MESSENGER_PEER(signal_number, wait_for_number),
 };
 
 const struct bench_peer bench_signal_ferry_sleep = {
@@ -217,10 +207,5 @@ const struct bench_peer bench_signal_ferry_sleep = {
 	.waits = "sleeps at once",
 	.abilities = BENCH_ROUNDTRIP,
 	.spin = -1,
-	.mechanism = &lock,
-	.create = bench_lock_create,
-	.remove = bench_lock_remove,
-	.attach = bench_lock_attach,
-	.send = signal_number,
-	.receive = wait_for_number,
+	MESSENGER_PEER(signal_number, wait_for_number),
 };

@@ -96,6 +96,13 @@ static void add_limit(struct child *child, struct argp_state *state, const char 
 	argp_error(state, "--limit: there is no limit '%.*s'", (int)length, text);
 }
 
+/* The first argument and all that follows is the command. */
+static void take_command(struct child *child, struct argp_state *state)
+{
+	child->command = state->argv + state->next - 1;
+	state->next = state->argc;
+}
+
 static error_t parse(int key, char *argument, struct argp_state *state)
 {
 	struct child *child = state->input;
@@ -121,18 +128,18 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 	case OPTION_DIE_WITH_PARENT:
 		child->options.die_with_parent = SIGKILL;
 		return 0;
+	case ARGP_KEY_ARG:
+		take_command(child, state);
+		return 0;
+	case ARGP_KEY_NO_ARGS:
+		argp_error(state, "say which command to run");
+		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
 	}
 }
 
 const struct argp child_argp = { .options = options, .parser = parse };
-
-void child_take_command(struct child *child, struct argp_state *state)
-{
-	child->command = state->argv + state->next - 1;
-	state->next = state->argc;
-}
 
 /* ---- signals ---- */
 

@@ -20,11 +20,9 @@ struct child {
 	struct ferry_why why;
 };
 
-/* argp for those options; input: struct child. */
+/* argp for those options and the command, which is the first argument of cli_parse_in_order() with
+ * all that follows; without one it is a usage error. Input: struct child. */
 extern const struct argp child_argp;
-
-/* At the first ARGP_KEY_ARG of cli_parse_in_order(): it and all that follows is the command. */
-void child_take_command(struct child *child, struct argp_state *state);
 
 /*
  * From now on the signals that ask a program for something (HUP, INT, QUIT, TERM, USR1, USR2, CONT,

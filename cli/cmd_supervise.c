@@ -86,12 +86,6 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 	case 'q':
 		s->quiet = true;
 		return 0;
-	case ARGP_KEY_ARG:
-		child_take_command(&s->child, state);
-		return 0;
-	case ARGP_KEY_NO_ARGS:
-		argp_error(state, "say which command to run");
-		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
 	}

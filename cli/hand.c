@@ -103,7 +103,9 @@ void hand_told(struct hand *hand, bool had_readers, _Atomic uint64_t *slowest)
 
 ferry_deadline hand_patience(struct hand *hand)
 {
-	switch (hand_roll(hand, 4)) {
+	bool drain = atomic_load(&hand->crew->shared->drain);
+
+	switch (drain ? 0 : hand_roll(hand, 4)) {
 	case 0:
 		return FERRY_NOW;
 	case 1:

@@ -35,7 +35,8 @@ void hand_broken(struct hand *hand, const char *call, int error);
 /* The result of a call that may only work, or say "not now". Gives it back. */
 int hand_expect(struct hand *hand, const char *call, int result);
 
-/* How long a call may wait: not at all, a little, long. */
+/* How long a call may wait: not at all, a little, long. At the end nobody waits for what does not
+ * come any more. */
 ferry_deadline hand_patience(struct hand *hand);
 
 /* Results that mean no more than "not now". */

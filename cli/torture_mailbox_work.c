@@ -8,26 +8,24 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "hand.h"
 #include "torture_mailbox.h"
 
 #define HOUR          INT64_C(3600000000000)
 #define DROP_PATIENCE UINT64_C(2000000000) /* ns until an unseen message counts as dropped */
 #define TWIN_CALLS    3000                 /* that a twin makes at most */
 #define RARE          4000                 /* one call in so many is a reopen, or a fork */
-#define LONG_WAIT_MS  1000
 
 struct worker {
-	struct crew *crew;
+	struct hand hand;
 	struct box_torture *torture;
 	struct ledger *ledger;
-	uint32_t seat, stream;
-	uint64_t dice;
+	uint32_t stream;
 	ferry_mailbox *box;
 	char *own; /* room for a batch to send, or for a message to peek at */
 	struct ferry_message held[TORTURE_HOLD];
 	struct ledger_delivery held_as[TORTURE_HOLD];
 	uint32_t n_held;
-	bool broken;
 	struct ledger_view view;
 };
 
@@ -39,41 +37,22 @@ struct heritage {
 
 static uint64_t roll(struct worker *w, uint64_t below)
 {
-	return crew_below(&w->dice, below);
+	return hand_roll(&w->hand, below);
 }
 
 static void at(struct worker *w, uint32_t call)
 {
-	crew_at(w->crew, w->seat, call);
+	hand_at(&w->hand, call);
 }
 
-/* A call failed that had to work. The process gives up; its handle is of no more use. */
 static void broken(struct worker *w, const char *call, int error)
 {
-	w->broken = true;
-	faults_report(w->crew->faults, FAULT_BROKEN, "seat %u, %s: %s", w->seat, call,
-		      ferry_error_name(error));
+	hand_broken(&w->hand, call, error);
 }
 
-/* Results that mean no more than "not now". */
-static bool is_no(int result)
-{
-	return result == -EAGAIN || result == -ETIMEDOUT;
-}
-
-/* How long a call may wait. At the end nobody waits for what does not come any more. */
 static ferry_deadline patience(struct worker *w)
 {
-	bool drain = atomic_load(&w->crew->shared->drain);
-
-	switch (drain ? 0 : roll(w, 4)) {
-	case 0:
-		return FERRY_NOW;
-	case 1:
-		return ferry_in_ms((int64_t)roll(w, 20));
-	default:
-		return ferry_in_ms(LONG_WAIT_MS);
-	}
+	return hand_patience(&w->hand);
 }
 
 char *torture_buffer(const struct box_torture *t, uint32_t seat, uint32_t i)
@@ -86,7 +65,8 @@ char *torture_buffer(const struct box_torture *t, uint32_t seat, uint32_t i)
 static void open_box(struct worker *w)
 {
 	struct ferry_why why = { 0 };
-	uint32_t side = crew_is_sender(w->crew, w->seat) ? FERRY_SEND_ONLY : FERRY_RECEIVE_ONLY;
+	uint32_t side =
+	    crew_is_sender(w->hand.crew, w->hand.seat) ? FERRY_SEND_ONLY : FERRY_RECEIVE_ONLY;
 
 	at(w, CREW_OPEN);
 	int r = ferry_mailbox_open(
@@ -104,7 +84,7 @@ static void open_box(struct worker *w)
 static void close_box(struct worker *w)
 {
 	for (uint32_t i = 0; i < w->n_held; i++)
-		ledger_returning(w->ledger, w->seat, &w->held_as[i]);
+		ledger_returning(w->ledger, w->hand.seat, &w->held_as[i]);
 	w->n_held = 0;
 	at(w, CREW_CLOSE);
 	ferry_mailbox_close(w->box);
@@ -119,7 +99,7 @@ static void fork_twin(struct worker *w)
 	if (w->n_held)
 		heritage.held = w->held[0];
 	at(w, CREW_FORK);
-	(void)crew_fork(w->crew, w->seat, &heritage);
+	(void)crew_fork(w->hand.crew, w->hand.seat, &heritage);
 	at(w, w->n_held ? CREW_HOLD : CREW_OUTSIDE);
 }
 
@@ -197,22 +177,22 @@ static void note_sent(struct worker *w, const uint64_t *numbers, uint32_t n, uin
 		else
 			ledger_unsent(w->ledger, w->stream, numbers[i]);
 	if (done)
-		crew_moved(w->crew, w->seat, before, done);
-	if (r < 0 && !is_no(r) && !(r == -ENOBUFS && w->torture->drop))
+		crew_moved(w->hand.crew, w->hand.seat, before, done);
+	if (r < 0 && !hand_is_no(r) && !(r == -ENOBUFS && w->torture->drop))
 		broken(w, call, r);
 }
 
 static void do_send(struct worker *w)
 {
 	struct ledger_message m = choose_message(w);
-	uint64_t before = crew_before(w->crew), number;
+	uint64_t before = crew_before(w->hand.crew), number;
 	bool plain = roll(w, 2);
 
 	if (plain)
 		m.priority = 0, m.ttl = 0;
 	int64_t n = ledger_begin(w->ledger, w->stream, &m);
 	if (n < 0) {
-		crew_hold_back(w->crew, w->seat);
+		crew_hold_back(w->hand.crew, w->hand.seat);
 		return;
 	}
 	number = (uint64_t)n;
@@ -232,7 +212,7 @@ static void do_send_many(struct worker *w)
 	struct ferry_message messages[LEDGER_BATCH] = { 0 };
 	uint64_t numbers[LEDGER_BATCH];
 	uint32_t want = 1 + (uint32_t)roll(w, w->torture->batch), n;
-	uint64_t before = crew_before(w->crew);
+	uint64_t before = crew_before(w->hand.crew);
 
 	for (n = 0; n < want; n++) {
 		struct ledger_message m = choose_message(w);
@@ -249,7 +229,7 @@ static void do_send_many(struct worker *w)
 	}
 	ferry_deadline deadline = patience(w);
 	if (!n) {
-		crew_hold_back(w->crew, w->seat);
+		crew_hold_back(w->hand.crew, w->hand.seat);
 		return;
 	}
 	at(w, CREW_SEND);
@@ -271,14 +251,14 @@ static void do_loan(struct worker *w)
 {
 	struct ledger_message m = choose_message(w);
 	struct ferry_message loan;
-	uint64_t before = crew_before(w->crew), spare = roll(w, 2) ? 0 : roll(w, 64);
+	uint64_t before = crew_before(w->hand.crew), spare = roll(w, 2) ? 0 : roll(w, 64);
 	size_t ask = m.tag + spare < w->torture->size_max ? m.tag + spare : m.tag;
 
 	at(w, CREW_LOAN);
 	int r = ferry_mailbox_loan(w->box, ask, &loan, patience(w));
 	at(w, r < 0 ? CREW_OUTSIDE : CREW_WRITE);
 	if (r < 0) {
-		if (!is_no(r) && !(r == -ENOBUFS && w->torture->drop))
+		if (!hand_is_no(r) && !(r == -ENOBUFS && w->torture->drop))
 			broken(w, "loan", r);
 		return;
 	}
@@ -294,7 +274,7 @@ static void do_loan(struct worker *w)
 	loan.ttl = (int64_t)m.ttl;
 	at(w, CREW_COMMIT);
 	r = ferry_mailbox_commit(w->box, &loan, patience(w));
-	if (is_no(r) || r == -ENOBUFS)
+	if (hand_is_no(r) || r == -ENOBUFS)
 		cancel(w, &loan);
 	note_sent(w, &number, 1, r == 0, r, "commit", before);
 }
@@ -324,8 +304,8 @@ static bool identify(struct worker *w, const struct ferry_message *message,
 				     .tag = message->size };
 
 	if (!torture_read(message->data, message->size, &d.stream, &d.number)) {
-		faults_report(w->crew->faults, FAULT_TORN, "a message of %zu bytes is not whole",
-			      message->size);
+		faults_report(w->hand.crew->faults, FAULT_TORN,
+			      "a message of %zu bytes is not whole", message->size);
 		return false;
 	}
 	*ret_delivery = d;
@@ -340,28 +320,28 @@ static void note_received(struct worker *w, const struct ferry_message *messages
 
 	for (uint32_t i = 0; i < n; i++)
 		if (identify(w, &messages[i], &d))
-			ledger_seen(w->ledger, w->seat, &w->view, &d, false);
-	crew_moved(w->crew, w->seat, before, n);
+			ledger_seen(w->ledger, w->hand.seat, &w->view, &d, false);
+	crew_moved(w->hand.crew, w->hand.seat, before, n);
 }
 
 static int do_receive(struct worker *w)
 {
 	struct ferry_message info = { 0 };
-	uint64_t before = crew_before(w->crew);
+	uint64_t before = crew_before(w->hand.crew);
 	/* Now and then with too little room. */
 	size_t room = roll(w, 50) ? w->torture->size_max : sizeof(struct torture_head);
 	ferry_deadline deadline = patience(w);
 
 	ledger_look(w->ledger, &w->view);
 	at(w, CREW_RECEIVE);
-	ssize_t r = ferry_mailbox_receive_with(w->box, torture_buffer(w->torture, w->seat, 0), room,
-					       &info, deadline);
+	ssize_t r = ferry_mailbox_receive_with(w->box, torture_buffer(w->torture, w->hand.seat, 0),
+					       room, &info, deadline);
 	at(w, CREW_OUTSIDE);
 	if (r >= 0)
 		note_received(w, &info, 1, before);
 	else if (r == -EMSGSIZE && room < w->torture->size_max && info.size > room)
 		return 0;
-	else if (!is_no((int)r))
+	else if (!hand_is_no((int)r))
 		broken(w, "receive", (int)r);
 	return (int)r;
 }
@@ -370,11 +350,11 @@ static int do_receive_many(struct worker *w)
 {
 	struct ferry_message messages[LEDGER_BATCH] = { 0 };
 	uint32_t n = 1 + (uint32_t)roll(w, w->torture->batch);
-	uint64_t before = crew_before(w->crew);
+	uint64_t before = crew_before(w->hand.crew);
 	ferry_deadline deadline = patience(w);
 
 	for (uint32_t i = 0; i < n; i++) {
-		messages[i].data = torture_buffer(w->torture, w->seat, i);
+		messages[i].data = torture_buffer(w->torture, w->hand.seat, i);
 		messages[i].size = w->torture->size_max;
 	}
 	ledger_look(w->ledger, &w->view);
@@ -383,7 +363,7 @@ static int do_receive_many(struct worker *w)
 	at(w, CREW_OUTSIDE);
 	if (r > 0)
 		note_received(w, messages, (uint32_t)r, before);
-	else if (!is_no((int)r))
+	else if (!hand_is_no((int)r))
 		broken(w, "receive_many", (int)r);
 	return (int)r;
 }
@@ -391,7 +371,7 @@ static int do_receive_many(struct worker *w)
 static int do_take(struct worker *w)
 {
 	struct ferry_message *message = &w->held[w->n_held];
-	uint64_t before = crew_before(w->crew);
+	uint64_t before = crew_before(w->hand.crew);
 	ferry_deadline deadline = w->n_held ? FERRY_NOW : patience(w);
 
 	ledger_look(w->ledger, &w->view);
@@ -399,10 +379,10 @@ static int do_take(struct worker *w)
 	int r = ferry_mailbox_take(w->box, message, deadline);
 	at(w, r < 0 && !w->n_held ? CREW_OUTSIDE : CREW_HOLD);
 	if (r == 0 && identify(w, message, &w->held_as[w->n_held])) {
-		ledger_seen(w->ledger, w->seat, &w->view, &w->held_as[w->n_held], true);
+		ledger_seen(w->ledger, w->hand.seat, &w->view, &w->held_as[w->n_held], true);
 		w->n_held++;
-		crew_moved(w->crew, w->seat, before, 1);
-	} else if (r < 0 && !is_no(r)) {
+		crew_moved(w->hand.crew, w->hand.seat, before, 1);
+	} else if (r < 0 && !hand_is_no(r)) {
 		broken(w, "take", r);
 	}
 	return r;
@@ -423,19 +403,19 @@ static void let_go(struct worker *w)
 	sound = torture_read(message.data, message.size, &stream, &number) && stream == d.stream &&
 		number == d.number;
 	if (!sound)
-		faults_report(w->crew->faults, FAULT_TORN,
+		faults_report(w->hand.crew->faults, FAULT_TORN,
 			      "a held message of %zu bytes has changed", message.size);
 	w->n_held--;
 	w->held[i] = w->held[w->n_held];
 	w->held_as[i] = w->held_as[w->n_held];
 	if (finish) {
-		ledger_finishing(w->ledger, w->seat, &d);
+		ledger_finishing(w->ledger, w->hand.seat, &d);
 		at(w, CREW_DONE);
 		r = ferry_mailbox_done(w->box, &message);
 		if (r == 0)
-			ledger_finished(w->ledger, w->seat, &d);
+			ledger_finished(w->ledger, w->hand.seat, &d);
 	} else {
-		ledger_returning(w->ledger, w->seat, &d);
+		ledger_returning(w->ledger, w->hand.seat, &d);
 		at(w, CREW_RETURN);
 		r = ferry_mailbox_return(w->box, &message);
 	}
@@ -454,7 +434,7 @@ static void do_peek(struct worker *w)
 	at(w, CREW_OUTSIDE);
 	if (r >= 0)
 		(void)identify(w, &info, &d);
-	else if (!is_no((int)r))
+	else if (!hand_is_no((int)r))
 		broken(w, "peek", (int)r);
 }
 
@@ -464,14 +444,14 @@ static int do_take_some(struct worker *w)
 	uint32_t want = roll(w, 4) ? 1 : 1 + (uint32_t)roll(w, w->torture->hold);
 	int first = do_take(w);
 
-	for (uint32_t i = 1; i < want && first == 0 && !w->broken; i++)
+	for (uint32_t i = 1; i < want && first == 0 && !w->hand.broken; i++)
 		if (do_take(w) < 0)
 			break;
 	if (w->n_held && !roll(w, 8))
 		sched_yield();
 	if (w->n_held && !roll(w, RARE))
 		(void)do_rare(w); /* closes with messages in hand, at times */
-	while (w->n_held && w->box && !w->broken)
+	while (w->n_held && w->box && !w->hand.broken)
 		let_go(w);
 	return first;
 }
@@ -497,17 +477,17 @@ static int receiver_step(struct worker *w)
 
 static void send_on(struct worker *w, uint64_t calls)
 {
-	while (calls-- && !w->broken && !atomic_load(&w->crew->shared->finish))
+	while (calls-- && !w->hand.broken && !atomic_load(&w->hand.crew->shared->finish))
 		sender_step(w);
 }
 
 static void receive_on(struct worker *w, uint64_t calls)
 {
-	while (calls-- && !w->broken) {
+	while (calls-- && !w->hand.broken) {
 		/* Before the call, for what comes between is to be received. */
-		bool drain = atomic_load(&w->crew->shared->drain);
+		bool drain = atomic_load(&w->hand.crew->shared->drain);
 
-		if (is_no(receiver_step(w)) && drain)
+		if (hand_is_no(receiver_step(w)) && drain)
 			return;
 	}
 }
@@ -529,10 +509,8 @@ void torture_work(struct crew *crew, uint32_t seat, void *inherited)
 	struct box_torture *t = crew->context;
 	uint64_t calls = UINT64_MAX;
 
-	w = (struct worker){
-		.crew = crew, .torture = t, .ledger = crew_ledger(crew), .seat = seat
-	};
-	w.dice = crew_dice(crew, seat);
+	w = (struct worker){ .torture = t, .ledger = crew_ledger(crew) };
+	hand_init(&w.hand, crew, seat);
 	w.own = malloc(t->size_max * t->batch);
 	if (!w.own)
 		return;

@@ -11,24 +11,22 @@
 #include <string.h>
 #include <time.h>
 
+#include "hand.h"
 #include "torture_pipe.h"
 
-#define UNIT         sizeof(struct pipe_account_unit)
-#define TWIN_CALLS   3000 /* that a twin makes at most */
-#define RARE         4000 /* one call in so many is a fork */
-#define LONG_WAIT_MS 1000
-#define TAP_ROOM     (64u << 10)
-#define TAP_LOOKS    32
+#define UNIT       sizeof(struct pipe_account_unit)
+#define TWIN_CALLS 3000 /* that a twin makes at most */
+#define RARE       4000 /* one call in so many is a fork */
+#define TAP_ROOM   (64u << 10)
+#define TAP_LOOKS  32
 
 struct worker {
-	struct crew *crew;
+	struct hand hand;
 	struct pipe_torture *torture;
 	struct pipe_account *account;
-	uint32_t seat, stream;
-	uint64_t dice;
+	uint32_t stream;
 	ferry_pipe *pipe;
 	char *own; /* room for a record to write, or for what a tap shows */
-	bool broken;
 	struct pipe_account_view view;
 	struct pipe_account_doors doors;
 };
@@ -41,46 +39,33 @@ struct heritage {
 
 static uint64_t roll(struct worker *w, uint64_t below)
 {
-	return crew_below(&w->dice, below);
+	return hand_roll(&w->hand, below);
 }
 
 static void at(struct worker *w, uint32_t call)
 {
-	crew_at(w->crew, w->seat, call);
+	hand_at(&w->hand, call);
+}
+
+static void broken(struct worker *w, const char *call, int error)
+{
+	hand_broken(&w->hand, call, error);
 }
 
 static bool is_writer(const struct worker *w)
 {
-	return crew_is_writer(w->crew, w->seat);
+	return crew_is_writer(w->hand.crew, w->hand.seat);
 }
 
-/* A call failed that had to work. The process gives up; its handle is of no more use. */
-static void broken(struct worker *w, const char *call, int error)
-{
-	w->broken = true;
-	faults_report(w->crew->faults, FAULT_BROKEN, "seat %u, %s: %s", w->seat, call,
-		      ferry_error_name(error));
-}
-
-/* Results that mean no more than "not now". */
+/* Pipes are opened with FERRY_INTERRUPTIBLE too. */
 static bool is_no(ssize_t result)
 {
-	return result == -EAGAIN || result == -ETIMEDOUT || result == -EINTR;
+	return hand_is_no((int)result) || result == -EINTR;
 }
 
-/* How long a call may wait. At the end nobody waits for what does not come any more. */
 static ferry_deadline patience(struct worker *w)
 {
-	bool drain = atomic_load(&w->crew->shared->drain);
-
-	switch (drain ? 0 : roll(w, 4)) {
-	case 0:
-		return FERRY_NOW;
-	case 1:
-		return ferry_in_ms((int64_t)roll(w, 20));
-	default:
-		return ferry_in_ms(LONG_WAIT_MS);
-	}
+	return hand_patience(&w->hand);
 }
 
 /* ---- the other end ---- */
@@ -89,7 +74,7 @@ static bool is_other(const void *context, uint32_t seat)
 {
 	const struct worker *w = context;
 
-	return crew_is_writer(w->crew, seat) != is_writer(w);
+	return crew_is_writer(w->hand.crew, seat) != is_writer(w);
 }
 
 /* A call that began when the doors were looked at says that nobody has the other end open. */
@@ -98,10 +83,10 @@ static void judge_alone(struct worker *w, const char *what)
 	int64_t seat = pipe_account_open_since(w->account, &w->doors, is_other, w);
 
 	if (seat >= 0)
-		faults_report(w->crew->faults, FAULT_BROKEN,
+		faults_report(w->hand.crew->faults, FAULT_BROKEN,
 			      "%s, though the %s in seat %" PRIi64 " has the pipe open", what,
 			      is_writer(w) ? "reader" : "writer", seat);
-	crew_hold_back(w->crew, w->seat);
+	crew_hold_back(w->hand.crew, w->hand.seat);
 }
 
 /* ---- opening, closing, forking ---- */
@@ -118,7 +103,7 @@ static void open_pipe(struct worker *w)
 	    patience(w));
 	at(w, CREW_OUTSIDE);
 	if (r == 0) {
-		pipe_account_opened(w->account, w->seat);
+		pipe_account_opened(w->account, w->hand.seat);
 		return;
 	}
 	w->pipe = NULL;
@@ -128,7 +113,7 @@ static void open_pipe(struct worker *w)
 
 static void close_pipe(struct worker *w)
 {
-	pipe_account_closing(w->account, w->seat);
+	pipe_account_closing(w->account, w->hand.seat);
 	at(w, PIPE_CLOSE);
 	ferry_pipe_close(w->pipe);
 	at(w, CREW_OUTSIDE);
@@ -142,7 +127,7 @@ static void fork_twin(struct worker *w, const struct ferry_span *span)
 	if (span)
 		heritage.span = *span;
 	at(w, CREW_FORK);
-	(void)crew_fork(w->crew, w->seat, &heritage);
+	(void)crew_fork(w->hand.crew, w->hand.seat, &heritage);
 	at(w, span ? PIPE_HOLD : CREW_OUTSIDE);
 }
 
@@ -235,7 +220,7 @@ static int64_t begin(struct worker *w, uint32_t units, void *to)
 	int64_t number = pipe_account_begin(w->account, w->stream, units);
 
 	if (number < 0)
-		crew_hold_back(w->crew, w->seat);
+		crew_hold_back(w->hand.crew, w->hand.seat);
 	else
 		pipe_account_compose(to, w->stream, (uint64_t)number, units);
 	pipe_account_look_at_doors(w->account, &w->doors);
@@ -248,11 +233,11 @@ static void note_written(struct worker *w, int64_t number, uint64_t bytes, ssize
 {
 	at(w, CREW_OUTSIDE);
 	if (bytes % UNIT != 0)
-		faults_report(w->crew->faults, FAULT_TORN, "%s: %" PRIu64 " bytes went in", call,
-			      bytes);
+		faults_report(w->hand.crew->faults, FAULT_TORN, "%s: %" PRIu64 " bytes went in",
+			      call, bytes);
 	pipe_account_wrote(w->account, w->stream, (uint64_t)number, (uint32_t)(bytes / UNIT));
 	if (bytes)
-		crew_moved(w->crew, w->seat, before, bytes);
+		crew_moved(w->hand.crew, w->hand.seat, before, bytes);
 	if (r == -EPIPE)
 		judge_alone(w, "-EPIPE");
 	else if (r < 0 && !is_no(r))
@@ -262,7 +247,7 @@ static void note_written(struct worker *w, int64_t number, uint64_t bytes, ssize
 static void do_write(struct worker *w)
 {
 	uint32_t units = choose_units(w, w->torture->size_max);
-	uint64_t before = crew_before(w->crew);
+	uint64_t before = crew_before(w->hand.crew);
 	size_t size = units * UNIT, first = roll(w, size + 1), rest = size - first;
 	const struct iovec parts[] = { { w->own, first },
 				       { w->own + first, rest / 3 },
@@ -314,7 +299,7 @@ static void do_reserve(struct worker *w)
 	const struct pipe_torture *t = w->torture;
 	uint64_t most = t->size_max < t->reserve_max ? t->size_max : t->reserve_max;
 	uint32_t asked = choose_units(w, most), units = roll(w, 4) ? asked : 1 + asked / 2;
-	uint64_t before = crew_before(w->crew);
+	uint64_t before = crew_before(w->hand.crew);
 	struct ferry_span span;
 	int result;
 
@@ -378,7 +363,7 @@ static void note_read(struct worker *w, char *buffer, ssize_t r, const char *cal
 	if (r > 0) {
 		pipe_account_read(w->account, &w->view, buffer, (size_t)r);
 		memset(buffer, 0, (size_t)r);
-		crew_moved(w->crew, w->seat, before, (uint64_t)r);
+		crew_moved(w->hand.crew, w->hand.seat, before, (uint64_t)r);
 	} else if (r == 0) {
 		judge_alone(w, "end of file");
 	} else if (!is_no(r)) {
@@ -388,8 +373,8 @@ static void note_read(struct worker *w, char *buffer, ssize_t r, const char *cal
 
 static ssize_t do_read(struct worker *w)
 {
-	char *buffer = torture_pipe_buffer(w->torture, w->seat);
-	uint64_t before = crew_before(w->crew);
+	char *buffer = torture_pipe_buffer(w->torture, w->hand.seat);
+	uint64_t before = crew_before(w->hand.crew);
 	size_t size = choose_size(w), first = roll(w, size + 1);
 	const struct iovec parts[] = { { buffer, first }, { buffer + first, size - first } };
 	ferry_deadline deadline = patience(w);
@@ -406,8 +391,8 @@ static ssize_t do_read(struct worker *w)
 /* In place. What another reader takes meanwhile is not ours. */
 static ssize_t do_peek(struct worker *w)
 {
-	char *buffer = torture_pipe_buffer(w->torture, w->seat);
-	uint64_t before = crew_before(w->crew);
+	char *buffer = torture_pipe_buffer(w->torture, w->hand.seat);
+	uint64_t before = crew_before(w->hand.crew);
 	size_t size = choose_size(w);
 	struct ferry_span span;
 	ferry_deadline deadline = patience(w);
@@ -446,7 +431,7 @@ static ssize_t reader_step(struct worker *w)
 
 static void write_on(struct worker *w, uint64_t calls)
 {
-	while (calls-- && !w->broken && !atomic_load(&w->crew->shared->finish))
+	while (calls-- && !w->hand.broken && !atomic_load(&w->hand.crew->shared->finish))
 		if (w->pipe)
 			writer_step(w);
 		else
@@ -455,9 +440,9 @@ static void write_on(struct worker *w, uint64_t calls)
 
 static void read_on(struct worker *w, uint64_t calls)
 {
-	while (calls-- && !w->broken) {
+	while (calls-- && !w->hand.broken) {
 		/* Before the call, for what comes between is to be read. */
-		bool drain = atomic_load(&w->crew->shared->drain);
+		bool drain = atomic_load(&w->hand.crew->shared->drain);
 
 		if (!w->pipe)
 			open_pipe(w);
@@ -470,7 +455,7 @@ static void read_on(struct worker *w, uint64_t calls)
 static void inherit(struct worker *w, struct heritage *heritage)
 {
 	w->pipe = heritage->pipe;
-	pipe_account_opened(w->account, w->seat);
+	pipe_account_opened(w->account, w->hand.seat);
 	if (!heritage->span.data)
 		return;
 	int r = ferry_pipe_commit(w->pipe, &heritage->span, heritage->span.size, FERRY_NOW);
@@ -484,10 +469,8 @@ void torture_pipe_work(struct crew *crew, uint32_t seat, void *inherited)
 	struct pipe_torture *t = crew->context;
 	uint64_t calls = UINT64_MAX;
 
-	w = (struct worker){
-		.crew = crew, .torture = t, .account = crew_pipe_account(crew), .seat = seat
-	};
-	w.dice = crew_dice(crew, seat);
+	w = (struct worker){ .torture = t, .account = crew_pipe_account(crew) };
+	hand_init(&w.hand, crew, seat);
 	w.own = malloc(t->size_max > TAP_ROOM ? t->size_max : TAP_ROOM);
 	if (!w.own)
 		return;
