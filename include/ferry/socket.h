@@ -21,6 +21,10 @@
  * (to listen and bind only) being any that is free. PATH begins with "/", "./" or "../"; "@NAME"
  * is an abstract name, which is no file; "@" alone (to listen and bind only) is any that is free.
  *
+ * A byte stream (unix, tcp) whose other end is ferry's too, on this machine, moves into memory that
+ * the two share; tcp only within one user. Everything stays as it is otherwise, but that it is
+ * faster: ferry-socket(7). A plain program at the other end gets a plain socket.
+ *
  * Holds for every function here unless its own comment says otherwise:
  *  - threads: MT-Safe, also reading and writing one socket at once; AS-Unsafe;
  *  - a dead peer is a result, never SIGPIPE; ferry-socket(7) has the table of which result;
@@ -28,9 +32,10 @@
  *    descriptor: the bytes go to whoever reads first, and it ends when both have closed it. A
  *    connection over TLS is the process's that made it: -EBADF in a child. Messages should be
  *    sent by one of the two, and received by one, since a part of a message may be waiting in the
- *    handle;
+ *    handle. A child of _Fork() or clone() gets -EBADF from a connection that has moved;
  *  - exec: descriptors are close-on-exec. ferry_spawn() passes one on (ferry_socket_fd()), and
- *    ferry_socket_adopt() makes a handle of it there;
+ *    ferry_socket_adopt() makes a handle of it there; of a connection that has not been read or
+ *    written through its handle, or that was made with FERRY_SOCKET_PLAIN;
  *  - crash: whoever is killed is closed by the kernel; the other end sees what the table says.
  */
 #ifndef FERRY_SOCKET_H
@@ -139,6 +144,8 @@ enum {
 	FERRY_SOCKET_SET_GROUP = 1 << 22,  /**< the socket file gets `group` */
 	FERRY_SOCKET_NO_LOOP = 1 << 23,    /**< UDP: what is sent to a multicast group does not come
 						to this machine */
+	FERRY_SOCKET_PLAIN = 1 << 24,      /**< never move into shared memory; as the environment
+						variable FERRY_SOCKET_PLAIN=1 */
 };
 
 /** What TLS needs; used by tls:// only. Files are PEM. ferry-tls(7). */
@@ -294,7 +301,9 @@ FERRY_API void ferry_socket_close(ferry_socket *socket);
 
 /** The descriptor, blocking unless somebody changed that: for an event loop, or to pass on. The
  *  handle's own: do not close it. With TLS it may be readable when there is nothing to read, and
- *  the other way about: only try with FERRY_NOW. MT-Safe, AS-Safe. */
+ *  the other way about: only try with FERRY_NOW. Once a connection has moved into memory, nobody
+ *  may read, write or shut down the descriptor itself; to wait for it, have it before the first
+ *  read, or read until -EAGAIN after having it. MT-Safe, AS-Safe. */
 FERRY_API int ferry_socket_fd(const ferry_socket *socket);
 
 /* ---- bytes ---- */
@@ -314,6 +323,7 @@ FERRY_API int ferry_socket_fd(const ferry_socket *socket);
  * @retval -ECONNREFUSED  Datagrams: the last one found nobody.
  * @retval -EINTR      Only with FERRY_INTERRUPTIBLE.
  * @retval -EBADF      Over TLS, in a forked child.
+ * @retval -FERRY_ECORRUPT  The other end wrote nonsense into the memory of the connection.
  * @retval -EINVAL     buffer is NULL, or size is more than SSIZE_MAX.
  * @retval -FERRY_ETLS The two ends could not agree, or a record was forged.
  * @retval -EHOSTUNREACH, -ENETDOWN, -ENOMEM ...  What the kernel says.
@@ -490,8 +500,10 @@ struct ferry_socket_stat {
 	uint64_t readable; /**< bytes that have come (of a datagram or packet: the next one) */
 	uint64_t unsent;   /**< bytes that the kernel has not got rid of (TCP: unacknowledged) */
 	uint64_t flush; /**< bytes of a message that wait in the handle; 0 while a thread sends */
-	int64_t round_trip; /**< TCP: ns, as the kernel measured; 0: not known */
-	char security[64];  /**< TLS: "TLSv1.3 TLS_AES_256_GCM_SHA384", once agreed; else "" */
+	int64_t round_trip;     /**< TCP: ns, as the kernel measured; 0: not known */
+	char security[64];      /**< TLS: "TLSv1.3 TLS_AES_256_GCM_SHA384", once agreed; else "" */
+	uint32_t shared_memory; /**< FERRY_READ, FERRY_WRITE: what comes in, what goes out, does so
+				     through memory that the two ends share; 0: a plain socket */
 };
 FERRY_API int ferry_socket_stat(ferry_socket *socket, struct ferry_socket_stat *ret_stat);
 

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ferry/base.h>
+#include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <unistd.h>
@@ -116,4 +117,36 @@ int fy_socket_get(int fd, int level, int name)
 	int r = (int)result_of(getsockopt(fd, level, name, &value, &size), saved);
 
 	return r < 0 ? r : value;
+}
+
+int fy_socket_lock(int fd, int which, int take)
+{
+	struct flock lock = {
+		.l_type = take ? F_WRLCK : F_UNLCK,
+		.l_whence = SEEK_SET,
+		.l_start = which,
+		.l_len = 1,
+	};
+	int saved = errno;
+	int r = (int)result_of(fcntl(fd, F_SETLK, &lock), saved);
+
+	return r == -EACCES ? -EAGAIN : r;
+}
+
+int fy_socket_readable(int fd)
+{
+	int saved = errno;
+	int bytes = 0;
+	int r = (int)result_of(ioctl(fd, FIONREAD, &bytes), saved);
+
+	return r < 0 ? r : bytes;
+}
+
+int fy_socket_credentials(int fd, struct ucred *ret_credentials)
+{
+	socklen_t size = sizeof(*ret_credentials);
+	int saved = errno;
+
+	return (int)result_of(getsockopt(fd, SOL_SOCKET, SO_PEERCRED, ret_credentials, &size),
+			      saved);
 }

@@ -31,4 +31,14 @@ int fy_socket_set(int fd, int level, int name, int value);
 /* The value of an option, >= 0; or -errno. */
 int fy_socket_get(int fd, int level, int name);
 
+/* Bytes that can be read at once from a stream; or -errno. */
+int fy_socket_readable(int fd);
+
+/* Who connected, or listened, at the other end of a unix connection. 0 or -errno. */
+int fy_socket_credentials(int fd, struct ucred *ret_credentials);
+
+/* Take or leave one of the locks that processes have on a socket, by its number: they keep out
+ * other processes, not threads, and die with their holder. 0; -EAGAIN: another process has it. */
+int fy_socket_lock(int fd, int which, int take);
+
 #endif

@@ -4,8 +4,8 @@
 
 #include <limits.h>
 
+#include "../base/cursor.h"
 #include "../os/pause.h"
-#include "cursor.h"
 #include "presence.h"
 #include "wait.h"
 

@@ -3,8 +3,8 @@
 #ifndef FY_WRITE_H
 #define FY_WRITE_H
 
+#include "../base/cursor.h"
 #include "../os/cpu.h"
-#include "cursor.h"
 #include "turn.h"
 
 /* What waiting for room needs to be started with. */

@@ -29,7 +29,10 @@ struct race {
 	int next;        /* which one that is */
 	int n;           /* under way */
 	struct pollfd fds[FY_ENDPOINTS];
-	int error; /* of the last attempt that failed */
+	struct fy_offer offers[FY_ENDPOINTS]; /* of those under way, in the same order */
+	struct fy_offer offer;                /* of the one that has succeeded */
+	int plain;                            /* offer nothing */
+	int error;                            /* of the last attempt that failed */
 	struct fy_bound *bound;
 };
 
@@ -82,16 +85,24 @@ static int begin(struct race *race)
 	race->next_at = fy_now() + HEAD_START;
 	if (fd < 0)
 		return fd;
+	struct fy_offer offer = { 0 };
+	if (!race->plain)
+		fy_offer_make(&offer, fd, endpoint);
 	int r = kernel->sa_family == AF_UNIX
 		    ? fy_socket_connect_until(fd, kernel, endpoint->size, race->deadline,
 					      race->settings->interruptible)
 		    : fy_socket_connect_once(fd, kernel, endpoint->size);
-	if (r == 0)
+	if (r == 0) {
+		race->offer = offer;
 		return fd;
-	if (r == -EINPROGRESS)
+	}
+	if (r == -EINPROGRESS) {
+		race->offers[race->n] = offer;
 		race->fds[race->n++] = (struct pollfd){ .fd = fd, .events = POLLOUT };
-	else
-		(void)close(fd);
+		return r;
+	}
+	fy_offer_drop(&offer);
+	(void)close(fd);
 	return r;
 }
 
@@ -102,10 +113,15 @@ static int look(struct race *race)
 		if (race->fds[i].revents == 0)
 			continue;
 		int fd = race->fds[i].fd;
+		struct fy_offer offer = race->offers[i];
 		int error = fy_socket_get(fd, SOL_SOCKET, SO_ERROR);
-		race->fds[i--] = race->fds[--race->n];
-		if (error == 0)
+		race->offers[i] = race->offers[--race->n];
+		race->fds[i--] = race->fds[race->n];
+		if (error == 0) {
+			race->offer = offer;
 			return fd;
+		}
+		fy_offer_drop(&offer);
 		race->error = error < 0 ? error : -error;
 		race->next_at = 0;
 		(void)close(fd);
@@ -154,8 +170,10 @@ static int reach(struct race *race, const char *text)
 	if (why)
 		why->text[0] = '\0';
 	int r = run(race);
-	for (int i = 0; i < race->n; i++)
+	for (int i = 0; i < race->n; i++) {
+		fy_offer_drop(&race->offers[i]);
 		(void)close(race->fds[i].fd);
+	}
 	if (r >= 0)
 		return r;
 	if (why)
@@ -199,10 +217,14 @@ static int connect_to(ferry_socket **ret_socket, const char *text,
 			     .address = &address,
 			     .settings = settings,
 			     .deadline = deadline,
+			     .plain = fy_desk_is_off(&settings->options),
 			     .error = -FERRY_EHOST };
 	int fd = reach(&race, text);
 	struct ferry_socket *socket =
 	    fd < 0 ? NULL : fy_socket_handle(fd, address.transport, settings);
+	if (socket && fy_offer_holds(&race.offer, fd))
+		fy_socket_move(socket, race.offer.memory, 0);
+	fy_offer_drop(&race.offer);
 	if (!socket) {
 		fy_bound_remove(race.bound);
 		if (fd >= 0)

@@ -33,6 +33,12 @@ struct ferry_socket *fy_socket_handle(int fd, enum ferry_transport transport,
 	return socket;
 }
 
+void fy_socket_move(struct ferry_socket *socket, int memory, int side)
+{
+	(void)fy_moved_begin(&socket->moved, memory, side, socket->fd, socket->transport,
+			     socket->interruptible);
+}
+
 void ferry_socket_close(ferry_socket *socket)
 {
 	if (!socket)
@@ -43,6 +49,7 @@ void ferry_socket_close(ferry_socket *socket)
 		(void)fy_tls_use()->farewell(socket->tls, 1);
 		fy_tls_use()->connection_free(socket->tls);
 	}
+	fy_moved_close(socket->moved);
 	(void)close(socket->fd);
 	free(socket->in.kept);
 	free(socket->out.rest);
@@ -54,6 +61,8 @@ void ferry_socket_close(ferry_socket *socket)
 
 int ferry_socket_fd(const ferry_socket *socket)
 {
+	if (socket->moved)
+		fy_moved_poll(socket->moved);
 	return socket->fd;
 }
 
@@ -201,6 +210,8 @@ int ferry_socket_shutdown(ferry_socket *socket, uint32_t directions)
 	if (socket->tls)
 		r = fy_tls_use()->farewell(socket->tls, directions == both);
 	int index = ((directions & FERRY_READ) ? 1 : 0) + ((directions & FERRY_WRITE) ? 2 : 0);
+	if (socket->moved)
+		fy_moved_shutdown(socket->moved, directions);
 	if (r == 0 && shutdown(socket->fd, how[index]) != 0)
 		r = -errno;
 	errno = saved;
@@ -280,6 +291,11 @@ int ferry_socket_stat(ferry_socket *socket, struct ferry_socket_stat *ret_stat)
 	if (socket->tls) {
 		stat.readable = fy_tls_use()->pending(socket->tls);
 		fy_tls_use()->describe(socket->tls, stat.security, sizeof(stat.security));
+	}
+	if (socket->moved) {
+		stat.shared_memory = fy_moved_directions(socket->moved);
+		stat.readable += fy_moved_readable(socket->moved);
+		stat.unsent += fy_moved_unsent(socket->moved);
 	}
 	if (pthread_mutex_trylock(&socket->out.mutex) == 0) {
 		stat.flush = socket->out.size - socket->out.at;

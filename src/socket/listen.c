@@ -101,6 +101,8 @@ static int make_listener(ferry_listener **ret_listener, const char *address,
 	listener->settings.options.why = NULL; /* the caller's, for that call only */
 	listener->bound = made.bound;
 	listener->tls = tls;
+	if (!fy_desk_is_off(&settings->options))
+		listener->desk = fy_desk_open(made.fd, parsed.transport, settings->options.backlog);
 	*ret_listener = listener;
 	return 0;
 }
@@ -160,6 +162,7 @@ void ferry_listener_close(ferry_listener *listener)
 	fy_bound_remove(listener->bound);
 	if (listener->tls)
 		fy_tls_use()->context_free(listener->tls);
+	fy_desk_close(listener->desk);
 	(void)close(listener->fd);
 	free(listener);
 	fy_cancel_restore(cancel);
@@ -242,13 +245,30 @@ static int welcome(ferry_socket **ret_socket, const ferry_listener *listener, in
 	return r;
 }
 
+/* Has the one that connected offered to move? */
+static void consider_moving(ferry_socket *socket, const ferry_listener *listener)
+{
+	int memory = listener->desk ? fy_desk_find(listener->desk, socket->fd) : -ENOENT;
+
+	if (memory < 0)
+		return;
+	fy_socket_move(socket, memory, 1);
+	(void)close(memory);
+}
+
 int ferry_accept(ferry_socket **ret_socket, ferry_listener *listener, ferry_deadline deadline)
 {
 	if (!ret_socket || !listener)
 		return -EINVAL;
 	int cancel = fy_cancel_off();
+	if (listener->desk)
+		fy_desk_enter(listener->desk);
 	int fd = accept_next(listener, deadline);
 	int r = fd < 0 ? fd : welcome(ret_socket, listener, fd);
+	if (r == 0)
+		consider_moving(*ret_socket, listener);
+	if (listener->desk)
+		fy_desk_leave(listener->desk, listener->fd);
 	fy_cancel_restore(cancel);
 	return r;
 }

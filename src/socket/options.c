@@ -17,7 +17,8 @@
 #define FLAGS                                                                                      \
 	(FERRY_INTERRUPTIBLE | FERRY_SOCKET_DELAY | FERRY_SOCKET_NO_REUSE |                        \
 	 FERRY_SOCKET_SHARE_PORT | FERRY_SOCKET_IPV6_ONLY | FERRY_SOCKET_BROADCAST |               \
-	 FERRY_SOCKET_SET_OWNER | FERRY_SOCKET_SET_GROUP | FERRY_SOCKET_NO_LOOP)
+	 FERRY_SOCKET_SET_OWNER | FERRY_SOCKET_SET_GROUP | FERRY_SOCKET_NO_LOOP |                  \
+	 FERRY_SOCKET_PLAIN)
 #define BACKLOG 4096
 
 /* What is wrong with them, or NULL. */

@@ -13,6 +13,8 @@
 #include <pthread.h>
 
 #include "address.h"
+#include "desk.h"
+#include "moved.h"
 #include "tls.h"
 
 #define FY_MESSAGE_MAX    (UINT32_C(1) << 20) /* default of the option */
@@ -54,6 +56,7 @@ struct ferry_socket {
 	uint32_t message_max;
 	struct fy_bound *bound; /* NULL: no file */
 	struct fy_tls *tls;     /* NULL: plain */
+	struct fy_moved *moved; /* NULL: the other end is not known to be ferry's */
 	struct fy_incoming in;
 	struct fy_outgoing out;
 };
@@ -64,6 +67,7 @@ struct ferry_listener {
 	struct fy_settings settings;
 	struct fy_bound *bound;
 	struct fy_tls_context *tls;
+	struct fy_desk *desk; /* NULL: connections stay plain */
 };
 
 /* ---- options.c ---- */
@@ -94,6 +98,10 @@ void fy_bound_remove(struct fy_bound *bound);
 /* A handle on fd, which becomes its own. NULL: no memory; fd is left alone. */
 struct ferry_socket *fy_socket_handle(int fd, enum ferry_transport transport,
 				      const struct fy_settings *settings);
+
+/* Let the connection move into memory, if that can be: what this end does with it is said in
+ * moved.h. side as there; memory stays the caller's. */
+void fy_socket_move(struct ferry_socket *socket, int memory, int side);
 
 /* ---- stream.c ---- */
 

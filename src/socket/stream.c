@@ -68,6 +68,8 @@ ssize_t fy_socket_message_in(ferry_socket *socket, struct msghdr *message, int f
 	const struct msghdr asked = *message;
 	const int how = flags | flags_for(socket, deadline);
 
+	if (socket->moved)
+		return fy_moved_in(socket->moved, message, deadline);
 	for (;;) {
 		*message = asked; /* a try writes into it */
 		ssize_t r = fy_socket_receive_message(socket->fd, message, how);
@@ -85,6 +87,8 @@ ssize_t fy_socket_message_out(ferry_socket *socket, const struct msghdr *message
 	/* Waiting in the kernel lasts until all of a stream's bytes are written. */
 	const int how = all ? flags_for(socket, deadline) : MSG_DONTWAIT;
 
+	if (socket->moved)
+		return fy_moved_out(socket->moved, message, deadline);
 	for (;;) {
 		ssize_t r = fy_socket_send_message(socket->fd, message, how);
 		if (r >= 0)

@@ -103,6 +103,37 @@ uint64_t wire_brim(ferry_socket *socket)
 	return sum;
 }
 
+uint32_t wire_moved(ferry_socket *socket)
+{
+	struct ferry_socket_stat stat;
+
+	check_eq(ferry_socket_stat(socket, &stat), 0);
+	return stat.shared_memory;
+}
+
+void wire_talk(struct wire *wire)
+{
+	for (int i = 0; i < 2; i++) {
+		char byte;
+		wire_write(wire->client, "question");
+		/* Who reads says that it reads, also if nothing is there. */
+		check_eq(ferry_socket_read(wire->client, &byte, 1, FERRY_NOW), -EAGAIN);
+		wire_expect(wire->server, "question");
+		wire_write(wire->server, "answer");
+		wire_expect(wire->client, "answer");
+	}
+}
+
+struct wire wire_make_moved(const struct wire_kind *kind)
+{
+	struct wire wire = wire_make(kind, NULL);
+
+	wire_talk(&wire);
+	check_eq(wire_moved(wire.client), WIRE_BOTH);
+	check_eq(wire_moved(wire.server), WIRE_BOTH);
+	return wire;
+}
+
 void wire_own_network(void)
 {
 	struct ifreq request = { .ifr_name = "lo", .ifr_flags = IFF_UP };

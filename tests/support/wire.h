@@ -42,6 +42,16 @@ void wire_write(ferry_socket *socket, const char *text);
 /** Write until nothing fits; how many bytes that was. */
 uint64_t wire_brim(ferry_socket *socket);
 
+/** Which directions of a connection go through shared memory. */
+enum { WIRE_BOTH = FERRY_READ | FERRY_WRITE };
+uint32_t wire_moved(ferry_socket *socket);
+
+/** A question and an answer, twice: then everything has moved, if it can. */
+void wire_talk(struct wire *wire);
+
+/** A connection that has moved. */
+struct wire wire_make_moved(const struct wire_kind *kind);
+
 /** Own network: a namespace with "lo" up. Skips the claim where that is not allowed. */
 void wire_own_network(void);
 

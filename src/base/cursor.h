@@ -5,7 +5,7 @@
 
 #include <sys/uio.h>
 
-#include "../base/copy.h"
+#include "copy.h"
 
 struct fy_cursor {
 	uint8_t *at;

@@ -1,0 +1,562 @@
+/* SPDX-License-Identifier: MIT */
+/* lane.c - see lane.h. */
+#include "lane.h"
+
+#include <errno.h>
+#include <ferry/error.h>
+
+#include "../base/cursor.h"
+#include "../os/pause.h"
+#include "../os/poll.h"
+#include "../os/prefetch.h"
+#include "../os/socket.h"
+
+#define CHUNK  UINT64_C(16384) /* of a long write: the reader begins with it meanwhile */
+#define HANDY  UINT64_C(16384) /* room that a sleeping writer is worth waking for */
+#define BELLS  64              /* taken at once */
+#define WINDOW 16              /* buffers of one such try */
+#define TRIES  8               /* to find where the next byte is */
+
+static uint8_t *at(const struct fy_lane *lane, uint64_t position)
+{
+	return lane->ring + position % FY_LANE_RING;
+}
+
+static uint64_t until_wrap(uint64_t position)
+{
+	return FY_LANE_RING - position % FY_LANE_RING;
+}
+
+static uint64_t least(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+/* ---- bells ---- */
+
+/* Be heard by a poll(2) on the other end's descriptor. If the socket is full it is so already. */
+static void send_bell(struct fy_lane *lane)
+{
+	char bell = 0;
+	struct iovec one = { &bell, 1 };
+	const struct msghdr message = { .msg_iov = &one, .msg_iovlen = 1 };
+
+	if (fy_socket_send_message(lane->fd, &message, MSG_DONTWAIT) == 1)
+		lane->side->count++;
+}
+
+FY_COLD static void ring_wanted(struct fy_lane *lane)
+{
+	/* SYNC(lane.wanted) acq_rel: pairs with fy_lane_arm(): one byte for each wish. */
+	if (atomic_exchange_explicit(&lane->shm->wanted, 0, memory_order_seq_cst) != 0)
+		send_bell(lane);
+}
+
+/* After news for the reader. */
+static void tell_reader(struct fy_lane *lane)
+{
+	fy_bell_ring_after_store(&lane->shm->bytes, FY_BELL_ALL, 1);
+	/* SYNC(lane.wanted) acquire: after the fence of the line before: we publish and look, the
+	 * reader arms and looks. */
+	if (FY_UNLIKELY(atomic_load_explicit(&lane->shm->wanted, memory_order_acquire) != 0))
+		ring_wanted(lane);
+}
+
+/* ---- writing ---- */
+
+/* See how far the reader is. 0 or -FERRY_ECORRUPT. */
+static int look_at_head(struct fy_lane *lane)
+{
+	struct fy_lane_side *side = lane->side;
+	/* SYNC(lane.head) acquire: pairs with take(): what was read may be written over. */
+	uint64_t head = atomic_load_explicit(&lane->shm->head, memory_order_acquire);
+
+	if (side->position - head > FY_LANE_RING)
+		return -FERRY_ECORRUPT;
+	side->seen = head;
+	return 0;
+}
+
+static void copy_in(struct fy_lane *lane, struct fy_cursor *cursor, uint64_t n)
+{
+	const uint64_t position = lane->side->position;
+	const uint64_t first = least(n, until_wrap(position));
+
+	fy_cursor_get(cursor, at(lane, position), first);
+	if (FY_UNLIKELY(n > first))
+		fy_cursor_get(cursor, lane->ring, n - first);
+}
+
+static ssize_t put(struct fy_lane *lane, const struct msghdr *message, size_t size)
+{
+	struct fy_lane_side *side = lane->side;
+	struct fy_cursor cursor = { .next = message->msg_iov, .n = (int)message->msg_iovlen };
+	size_t done = 0;
+
+	while (done < size) {
+		const uint64_t want = least(size - done, CHUNK);
+		uint64_t room = FY_LANE_RING - (side->position - side->seen);
+		if (room < want && look_at_head(lane) < 0)
+			return -FERRY_ECORRUPT;
+		room = FY_LANE_RING - (side->position - side->seen);
+		const uint64_t n = least(room, want);
+		if (n == 0)
+			break;
+		copy_in(lane, &cursor, n);
+		side->position += n;
+		/* SYNC(lane.tail) release: pairs with look_at_tail(): the bytes are there. */
+		atomic_store_explicit(&lane->shm->tail, side->position, memory_order_release);
+		tell_reader(lane);
+		done += n;
+	}
+	return done > 0 ? (ssize_t)done : -EAGAIN;
+}
+
+/* Go on over the socket. 0, or -EAGAIN: the reader has not finished the last such stretch. */
+static int leave_ring(struct fy_lane *lane)
+{
+	struct fy_lane_shm *shm = lane->shm;
+	struct fy_lane_side *side = lane->side;
+
+	/* SYNC(lane.finished) acquire: pairs with finish_stretch(): it has done with these words.
+	 */
+	if (atomic_load_explicit(&shm->finished, memory_order_acquire) != side->stretches)
+		return -EAGAIN;
+	/* RELAXED(published below) */
+	atomic_store_explicit(&shm->leave, side->position, memory_order_relaxed);
+	/* RELAXED(published below) */
+	atomic_store_explicit(&shm->from, side->count, memory_order_relaxed);
+	/* RELAXED(published below) */
+	atomic_store_explicit(&shm->to, FY_STILL_OPEN, memory_order_relaxed);
+	/* SYNC(lane.stretches) release: pairs with stretch_began(). */
+	atomic_store_explicit(&shm->stretches, ++side->stretches, memory_order_release);
+	side->in_ring = 0;
+	/* Whoever sleeps at the ring goes to the socket. */
+	tell_reader(lane);
+	return 0;
+}
+
+/* Would a bell fit? */
+static int has_room(const struct fy_lane *lane)
+{
+	struct pollfd room = { .fd = lane->fd, .events = POLLOUT };
+
+	return fy_poll(&room, 1, FERRY_NOW, 0) > 0;
+}
+
+static void enter_ring(struct fy_lane *lane)
+{
+	/* SYNC(lane.to) release: pairs with stretch_end(): stored before anything else is sent. */
+	atomic_store_explicit(&lane->shm->to, lane->side->count, memory_order_release);
+	lane->side->in_ring = 1;
+	/* Whoever waits for the socket goes to the ring. */
+	send_bell(lane);
+}
+
+/* May a stretch over the socket end? The first: as soon as the reader looks at the ring. A later
+ * one, and the first of somebody who must not wait for the reader to finish it: when all of it has
+ * been read. */
+static int may_enter(const struct fy_lane *lane, enum fy_lane_full full)
+{
+	if (!fy_lane_has_reader(lane))
+		return 0;
+	if (lane->side->stretches == 1 && full == FY_LANE_WAITS)
+		return 1;
+	/* SYNC(lane.got) acquire: pairs with count_got(). */
+	return atomic_load_explicit(&lane->shm->got, memory_order_acquire) == lane->side->count;
+}
+
+static ssize_t send_plain(struct fy_lane *lane, const struct msghdr *message)
+{
+	ssize_t r = fy_socket_send_message(lane->fd, message, MSG_DONTWAIT);
+
+	if (r > 0)
+		lane->side->count += (uint64_t)r;
+	return r;
+}
+
+ssize_t fy_lane_write(struct fy_lane *lane, const struct msghdr *message, size_t size,
+		      enum fy_lane_full full)
+{
+	const int passes_descriptors = message->msg_controllen > 0;
+
+	if (!lane->side->in_ring && !passes_descriptors && may_enter(lane, full) && has_room(lane))
+		enter_ring(lane);
+	if (lane->side->in_ring && !passes_descriptors) {
+		ssize_t r = put(lane, message, size);
+		if (r != -EAGAIN || full == FY_LANE_WAITS)
+			return r;
+	}
+	if (lane->side->in_ring && leave_ring(lane) < 0)
+		return -EAGAIN;
+	return send_plain(lane, message);
+}
+
+/* ---- reading ---- */
+
+/* See how far the writer is. 0 or -FERRY_ECORRUPT. */
+static int look_at_tail(struct fy_lane *lane)
+{
+	struct fy_lane_side *side = lane->side;
+	/* SYNC(lane.tail) acquire: pairs with put(): the bytes before it are there. */
+	uint64_t tail = atomic_load_explicit(&lane->shm->tail, memory_order_acquire);
+
+	if (tail - side->position > FY_LANE_RING)
+		return -FERRY_ECORRUPT;
+	side->seen = tail;
+	return 0;
+}
+
+/* Bytes have been read: hand their room back. A sleeping writer is woken for a handy piece. */
+static void give_room(struct fy_lane *lane)
+{
+	const struct fy_lane_side *side = lane->side;
+	const uint64_t waiting = side->seen - side->position;
+
+	/* SYNC(lane.head) release: pairs with look_at_head(): our reads of it are over. */
+	atomic_store_explicit(&lane->shm->head, side->position, memory_order_release);
+	if (waiting == 0 || FY_LANE_RING - waiting >= HANDY)
+		fy_bell_ring_after_store(&lane->shm->room, FY_BELL_ALL, 1);
+}
+
+static void copy_out(const struct fy_lane *lane, struct fy_cursor *cursor, uint64_t n)
+{
+	const uint64_t position = lane->side->position;
+	const uint64_t first = least(n, until_wrap(position));
+
+	fy_cursor_put(cursor, at(lane, position), first);
+	if (FY_UNLIKELY(n > first))
+		fy_cursor_put(cursor, lane->ring, n - first);
+}
+
+static ssize_t take(struct fy_lane *lane, const struct msghdr *message, size_t size)
+{
+	struct fy_lane_side *side = lane->side;
+	struct fy_cursor cursor = { .next = message->msg_iov, .n = (int)message->msg_iovlen };
+	size_t done = 0;
+
+	while (done < size) {
+		if (side->seen == side->position && look_at_tail(lane) < 0)
+			return -FERRY_ECORRUPT;
+		const uint64_t n = least(least(side->seen - side->position, size - done), CHUNK);
+		if (n == 0)
+			break;
+		copy_out(lane, &cursor, n);
+		side->position += n;
+		give_room(lane);
+		done += n;
+	}
+	return done > 0 ? (ssize_t)done : -EAGAIN;
+}
+
+/* Has the writer left the ring where we are? 1; 0; -FERRY_ECORRUPT. */
+static int stretch_began(struct fy_lane *lane)
+{
+	struct fy_lane_side *side = lane->side;
+	/* SYNC(lane.stretches) acquire: pairs with leave_ring(): so are its words, and the tail. */
+	const uint32_t begun = atomic_load_explicit(&lane->shm->stretches, memory_order_acquire);
+
+	if (begun == side->stretches)
+		return 0;
+	if (look_at_tail(lane) < 0 || begun != side->stretches + 1)
+		return -FERRY_ECORRUPT;
+	if (side->seen != side->position)
+		return 0; /* bytes of the ring come before it */
+	/* RELAXED(published with stretches) */
+	uint64_t leave = atomic_load_explicit(&lane->shm->leave, memory_order_relaxed);
+	/* RELAXED(published with stretches) */
+	uint64_t from = atomic_load_explicit(&lane->shm->from, memory_order_relaxed);
+	if (leave != side->position || from < side->count)
+		return -FERRY_ECORRUPT;
+	side->from = from;
+	side->in_ring = 0;
+	return 1;
+}
+
+/* Bytes over the socket at which the stretch ends, or FY_STILL_OPEN. */
+static uint64_t stretch_end(const struct fy_lane *lane)
+{
+	/* SYNC(lane.to) acquire: pairs with enter_ring(). */
+	return atomic_load_explicit(&lane->shm->to, memory_order_acquire);
+}
+
+static void finish_stretch(struct fy_lane *lane)
+{
+	lane->side->in_ring = 1;
+	/* SYNC(lane.finished) release: pairs with leave_ring(). */
+	atomic_store_explicit(&lane->shm->finished, ++lane->side->stretches, memory_order_release);
+	fy_bell_ring_after_store(&lane->shm->room, FY_BELL_ALL, 1);
+}
+
+static void count_got(struct fy_lane *lane, uint64_t n)
+{
+	lane->side->count += n;
+	/* SYNC(lane.got) release: pairs with may_enter(). */
+	atomic_store_explicit(&lane->shm->got, lane->side->count, memory_order_release);
+}
+
+/* Receive at most n bells. How many; 0: the socket has ended; or an error. */
+static ssize_t receive_bells(struct fy_lane *lane, uint64_t n, int flags)
+{
+	char bells[BELLS];
+	struct iovec one = { bells, least(n, BELLS) };
+	struct msghdr message = { .msg_iov = &one, .msg_iovlen = 1 };
+	ssize_t r = fy_socket_receive_message(lane->fd, &message, MSG_DONTWAIT | flags);
+
+	if (r > 0 && !(flags & MSG_PEEK))
+		count_got(lane, (uint64_t)r);
+	return r;
+}
+
+static ssize_t socket_is_over(struct fy_lane *lane, ssize_t r)
+{
+	lane->side->over = 1;
+	lane->side->broken = r < 0;
+	return FY_LANE_AT_END;
+}
+
+/* At the ring: take the bells that have come, and see whether the other end lives. 0: nothing new;
+ * 1: look again; -FERRY_ECORRUPT. */
+static int ask_socket(struct fy_lane *lane)
+{
+	if (lane->side->over)
+		return 0;
+	for (int tries = 0; tries < TRIES; tries++) {
+		ssize_t n = receive_bells(lane, BELLS, MSG_PEEK);
+		if (n == -EAGAIN)
+			return 0;
+		if (n <= 0) {
+			(void)socket_is_over(lane, n);
+			return 1;
+		}
+		/* What was sent before a stretch began is bells: if none has begun by now, those
+		 * that we have just seen are. */
+		int began = stretch_began(lane);
+		if (began != 0)
+			return began;
+		if (lane->side->seen != lane->side->position)
+			return 1;
+		n = receive_bells(lane, (uint64_t)n, 0);
+		if (n <= 0)
+			return n == -EAGAIN ? 0 : 1;
+	}
+	return 0;
+}
+
+/* At the ring, for somebody who waits for the descriptor: it is to be readable as long as there is
+ * something to read, and when there will be. Then bells are taken nowhere but here. As
+ * ask_socket(). */
+static int arm(struct fy_lane *lane)
+{
+	const struct fy_lane_side *side = lane->side;
+	ssize_t bells = side->over ? -EAGAIN : receive_bells(lane, BELLS, MSG_PEEK);
+
+	/* SYNC(lane.wanted) acq_rel: pairs with tell_reader(): we arm and look, the writer
+	 * publishes and looks. */
+	(void)atomic_exchange_explicit(&lane->shm->wanted, 1, memory_order_seq_cst);
+	int began = look_at_tail(lane) < 0 ? -FERRY_ECORRUPT : stretch_began(lane);
+	if (began != 0)
+		return began;
+	if (side->seen != side->position)
+		return 1; /* the bells stay, and with them the descriptor readable */
+	if (bells > 0)
+		(void)receive_bells(lane, (uint64_t)bells, 0);
+	if (bells > 0 || bells == -EAGAIN)
+		return 0;
+	(void)socket_is_over(lane, bells);
+	return 1;
+}
+
+int fy_lane_arm(struct fy_lane *lane)
+{
+	int r = lane->side->in_ring ? arm(lane) : 0;
+
+	return r < 0 ? r : 0;
+}
+
+static ssize_t read_ring(struct fy_lane *lane, const struct msghdr *message, size_t size,
+			 unsigned look)
+{
+	for (int again = (look & FY_LANE_ASKS) != 0;; again = 0) {
+		ssize_t r = take(lane, message, size);
+		if (r != -EAGAIN)
+			return r;
+		/* The order matters: what was written before the end is seen after it. */
+		const int ended = fy_lane_ended(lane) != FY_LANE_OPEN || lane->side->over;
+		r = stretch_began(lane);
+		if (r != 0)
+			return r < 0 ? r : 0;
+		if (lane->side->seen != lane->side->position)
+			continue;
+		if (ended) {
+			r = look_at_tail(lane);
+			if (r < 0)
+				return r;
+			if (lane->side->seen == lane->side->position)
+				return FY_LANE_AT_END;
+			continue;
+		}
+		if (!again)
+			return -EAGAIN;
+		r = look & FY_LANE_POLLED ? arm(lane) : ask_socket(lane);
+		if (r == 0)
+			return -EAGAIN;
+		if (r < 0)
+			return r;
+		if (!lane->side->in_ring)
+			return 0;
+	}
+}
+
+/* The next bytes of the socket are data, as far as the stretch goes: what comes behind its end is
+ * bells. How many are data, perhaps 0; *ret_came: how many came; 0: the socket has ended. */
+static ssize_t receive_data(struct fy_lane *lane, struct msghdr *message, ssize_t *ret_came)
+{
+	const uint64_t before = lane->side->count;
+	ssize_t n = fy_socket_receive_message(lane->fd, message, MSG_DONTWAIT);
+
+	*ret_came = n;
+	if (n <= 0)
+		return n;
+	count_got(lane, (uint64_t)n);
+	const uint64_t to = stretch_end(lane);
+	return to < before ? -FERRY_ECORRUPT : (ssize_t)least((uint64_t)n, to - before);
+}
+
+/* The first of n buffers, of which there are size bytes at most. How many buffers. */
+static size_t cut(struct iovec to[WINDOW], const struct iovec *from, size_t n, uint64_t size)
+{
+	size_t i = 0;
+
+	for (; i < n && i < WINDOW && size > 0; i++) {
+		to[i] = from[i];
+		to[i].iov_len = least(to[i].iov_len, size);
+		size -= to[i].iov_len;
+	}
+	return i;
+}
+
+/* The same, but no bells come: they are left for arm(). */
+static ssize_t receive_data_only(struct fy_lane *lane, struct msghdr *message, ssize_t *ret_came)
+{
+	struct iovec some[WINDOW];
+	int there = fy_socket_readable(lane->fd);
+
+	if (there <= 0) {
+		/* Ended, perhaps. If something has come since, the next look finds it. */
+		*ret_came = receive_bells(lane, 1, MSG_PEEK);
+		*ret_came = *ret_came > 0 ? -EAGAIN : *ret_came;
+		return *ret_came;
+	}
+	/* What is there while the stretch is seen to be open is data. */
+	const uint64_t left = stretch_end(lane) - lane->side->count;
+	while (message->msg_iov->iov_len == 0) {
+		message->msg_iov++;
+		message->msg_iovlen--;
+	}
+	message->msg_iovlen =
+	    cut(some, message->msg_iov, message->msg_iovlen, least((uint64_t)there, left));
+	message->msg_iov = some;
+	return receive_data(lane, message, ret_came);
+}
+
+/* 0: go on at the ring. */
+static ssize_t read_socket(struct fy_lane *lane, struct msghdr *message, unsigned look)
+{
+	struct fy_lane_side *side = lane->side;
+	const struct msghdr asked = *message;
+
+	for (int tries = 0; tries < TRIES; tries++) {
+		const uint64_t to = stretch_end(lane);
+		ssize_t came, r;
+		if (to < side->from)
+			return -FERRY_ECORRUPT;
+		if (side->count >= to) {
+			finish_stretch(lane);
+			return 0;
+		}
+		*message = asked; /* a try writes into it */
+		if (side->count < side->from)
+			came = r = receive_bells(lane, side->from - side->count, 0);
+		else
+			r = look & FY_LANE_POLLED ? receive_data_only(lane, message, &came)
+						  : receive_data(lane, message, &came);
+		if (came > 0 && side->count > side->from && r != 0)
+			return r;
+		if (came > 0 || stretch_end(lane) != to)
+			continue; /* bells only; or the stretch has ended meanwhile */
+		return r == 0 || r == -ECONNRESET ? socket_is_over(lane, r) : r;
+	}
+	return -EAGAIN;
+}
+
+ssize_t fy_lane_read(struct fy_lane *lane, struct msghdr *message, size_t size, unsigned look)
+{
+	/* A sound writer makes us change over once or twice; a hostile one shall not keep us. */
+	for (int tries = 0; tries < TRIES; tries++) {
+		ssize_t r = lane->side->in_ring ? 0 : read_socket(lane, message, look);
+		if (r != 0)
+			return r;
+		r = read_ring(lane, message, size, look);
+		if (r != 0) {
+			message->msg_controllen = 0;
+			return r;
+		}
+	}
+	return -EAGAIN;
+}
+
+uint32_t fy_lane_watch(const struct fy_lane *lane, uint32_t looks)
+{
+	/* RELAXED(a guess) */
+	const uint64_t head = atomic_load_explicit(&lane->shm->head, memory_order_relaxed);
+
+	for (uint32_t i = 0; i < looks; i++) {
+		/* RELAXED(a guess) */
+		if (atomic_load_explicit(&lane->shm->tail, memory_order_relaxed) != head)
+			return i;
+		/* The bytes come with the same wait as the tail. */
+		fy_prefetch(at(lane, head));
+		fy_pause();
+	}
+	return looks;
+}
+
+void fy_lane_probe(struct fy_lane *lane)
+{
+	send_bell(lane);
+}
+
+int fy_lane_is_plain(const struct fy_lane *lane)
+{
+	return stretch_end(lane) == FY_STILL_OPEN;
+}
+
+uint64_t fy_lane_waiting(const struct fy_lane *lane)
+{
+	/* RELAXED(to look at) */
+	uint64_t tail = atomic_load_explicit(&lane->shm->tail, memory_order_relaxed);
+	/* RELAXED(to look at) */
+	uint64_t head = atomic_load_explicit(&lane->shm->head, memory_order_relaxed);
+
+	return least(tail - head, FY_LANE_RING);
+}
+
+/* ---- ending ---- */
+
+void fy_lane_end(struct fy_lane *lane, enum fy_lane_end how)
+{
+	uint32_t open = FY_LANE_OPEN;
+
+	/* SYNC(lane.end) release: pairs with fy_lane_ended(): after all that was written. */
+	(void)atomic_compare_exchange_strong_explicit(&lane->shm->ended, &open, (uint32_t)how,
+						      memory_order_seq_cst, memory_order_relaxed);
+	fy_bell_ring_after_store(&lane->shm->bytes, FY_BELL_ALL, 1);
+}
+
+void fy_lane_leave(struct fy_lane *lane, enum fy_lane_end how)
+{
+	/* SYNC(lane.end) release: pairs with fy_lane_gone(): after all that was read. */
+	atomic_store_explicit(&lane->shm->gone, (uint32_t)how, memory_order_seq_cst);
+	fy_bell_ring_after_store(&lane->shm->room, FY_BELL_ALL, 1);
+}
