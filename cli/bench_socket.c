@@ -72,9 +72,10 @@ static int meet(struct bench_channel *c, struct link *link)
 {
 	if (c->process > 0)
 		return ferry_accept(&link->socket, c->handle, FERRY_FOREVER);
-	if (way_of(c)->plain && setenv("FERRY_SOCKET_PLAIN", "1", 1) != 0)
-		return -errno;
-	return ferry_connect(&link->socket, c->name, NULL, FERRY_FOREVER);
+	return ferry_connect(
+	    &link->socket, c->name,
+	    FERRY_SOCKET_OPTIONS(.flags = way_of(c)->plain ? FERRY_SOCKET_PLAIN : 0),
+	    FERRY_FOREVER);
 }
 
 static int attach_ferry(struct bench_channel *c)
@@ -131,11 +132,29 @@ static int receive_ferry(struct bench_channel *c, void **ret_data)
 }
 
 static const struct way plain_unix = { .unix_socket = true, .plain = true },
-			plain_tcp = { .plain = true };
+			plain_tcp = { .plain = true }, moved_unix = { .unix_socket = true },
+			moved_tcp = { 0 };
 
 #define BOTH  BENCH_ROUNDTRIP | BENCH_STREAM
 #define FERRY .create = create_ferry, .remove = remove_ferry, .attach = attach_ferry
 #define BYTES .send = write_ferry, .receive = read_ferry
+
+#define MOVED .waits = "spins, then sleeps", .abilities = BOTH | BENCH_SPINS_FIRST
+
+static const struct bench_peer ferry_unix = {
+	.name = "ferry unix", MOVED, .mechanism = &moved_unix, FERRY, BYTES
+};
+static const struct bench_peer ferry_tcp = {
+	.name = "ferry tcp", MOVED, .mechanism = &moved_tcp, FERRY, BYTES
+};
+static const struct bench_peer ferry_messages = {
+	.name = "ferry messages",
+	MOVED,
+	.mechanism = &moved_unix,
+	FERRY,
+	.send = send_ferry,
+	.receive = receive_ferry,
+};
 
 static const struct bench_peer ferry_plain_unix = {
 	.name = "ferry unix plain",
@@ -278,13 +297,20 @@ static const struct bench_row rows[] = {
 };
 
 static const struct bench_peer *const peers[] = {
-	&bench_line,       &bench_line_pause, &bench_buffers,   &bench_futex,          &kernel_unix,
-	&ferry_plain_unix, &kernel_tcp,       &ferry_plain_tcp, &ferry_plain_messages, NULL,
+	&bench_line,      &bench_line_pause,     &bench_buffers, &ferry_unix,       &ferry_tcp,
+	&ferry_messages,  &bench_futex,          &kernel_unix,   &ferry_plain_unix, &kernel_tcp,
+	&ferry_plain_tcp, &ferry_plain_messages, NULL,
 };
 
 /* A plain connection of ferry's is to be no slower than the kernel's, by more than one twentieth:
  * in time, and in rate. */
 static const struct bench_target targets[] = {
+	{ "round trip of 64 B in shared memory, p50: to the cache line", "roundtrip-64",
+	  "ferry unix", "cache line", "cache line pause", BENCH_P50, true, 1.6, 0 },
+	{ "the same to the kernel's unix socket", "roundtrip-64", "ferry unix", "kernel unix", NULL,
+	  BENCH_P50, true, 0.1, 0 },
+	{ "writes of 64 KiB in shared memory, to the kernel's unix socket", "stream-64K",
+	  "ferry unix", "kernel unix", NULL, BENCH_RATE, false, 2, 3 },
 	{ "round trip of 64 B, plain, to the kernel's unix socket, p50", "roundtrip-64",
 	  "ferry unix plain", "kernel unix", NULL, BENCH_P50, true, 1.0 / 0.95, 0 },
 	{ "the same over tcp", "roundtrip-64", "ferry tcp plain", "kernel tcp", NULL, BENCH_P50,

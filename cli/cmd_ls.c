@@ -8,6 +8,7 @@
 #include "cli.h"
 #include "json.h"
 #include "objects.h"
+#include "sockets.h"
 #include "table.h"
 
 enum { OPTION_NAMES = 256 };
@@ -16,11 +17,14 @@ struct ls {
 	const char *directory;
 	bool json;
 	bool names;
+	bool sockets;
 };
 
 static const struct argp_option options[] = {
 	{ "json", 'j', NULL, 0, "Write a JSON array with one object for each", 0 },
 	{ "names", OPTION_NAMES, NULL, 0, "Write only the names, one on a line", 0 },
+	{ "sockets", 's', NULL, 0,
+	  "List ferry's listeners, and its connections through shared memory, instead", 0 },
 	{ 0 },
 };
 
@@ -35,6 +39,9 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 	case OPTION_NAMES:
 		ls->names = true;
 		return 0;
+	case 's':
+		ls->sockets = true;
+		return 0;
 	case ARGP_KEY_ARG:
 		if (state->arg_num)
 			argp_error(state, "only one directory at a time");
@@ -43,6 +50,8 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 	case ARGP_KEY_END:
 		if (ls->json && ls->names)
 			argp_error(state, "--json and --names exclude each other");
+		if (ls->sockets && (ls->names || ls->directory))
+			argp_error(state, "--sockets: no DIRECTORY, and no --names");
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -199,6 +208,8 @@ int cmd_ls(int argc, char **argv)
 	struct entries entries;
 
 	cli_parse(&argp, argc, argv, &ls);
+	if (ls.sockets)
+		return list_sockets(ls.json);
 	int status = list_entries(&entries, "ls", ls.directory);
 	if (status == STATUS_DONE)
 		(ls.json ? list_json : ls.names ? list_names : list_table)(&entries);

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """ferry connect and ferry listen: with each other, and with plain sockets at the other end."""
+import json
 import os
 import signal
 import socket
@@ -235,6 +236,31 @@ def a_stale_file_is_taken_over_and_a_live_one_is_not(tool):
     (tool.dir / 'file').write_bytes(b'precious')
     tool.fails(1, 'listen', f'unix:{tool.dir}/file', says=['no socket'])
     check_equal((tool.dir / 'file').read_bytes(), b'precious')
+
+
+@case
+def ls_shows_listeners_and_connections(tool):
+    def listed():
+        return json.loads(tool.run('ls', '--sockets', '--json').out)
+
+    def ends(rows):
+        return [{process['pid'] for process in row['processes']} for row in rows
+                if row['what'] == 'connection']
+
+    for kind in 'tcp://127.0.0.1:0', f'unix:{tool.dir}/s', 'unix:@':
+        listener, address = listening(tool, kind, stdin=subprocess.PIPE)
+        mine = [row for row in listed() if row.get('address') == address]
+        check_equal([(row['what'], row['processes'][0]['pid']) for row in mine],
+                    [('listener', listener.pid)], kind)
+        check(address in tool.run('ls', '--sockets').out.decode(), kind)
+        client = tool.start('connect', address, stdin=subprocess.PIPE)
+        until(lambda: {listener.pid, client.pid} in ends(listed()), 'the connection is listed')
+        for process in client, listener:
+            process.stdin.close()
+            process.stdin = None
+        check_equal((ended(client)[0], ended(listener)[0]), (0, 0))
+        check(not any(listener.pid in pids for pids in ends(listed())), kind)
+    tool.misused('ls', '--sockets', str(tool.dir), says='DIRECTORY')
 
 
 @case

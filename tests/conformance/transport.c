@@ -20,6 +20,8 @@ static const struct transport transports[] = {
 	{ "ferry_tcp", &transport_ferry, TCP, FERRY_TCP, false },
 	{ "ferry_unix", &transport_ferry, "unix:", FERRY_UNIX, false },
 	{ "ferry_tls", &transport_ferry, TLS, FERRY_TLS, false },
+	{ "moved_tcp", &transport_ferry, TCP, FERRY_TCP, true },
+	{ "moved_unix", &transport_ferry, "unix:", FERRY_UNIX, true },
 };
 
 const struct transport *transport;

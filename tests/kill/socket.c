@@ -24,6 +24,7 @@ enum part { TALKS, CONNECTS, ACCEPTS, LISTENS };
 struct socket_setup {
 	enum part part;
 	bool tcp;
+	bool plain;    /* not through shared memory */
 	bool stale;    /* a dead listener has left its file */
 	uint32_t size; /* of messages */
 	bool is_told;  /* a message waits for the victim */
@@ -123,6 +124,14 @@ static void listen_at(struct socket_actor *actor, const char *address)
 		_exit(1);
 }
 
+static const struct ferry_socket_options *options_of(const struct socket_actor *actor)
+{
+	static const struct ferry_socket_options plain = { .size = sizeof(plain),
+							   .flags = FERRY_SOCKET_PLAIN };
+
+	return actor->setup->plain ? &plain : NULL;
+}
+
 /* Before the victim acts. */
 static void enter(void *it)
 {
@@ -133,7 +142,7 @@ static void enter(void *it)
 		listen_at(actor, actor->ledger->address);
 	if (actor->setup->part != TALKS)
 		return;
-	r = ferry_connect(&actor->socket, actor->ledger->address, NULL,
+	r = ferry_connect(&actor->socket, actor->ledger->address, options_of(actor),
 			  ferry_in_ms(SCENE_PATIENCE));
 	expect(actor->ledger, "the victim's connect", r, r == 0);
 	if (r < 0)
@@ -535,6 +544,10 @@ static const struct operation operations[] = {
 	  .what = "two messages of 64 bytes over tcp",
 	  .with = WITH(.part = TALKS, .tcp = true, .size = SMALL),
 	  .act = do_send },
+	{ .name = "socket-send-plain",
+	  .what = "the same over a unix socket that stays plain",
+	  .with = WITH(.part = TALKS, .plain = true, .size = SMALL),
+	  .act = do_send },
 	{ .name = "socket-send-large",
 	  .what = "two messages of 100000 bytes over a unix socket",
 	  .with = WITH(.part = TALKS, .size = LARGE),
@@ -550,6 +563,10 @@ static const struct operation operations[] = {
 	  .with = WITH(.part = TALKS, .tcp = true, .is_told = true, .size = SMALL),
 	  .act = do_receive,
 	  .wait_ms = 2000 },
+	{ .name = "socket-receive-plain",
+	  .what = "the same over a unix socket that stays plain",
+	  .with = WITH(.part = TALKS, .plain = true, .is_told = true, .size = SMALL),
+	  .act = do_receive },
 	{ .name = "socket-receive-sleeps",
 	  .what = "a message that comes later",
 	  .with = WITH(.part = TALKS, .is_told = true, .size = SMALL),
