@@ -294,8 +294,10 @@ void fy_segment_wake_all(const struct fy_object *removed)
 
 	if (fd >= 0 &&
 	    fy_object_open_descriptor(&segment->object, fd, &fy_segment_kind, NULL) == 0) {
-		if (inspect(segment, NULL) == 0)
+		if (inspect(segment, NULL) == 0) {
 			fy_sync_wake_all(&segment->sync);
+			fy_bell_word_ring(&segment->shm->grown, FY_BELL_ALL, segment->object.fd);
+		}
 		ferry_segment_close(segment);
 		return;
 	}

@@ -12,9 +12,9 @@
 #include "core.h"
 #include "seat.h"
 
-static void ring(_Atomic uint32_t *bell)
+static void ring(_Atomic uint32_t *bell, int fd)
 {
-	fy_bell_word_ring(bell, FY_BELL_ALL);
+	fy_bell_word_ring(bell, FY_BELL_ALL, fd);
 }
 
 /* offset was read from shared memory. */
@@ -28,16 +28,20 @@ static void wake_at(struct fy_sync *sync, uint64_t offset)
 	struct fy_core_shm *core = fy_core_at(sync, offset, magic);
 	if (core)
 		fy_core_wake_all(core);
+	int fd = sync->object->fd;
 	switch (magic) {
+	case FY_PRIMITIVE_LOCK:
+		ring(&((struct fy_lock_shm *)at)->left, fd);
+		break;
 	case FY_PRIMITIVE_RWLOCK:
-		ring(&((struct fy_rwlock_shm *)at)->opened);
-		ring(&((struct fy_rwlock_shm *)at)->departed);
+		ring(&((struct fy_rwlock_shm *)at)->opened, FY_BELL_UNWATCHED);
+		ring(&((struct fy_rwlock_shm *)at)->departed, FY_BELL_UNWATCHED);
 		break;
 	case FY_PRIMITIVE_SEMAPHORE:
-		ring(&((struct fy_semaphore_shm *)at)->posted);
+		ring(&((struct fy_semaphore_shm *)at)->posted, fd);
 		break;
 	case FY_PRIMITIVE_BARRIER:
-		ring(&((struct fy_barrier_shm *)at)->passed);
+		ring(&((struct fy_barrier_shm *)at)->passed, FY_BELL_UNWATCHED);
 		break;
 	default:
 		break; /* who waits for a condition sleeps on the bell of a seat */
@@ -53,7 +57,7 @@ void fy_sync_wake_all(struct fy_sync *sync)
 		wake_at(sync, atomic_load_explicit(&sync->shm->known[i], memory_order_relaxed));
 	for (uint32_t i = 0; i < seats; i++) {
 		struct fy_seat seat;
-		ring(&fy_seat_at(sync, i)->bell);
+		ring(&fy_seat_at(sync, i)->bell, FY_BELL_UNWATCHED);
 		if (fy_seat_read(sync, i, &seat))
 			wake_at(sync, seat.offset);
 	}
