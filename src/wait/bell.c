@@ -10,9 +10,11 @@
 /* Whoever set bit 0 for watching had set the mark before. */
 static void touch_if_watched(_Atomic uint32_t *mark, int fd)
 {
-	/* SYNC(bell.mark) acq_rel: pairs with fy_bell_word_prepare_watched(). */
-	if (atomic_load_explicit(mark, memory_order_acquire) != 0 &&
-	    /* SYNC(bell.mark) acq_rel: as above. */
+	/* RELAXED(the exchange decides; a mark that was set before bit 0 is seen by who cleared
+	 * that)
+	 */
+	if (atomic_load_explicit(mark, memory_order_relaxed) != 0 &&
+	    /* SYNC(bell.mark) acq_rel: pairs with fy_bell_word_prepare_watched(). */
 	    atomic_exchange_explicit(mark, 0, memory_order_acq_rel) != 0)
 		fy_touch(fd);
 }
@@ -44,10 +46,10 @@ uint32_t fy_bell_word_prepare(_Atomic uint32_t *word)
 
 uint32_t fy_bell_word_prepare_watched(_Atomic uint32_t *word)
 {
-	/* SYNC(bell.mark) release: pairs with touch_if_watched(): whoever clears bit 0 after us
-	 * finds the mark. Not written when it is there already: ringers have the line. */
+	/* RELAXED(if it is there, it need not be written: ringers have the line) */
 	if (atomic_load_explicit(word + 1, memory_order_relaxed) == 0)
-		/* SYNC(bell.mark) release: as above. */
+		/* SYNC(bell.mark) release: pairs with touch_if_watched(): whoever clears bit 0
+		 * after us finds the mark. */
 		atomic_store_explicit(word + 1, 1, memory_order_release);
 	return fy_bell_word_prepare(word);
 }
