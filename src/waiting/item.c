@@ -10,6 +10,7 @@
 #include "../segment/segment.h"
 #include "../signal/action.h"
 #include "../signal/receive.h"
+#include "../socket/moved.h"
 #include "../socket/socket.h"
 #include "../sync/units.h"
 #include "set.h"
@@ -157,9 +158,8 @@ static void place_listener(const struct ferry_item *item, struct fy_item_place *
 
 static void place_socket(const struct ferry_item *item, struct fy_item_place *place)
 {
-	const struct ferry_socket *socket = item->handle;
-
-	place->fd = socket->fd;
+	/* Asked for so, the descriptor tells of connections in shared memory, too. */
+	place->fd = ferry_socket_fd(item->handle);
 	place->poll = poll_events(item->events);
 }
 
@@ -253,13 +253,16 @@ static int look_segment(struct ferry_item *item, int last)
 	return fy_segment_bytes(segment) > item->value ? FERRY_CAN_READ : 0;
 }
 
-/* What TLS has decoded already poll(2) does not know of. */
+/* What poll(2) does not know of: what TLS has decoded already, and what lay in shared memory before
+ * anybody asked for the descriptor. */
 static int look_socket(struct ferry_item *item, int last)
 {
 	const struct ferry_socket *socket = item->handle;
 
 	(void)last;
-	return socket->tls && fy_tls_use()->pending(socket->tls) > 0 ? FERRY_CAN_READ : 0;
+	if (socket->tls && fy_tls_use()->pending(socket->tls) > 0)
+		return FERRY_CAN_READ;
+	return socket->moved && fy_moved_readable(socket->moved) > 0 ? FERRY_CAN_READ : 0;
 }
 
 static int look_signals(struct ferry_item *item, int last)
