@@ -42,14 +42,22 @@ static int check_handle(const struct ferry_item *item)
 	return item->handle ? 0 : -EINVAL;
 }
 
+/* That the segment is gone is for the item to say, at the first look. */
+static int check_primitive(const struct ferry_item *item, enum fy_primitive magic)
+{
+	int r = fy_door(item->handle, item->at, magic, FERRY_READ_ONLY);
+
+	return r == -EIDRM || r == -FERRY_ECORRUPT ? 0 : r;
+}
+
 static int check_lock(const struct ferry_item *item)
 {
-	return fy_door(item->handle, item->at, FY_PRIMITIVE_LOCK, FERRY_READ_ONLY);
+	return check_primitive(item, FY_PRIMITIVE_LOCK);
 }
 
 static int check_semaphore(const struct ferry_item *item)
 {
-	return fy_door(item->handle, item->at, FY_PRIMITIVE_SEMAPHORE, FERRY_READ_ONLY);
+	return check_primitive(item, FY_PRIMITIVE_SEMAPHORE);
 }
 
 /* Who may only read the segment cannot say that it sleeps: it looks at each nap. */

@@ -12,6 +12,7 @@
 #include "../os/futex.h"
 #include "../os/thread.h"
 #include "../wait/nap.h"
+#include "../wait/watch.h"
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 
@@ -67,6 +68,8 @@ static void after_fork_child(void)
 
 static void watch_forks(void)
 {
+	/* What a sweep locks is locked after ours, for fork too. */
+	fy_watch_init();
 	(void)pthread_atfork(before_fork, after_fork_parent, after_fork_child);
 }
 
