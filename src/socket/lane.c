@@ -55,7 +55,7 @@ FY_COLD static void ring_wanted(struct fy_lane *lane)
 /* After news for the reader. */
 static void tell_reader(struct fy_lane *lane)
 {
-	fy_bell_ring_after_store(&lane->shm->bytes, FY_BELL_ALL, 1);
+	fy_bell_ring_after_store(&lane->shm->bytes, FY_BELL_ALL, FY_BELL_UNWATCHED, 1);
 	/* SYNC(lane.wanted) acquire: after the fence of the line before: we publish and look, the
 	 * reader arms and looks. */
 	if (FY_UNLIKELY(atomic_load_explicit(&lane->shm->wanted, memory_order_acquire) != 0))
@@ -216,7 +216,7 @@ static void give_room(struct fy_lane *lane)
 	/* SYNC(lane.head) release: pairs with look_at_head(): our reads of it are over. */
 	atomic_store_explicit(&lane->shm->head, side->position, memory_order_release);
 	if (waiting == 0 || FY_LANE_RING - waiting >= HANDY)
-		fy_bell_ring_after_store(&lane->shm->room, FY_BELL_ALL, 1);
+		fy_bell_ring_after_store(&lane->shm->room, FY_BELL_ALL, FY_BELL_UNWATCHED, 1);
 }
 
 static void copy_out(const struct fy_lane *lane, struct fy_cursor *cursor, uint64_t n)
@@ -285,7 +285,7 @@ static void finish_stretch(struct fy_lane *lane)
 	lane->side->in_ring = 1;
 	/* SYNC(lane.finished) release: pairs with leave_ring(). */
 	atomic_store_explicit(&lane->shm->finished, ++lane->side->stretches, memory_order_release);
-	fy_bell_ring_after_store(&lane->shm->room, FY_BELL_ALL, 1);
+	fy_bell_ring_after_store(&lane->shm->room, FY_BELL_ALL, FY_BELL_UNWATCHED, 1);
 }
 
 static void count_got(struct fy_lane *lane, uint64_t n)
@@ -551,12 +551,12 @@ void fy_lane_end(struct fy_lane *lane, enum fy_lane_end how)
 	/* SYNC(lane.end) release: pairs with fy_lane_ended(): after all that was written. */
 	(void)atomic_compare_exchange_strong_explicit(&lane->shm->ended, &open, (uint32_t)how,
 						      memory_order_seq_cst, memory_order_relaxed);
-	fy_bell_ring_after_store(&lane->shm->bytes, FY_BELL_ALL, 1);
+	fy_bell_ring_after_store(&lane->shm->bytes, FY_BELL_ALL, FY_BELL_UNWATCHED, 1);
 }
 
 void fy_lane_leave(struct fy_lane *lane, enum fy_lane_end how)
 {
 	/* SYNC(lane.end) release: pairs with fy_lane_gone(): after all that was read. */
 	atomic_store_explicit(&lane->shm->gone, (uint32_t)how, memory_order_seq_cst);
-	fy_bell_ring_after_store(&lane->shm->room, FY_BELL_ALL, 1);
+	fy_bell_ring_after_store(&lane->shm->room, FY_BELL_ALL, FY_BELL_UNWATCHED, 1);
 }

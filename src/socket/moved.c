@@ -524,13 +524,15 @@ void fy_moved_shutdown(struct fy_moved *moved, uint32_t directions)
 		/* RELAXED(a flag of ours; the lane's end is what others see) */
 		atomic_store_explicit(&moved->out.lane.side->shut, 1, memory_order_relaxed);
 		fy_lane_end(&moved->out.lane, FY_LANE_SHUT_DOWN);
-		fy_bell_ring_after_store(&moved->out.lane.shm->room, FY_BELL_ALL, 1);
+		fy_bell_ring_after_store(&moved->out.lane.shm->room, FY_BELL_ALL, FY_BELL_UNWATCHED,
+					 1);
 	}
 	if (directions & FERRY_READ) {
 		/* RELAXED(a flag of ours) */
 		atomic_store_explicit(&moved->in.lane.side->shut, 1, memory_order_relaxed);
 		fy_lane_leave(&moved->in.lane, FY_LANE_SHUT_DOWN);
-		fy_bell_ring_after_store(&moved->in.lane.shm->bytes, FY_BELL_ALL, 1);
+		fy_bell_ring_after_store(&moved->in.lane.shm->bytes, FY_BELL_ALL, FY_BELL_UNWATCHED,
+					 1);
 	}
 }
 
