@@ -277,6 +277,7 @@ static void begin_wait(struct wait *wait, struct fy_moved *moved, struct fy_move
 			    .object = moved,
 			    .deadline = deadline,
 			    .bell = way == &moved->in ? &shm->bytes.word : &shm->room.word,
+			    .fd = FY_BELL_UNWATCHED,
 			    .spin = &way->spin,
 			    .interruptible = moved->interruptible,
 			    .eager = FY_WAITER_EAGER },

@@ -90,7 +90,7 @@ static void sweep(struct fy_kept *kept, int64_t now)
 	if (shown->told)
 		return;
 	fy_item_care(&shown->item);
-	shown->told = fy_item_look(&shown->item, 0);
+	shown->told = fy_item_look(&shown->item, 1);
 	if (shown->told)
 		fy_touch(shown->place.object->fd);
 }
