@@ -270,7 +270,7 @@ const struct bench_peer bench_ferry_sleep = {
 const struct bench_peer bench_ferry_pair = {
 	.name = "ferry one-to-one",
 	.waits = "spins, then sleeps",
-	.abilities = BENCH_ROUNDTRIP | BENCH_STREAM,
+	.abilities = BENCH_ROUNDTRIP | BENCH_STREAM | BENCH_SPINS_FIRST,
 	.flags = FERRY_ONE_TO_ONE,
 	BOX,
 	COPIES,

@@ -425,8 +425,17 @@ static void kill_one(struct crew *crew)
 		start(crew, seat);
 }
 
-/* At least one of each role goes on, and half of them at least. Twins are not stopped: if
- * the supervisor died they would remain so, as what tells them is a signal. */
+/* May one more of this role be stopped? At least one goes on, and half of them at least; but for
+ * lone ones, of whom one role goes on at least. */
+static bool can_spare(const struct crew *crew, uint32_t role)
+{
+	if (crew->stops_lone)
+		return all_roles_run(crew);
+	return running(crew, role) > (crew->n[role] + 1) / 2;
+}
+
+/* Twins are not stopped: if the supervisor died they would remain so, as what tells them is a
+ * signal. */
 static void stop_one(struct crew *crew, uint64_t now)
 {
 	uint32_t seat = (uint32_t)crew_below(&crew->stop_dice, crew_primaries(crew));
@@ -435,7 +444,7 @@ static void stop_one(struct crew *crew, uint64_t now)
 
 	if (crew->holds[seat].pidfd < 0 || crew->holds[seat].resume)
 		return;
-	if (running(crew, role) <= (crew->n[role] + 1) / 2)
+	if (!can_spare(crew, role))
 		return;
 	syscall(SYS_pidfd_send_signal, crew->holds[seat].pidfd, SIGSTOP, NULL, 0);
 	crew->holds[seat].resume = now + length;

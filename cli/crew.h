@@ -82,6 +82,9 @@ struct crew {
 	void (*seated)(struct crew *crew, uint32_t seat);
 	void (*condemned)(struct crew *crew, uint32_t seat);
 	void (*dead)(struct crew *crew, uint32_t seat);
+	/* One process a role, and it is stopped all the same: then nothing moves, which is no
+	 * fault. */
+	bool stops_lone;
 	/* Does the stopped process in this seat have what the others wait for? That is no fault of
 	 * what is tested, and is not measured. */
 	bool (*hinders)(struct crew *crew, uint32_t seat);

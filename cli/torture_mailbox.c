@@ -170,6 +170,14 @@ static uint32_t window(const struct box_torture *t, uint32_t streams)
 	return power_of_two(most < SLOTS_MAX / streams ? most : SLOTS_MAX / streams);
 }
 
+/* One to one, who is stopped is not dead: nobody else can send, or receive. */
+static bool keeps_its_role(struct crew *crew, uint32_t seat)
+{
+	(void)crew;
+	(void)seat;
+	return true;
+}
+
 static int prepare(struct torture *base)
 {
 	struct box_torture *t = (struct box_torture *)base;
@@ -180,6 +188,9 @@ static int prepare(struct torture *base)
 	crew_mailbox_init(crew, (uint32_t)t->senders, (uint32_t)t->receivers);
 	/* A twin could not have the role that its parent has. */
 	crew->twins = !t->one_to_one;
+	crew->stops_lone = t->one_to_one;
+	if (t->one_to_one)
+		crew->hinders = keeps_its_role;
 	crew->work = torture_work;
 	crew->dead = torture_dead;
 	seats = crew_seats(crew);

@@ -120,8 +120,8 @@ static inline int fy_judge(struct ferry_mailbox *box, int r)
 /* Does a one to one mailbox's publisher have to fence (bell.h), for who has that role? */
 static inline int fy_mailbox_fenced(const struct ferry_mailbox *box, enum fy_mailbox_role sleeper)
 {
-	/* SYNC(mailbox.fenced) acquire: pairs with fy_wait_ask(): before the look at the bell. Who
-	 * looked too early to see it was reached by the barrier that came after it. */
+	/* SYNC(mailbox.fenced) acquire: pairs with ask() of wait.c: before the look at the bell.
+	 * Who looked too early to see it was reached by the barrier that came after it. */
 	return (atomic_load_explicit(&box->shm->fenced, memory_order_acquire) &
 		(FY_FENCE_ALWAYS | FY_FENCE_FOR(sleeper))) != 0;
 }

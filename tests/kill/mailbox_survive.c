@@ -196,7 +196,8 @@ static void send_large(struct scene *scene, uint32_t size)
 
 	scene_phase(scene, "sending a large one");
 	while ((result = survivor_sends(scene, id, FERRY_NOW)) < 0) {
-		if (result != -EAGAIN || scene_out_of_patience(since)) {
+		if ((result != -EAGAIN && !roles_busy_for_now(scene, result)) ||
+		    scene_out_of_patience(since)) {
 			fault(scene->faults, "C5: %u bytes find no memory: %s", size,
 			      ferry_error_name(result));
 			break;
