@@ -81,6 +81,8 @@ int actor_cancel(struct actor *actor);
 
 /* ferry_wait() for one of enum ferry_event. 1: it has come. */
 int actor_wait(struct actor *actor, uint32_t event, ferry_deadline deadline);
+/* The same by a waiter that is made for it. */
+int actor_wait_kept(struct actor *actor, uint32_t event, ferry_deadline deadline);
 
 int actor_remove(struct actor *actor);
 int actor_repair(struct actor *actor);

@@ -147,6 +147,13 @@ static void do_wait_receive(void *a, op *o)
 			return;
 }
 
+static void do_kept_receive(void *a, op *o)
+{
+	while (actor_wait_kept(a, FERRY_CAN_READ, patience(o)) > 0)
+		if (actor_receive(a, FERRY_NOW) >= 0)
+			return;
+}
+
 static void do_wait_send(void *a, op *o)
 {
 	while (actor_wait(a, FERRY_CAN_WRITE, patience(o)) > 0)
@@ -297,6 +304,12 @@ const struct operation mailbox_operations[] = {
 	  "ferry_wait for room, asleep beside a sender until there is some, and send",
 	  BOX(SMALL, .prefill = 4), .sleepers[BOX_SENDERS] = 1, .wait_ms = 3000,
 	  .act = do_wait_send, .rouse = rouse_by_receive },
+	{ "waiter-receive", "a waiter with the mailbox, a message that is there, and receive it",
+	  BOX(SMALL, .prefill = 2), .act = do_kept_receive },
+	{ "waiter-receive-sleeps",
+	  "a waiter with the mailbox, asleep beside a receiver until a message comes", BOX(SMALL),
+	  .sleepers[BOX_RECEIVERS] = 1, .wait_ms = 3000, .act = do_kept_receive,
+	  .rouse = rouse_by_send },
 	{ "open", "open a mailbox", BOX(SMALL, .prefill = 2), .unopened = true, .act = do_open },
 	{ "open-creates", "open a mailbox that is not there yet", BOX(SMALL, .absent = true),
 	  .unopened = true, .act = do_create },

@@ -493,6 +493,7 @@ static void a_waiter_is_itself_something_to_wait_for(void)
 	check_eq(ferry_waiter_wait(waiter, &report, 1, FERRY_NOW), 0);
 	wait_on_waiter(cancel, FERRY_FAILED, -ECANCELED);
 	check_eq(ferry_waiter_resume(waiter), 0);
+	expect_nothing();
 	late_key = add_box(late, FERRY_CAN_READ);
 	wait_on_waiter(send_late, FERRY_CAN_READ, 0);
 	expect(late_key, FERRY_CAN_READ);

@@ -12,6 +12,8 @@
 #include "box.h"
 #include "check.h"
 
+enum { FOR_NOTHING_MOST = 5 }; /* wakes in a row that may be for nothing; an endless one is not */
+
 /* ---- ferry_wait ---- */
 
 static void begin_nothing(struct waiting *waiting)
@@ -132,14 +134,14 @@ static int milliseconds(ferry_deadline deadline)
 	return deadline > now ? (int)((deadline - now + 999999) / 1000000) : 0;
 }
 
-/* Until the descriptor says so; 0 is a wake for nothing, of which there may be one. */
+/* Until the descriptor says so. */
 static int poll_waiter(struct waiting *waiting, ferry_deadline deadline, struct told *ret_told)
 {
 	int fd = ferry_waiter_fd(waiting->waiter);
 	int r = -EAGAIN;
 
 	check(fd >= 0);
-	for (int i = 0; i < 2 && r == -EAGAIN; i++) {
+	for (int i = 0; i < FOR_NOTHING_MOST && r == -EAGAIN; i++) {
 		if (poll_on(fd, milliseconds(deadline)) == 0)
 			return deadline == FERRY_NOW ? -EAGAIN : -ETIMEDOUT;
 		r = wait_waiter(waiting, FERRY_NOW, ret_told);
@@ -181,7 +183,7 @@ static int wait_poll(struct waiting *waiting, ferry_deadline deadline, struct to
 {
 	int r = -EAGAIN;
 
-	for (int i = 0; i < 2 && r == -EAGAIN; i++)
+	for (int i = 0; i < FOR_NOTHING_MOST && r == -EAGAIN; i++)
 		r = ask(waiting, poll_on(waiting->fd, milliseconds(deadline)), deadline, ret_told);
 	return r;
 }
@@ -199,7 +201,7 @@ static int wait_epoll(struct waiting *waiting, ferry_deadline deadline, struct t
 {
 	int r = -EAGAIN;
 
-	for (int i = 0; i < 2 && r == -EAGAIN; i++)
+	for (int i = 0; i < FOR_NOTHING_MOST && r == -EAGAIN; i++)
 		r = ask(waiting, epoll_on(waiting->epoll, milliseconds(deadline)), deadline,
 			ret_told);
 	return r;
