@@ -25,10 +25,10 @@
 #define IDLE          100 /* idling: so many times longer, and once instead of each round */
 #define CROWD         3 /* more processes than cores: so many times longer, the scheduler is slow */
 
-static const struct bench_family *const families[] = {
-	&bench_mailbox, &bench_pipes,   &bench_lock, &bench_segment,
-	&bench_signals, &bench_sockets, &bench_wait, NULL
-};
+static const struct bench_family *const families[] = { &bench_mailbox, &bench_pipes,
+						       &bench_lock,    &bench_segment,
+						       &bench_signals, &bench_sockets,
+						       &bench_wait,    NULL };
 
 struct bench_command {
 	const struct bench_family *family;

@@ -2,39 +2,13 @@
 /* torture_lock.c - ferry torture lock: its options, its segment, its figures. */
 #include <inttypes.h>
 #include <stdio.h>
-#include <sys/mman.h>
 
 #include "cli.h"
 #include "torture_lock.h"
 
-#define WORKERS_MAX (ROLL_SEATS / 2) /* each may have a twin */
-
-enum { OPTION_WORKERS = 256 };
-
-static const struct argp_option argp_options[] = {
-	{ "workers", OPTION_WORKERS, "N", 0, "Processes, 2 to 32 (default: 6)", 0 },
-	{ 0 },
-};
-
-static error_t parse(int key, char *argument, struct argp_state *state)
-{
-	struct lock_torture *t = state->input;
-
-	switch (key) {
-	case ARGP_KEY_INIT:
-		state->child_inputs[0] = state->input;
-		return 0;
-	case OPTION_WORKERS:
-		t->workers = cli_count_option(state, "--workers", argument, 2, WORKERS_MAX);
-		return 0;
-	default:
-		return ARGP_ERR_UNKNOWN;
-	}
-}
-
 static const struct argp argp = {
-	.options = argp_options,
-	.parser = parse,
+	.options = torture_workers_options,
+	.parser = torture_workers_parse,
 	.args_doc = "lock [LOCATION]",
 	.doc = "Kill and stop processes at random, and check every promise of locks and the like."
 	       "\v"
@@ -92,86 +66,48 @@ static int furnish(ferry_segment *segment)
 	return r < 0 ? r : ferry_once_init(segment, &pit->once);
 }
 
-static int make_pit(struct lock_torture *t)
+static int make_pit(struct torture *t)
 {
 	struct ferry_why why = { 0 };
 	ferry_segment *segment;
-	int r = ferry_segment_open(&segment, t->base.location,
+	int r = ferry_segment_open(&segment, t->location,
 				   FERRY_SEGMENT_OPTIONS(.flags = FERRY_EXCLUSIVE,
 							 .bytes = sizeof(struct pit), .why = &why));
 
-	t->base.made = r == 0;
+	t->made = r == 0;
 	if (r == 0) {
 		r = furnish(segment);
 		ferry_segment_close(segment);
 	}
-	return r < 0 ? cli_fail("torture", t->base.location, r, &why) : STATUS_DONE;
-}
-
-static void seated(struct crew *crew, uint32_t seat)
-{
-	roll_seat(crew->account, seat);
-}
-
-static void condemned(struct crew *crew, uint32_t seat)
-{
-	roll_kill(crew->account, seat, now_ns());
+	return r < 0 ? cli_fail("torture", t->location, r, &why) : STATUS_DONE;
 }
 
 static int prepare(struct torture *base)
 {
-	struct lock_torture *t = (struct lock_torture *)base;
-	struct crew *crew = &base->crew;
-	int status = make_pit(t);
+	int status = make_pit(base);
 
-	status = status == STATUS_DONE ? torture_look(base) : status;
-	if (status != STATUS_DONE)
-		return status;
-	crew->n[0] = (uint32_t)t->workers;
-	crew->role[0] = "worker";
-	crew->call_names = call_names;
-	crew->twins = true;
-	crew->seated = seated;
-	crew->condemned = condemned;
-	crew->work = torture_lock_work;
-	crew->account = roll_make();
-	t->slowest = mmap(NULL, sizeof *t->slowest, PROT_READ | PROT_WRITE,
-			  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (!crew->account || t->slowest == MAP_FAILED)
-		cli_die(STATUS_FAILED, "torture: out of memory");
-	return STATUS_DONE;
-}
-
-static uint64_t done(const struct torture *base, enum pit_tally tally)
-{
-	return roll_sum(base->crew.account, tally).least;
+	return status == STATUS_DONE ? torture_workers_hire(base, call_names, torture_lock_work)
+				     : status;
 }
 
 static void report(const struct torture *base)
 {
-	const struct lock_torture *t = (const struct lock_torture *)base;
-	char a[SHOW_NUMBER], b[SHOW_NUMBER], c[SHOW_NUMBER], d[SHOW_NUMBER], slow[CLI_HUMAN_BYTES];
+	char a[SHOW_NUMBER], b[SHOW_NUMBER], c[SHOW_NUMBER], d[SHOW_NUMBER];
 
 	printf("  turns       %s at the lock, %s reads and %s writes, %s units\n",
-	       show_number(a, done(base, PIT_LOCK_TURNS)), show_number(b, done(base, PIT_READS)),
-	       show_number(c, done(base, PIT_WRITES)), show_number(d, done(base, PIT_UNIT_TURNS)));
+	       show_number(a, torture_workers_done(base, PIT_LOCK_TURNS)),
+	       show_number(b, torture_workers_done(base, PIT_READS)),
+	       show_number(c, torture_workers_done(base, PIT_WRITES)),
+	       show_number(d, torture_workers_done(base, PIT_UNIT_TURNS)));
 	printf("  and         %s pieces through the store, %s tokens, %s meetings, %s onces\n",
-	       show_number(a, done(base, PIT_TAKES)), show_number(b, done(base, PIT_WAITS)),
-	       show_number(c, done(base, PIT_LASTS)), show_number(d, done(base, PIT_ONCES)));
-	printf("  repaired    %s times after a dead owner, the slowest %s after kill and call\n",
-	       show_number(a, done(base, PIT_TOLD)),
-	       cli_human_duration(slow, (int64_t)atomic_load(t->slowest)));
+	       show_number(a, torture_workers_done(base, PIT_TAKES)),
+	       show_number(b, torture_workers_done(base, PIT_WAITS)),
+	       show_number(c, torture_workers_done(base, PIT_LASTS)),
+	       show_number(d, torture_workers_done(base, PIT_ONCES)));
+	torture_workers_report(base, PIT_TOLD);
 }
 
-static void clean_up(struct torture *base)
-{
-	struct lock_torture *t = (struct lock_torture *)base;
-
-	munmap(t->slowest, sizeof *t->slowest);
-	roll_unmake(base->crew.account);
-}
-
-static struct lock_torture options = { .workers = 6 };
+static struct workers_torture options = { .workers = 6 };
 
 const struct torture_family torture_lock = {
 	.name = "lock",
@@ -184,5 +120,5 @@ const struct torture_family torture_lock = {
 	.prepare = prepare,
 	.inspect = torture_lock_inspect,
 	.report = report,
-	.clean_up = clean_up,
+	.clean_up = torture_workers_dismiss,
 };

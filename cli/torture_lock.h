@@ -6,7 +6,7 @@
 #include <ferry/ferry.h>
 
 #include "hand.h"
-#include "torture.h"
+#include "torture_workers.h"
 
 #define PIT_UNITS    2    /* of the semaphore that gives back */
 #define PIT_ROOM     8    /* pieces in the store */
@@ -78,14 +78,6 @@ enum pit_call {
 };
 
 _Static_assert(PIT_CALLS <= CREW_CALLS, "too many calls to tell apart");
-
-/* What is asked, and what comes out; context of the crew. */
-struct lock_torture {
-	struct torture base;
-	uint64_t workers;
-	_Atomic uint64_t
-	    *slowest; /* shared: ns from a kill, or from the next owner's call, until he had it */
-};
 
 /* The work of one seat, for the crew. */
 void torture_lock_work(struct crew *crew, uint32_t seat, void *inherited);

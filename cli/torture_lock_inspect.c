@@ -9,7 +9,7 @@
 #include "torture_lock.h"
 
 struct inspection {
-	struct lock_torture *torture;
+	struct workers_torture *torture;
 	struct crew *crew;
 	ferry_segment *segment;
 	struct pit *pit;
@@ -176,7 +176,7 @@ static void check_nobody_left(struct inspection *i)
 
 void torture_lock_inspect(struct torture *base)
 {
-	struct inspection i = { .torture = (struct lock_torture *)base, .crew = &base->crew };
+	struct inspection i = { .torture = (struct workers_torture *)base, .crew = &base->crew };
 	struct ferry_why why = { 0 };
 	int r = ferry_segment_open(&i.segment, base->location,
 				   FERRY_SEGMENT_OPTIONS(.flags = FERRY_EXISTING, .why = &why));

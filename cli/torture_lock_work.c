@@ -18,7 +18,7 @@
 
 struct worker {
 	struct hand hand;
-	struct lock_torture *torture;
+	struct workers_torture *torture;
 	ferry_segment *segment;
 	struct pit *pit;
 	bool holds; /* the lock */

@@ -3,39 +3,13 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "cli.h"
 #include "torture_segment.h"
 
-#define WORKERS_MAX (ROLL_SEATS / 2) /* each may have a twin */
-
-enum { OPTION_WORKERS = 256 };
-
-static const struct argp_option argp_options[] = {
-	{ "workers", OPTION_WORKERS, "N", 0, "Processes, 2 to 32 (default: 6)", 0 },
-	{ 0 },
-};
-
-static error_t parse(int key, char *argument, struct argp_state *state)
-{
-	struct segment_torture *t = state->input;
-
-	switch (key) {
-	case ARGP_KEY_INIT:
-		state->child_inputs[0] = state->input;
-		return 0;
-	case OPTION_WORKERS:
-		t->workers = cli_count_option(state, "--workers", argument, 2, WORKERS_MAX);
-		return 0;
-	default:
-		return ARGP_ERR_UNKNOWN;
-	}
-}
-
 static const struct argp argp = {
-	.options = argp_options,
-	.parser = parse,
+	.options = torture_workers_options,
+	.parser = torture_workers_parse,
 	.args_doc = "segment [LOCATION]",
 	.doc =
 	    "Kill and stop processes at random, and check every promise of a segment."
@@ -73,9 +47,9 @@ static const char *const call_names[] = {
 
 bool torture_side_name(const struct segment_torture *t, uint32_t i, char name[static 128])
 {
-	if (strpbrk(t->base.location, "/:"))
+	if (strpbrk(t->all.base.location, "/:"))
 		return false;
-	int n = snprintf(name, 128, "%s-side-%u", t->base.location, i);
+	int n = snprintf(name, 128, "%s-side-%u", t->all.base.location, i);
 	return n > 0 && n < 128;
 }
 
@@ -103,88 +77,50 @@ static int make_ground(struct segment_torture *t)
 	struct ferry_why why = { 0 };
 	ferry_segment *segment;
 	int r = ferry_segment_open(
-	    &segment, t->base.location,
+	    &segment, t->all.base.location,
 	    FERRY_SEGMENT_OPTIONS(.flags = FERRY_EXCLUSIVE, .bytes = GROUND_BYTES,
 				  .max_bytes = GROUND_MOST, .arena = 1, .why = &why));
 
-	t->base.made = r == 0;
+	t->all.base.made = r == 0;
 	if (r == 0) {
 		r = furnish(segment);
 		r = r < 0 ? r : ferry_segment_stat(segment, &stat);
 		t->blocks = stat.blocks;
 		ferry_segment_close(segment);
 	}
-	return r < 0 ? cli_fail("torture", t->base.location, r, &why) : STATUS_DONE;
-}
-
-static void seated(struct crew *crew, uint32_t seat)
-{
-	roll_seat(crew->account, seat);
-}
-
-static void condemned(struct crew *crew, uint32_t seat)
-{
-	roll_kill(crew->account, seat, now_ns());
+	return r < 0 ? cli_fail("torture", t->all.base.location, r, &why) : STATUS_DONE;
 }
 
 static int prepare(struct torture *base)
 {
-	struct segment_torture *t = (struct segment_torture *)base;
-	struct crew *crew = &base->crew;
-	int status = make_ground(t);
+	int status = make_ground((struct segment_torture *)base);
 
-	status = status == STATUS_DONE ? torture_look(base) : status;
-	if (status != STATUS_DONE)
-		return status;
-	crew->n[0] = (uint32_t)t->workers;
-	crew->role[0] = "worker";
-	crew->call_names = call_names;
-	crew->twins = true;
-	crew->seated = seated;
-	crew->condemned = condemned;
-	crew->work = torture_segment_work;
-	crew->account = roll_make();
-	t->slowest = mmap(NULL, sizeof *t->slowest, PROT_READ | PROT_WRITE,
-			  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (!crew->account || t->slowest == MAP_FAILED)
-		cli_die(STATUS_FAILED, "torture: out of memory");
-	return STATUS_DONE;
-}
-
-static uint64_t done(const struct torture *base, enum ground_tally tally)
-{
-	return roll_sum(base->crew.account, tally).least;
+	return status == STATUS_DONE ? torture_workers_hire(base, call_names, torture_segment_work)
+				     : status;
 }
 
 static void report(const struct torture *base)
 {
 	const struct segment_torture *t = (const struct segment_torture *)base;
 	char a[SHOW_NUMBER], b[SHOW_NUMBER], c[SHOW_NUMBER], d[SHOW_NUMBER];
-	char slow[CLI_HUMAN_BYTES], size[CLI_HUMAN_BYTES];
+	char size[CLI_HUMAN_BYTES];
 
-	printf(
-	    "  blocks      %s allocated, %s freed, %s published, %s taken\n",
-	    show_number(a, done(base, GROUND_ALLOCATED)), show_number(b, done(base, GROUND_FREED)),
-	    show_number(c, done(base, GROUND_PUBLISHED)), show_number(d, done(base, GROUND_TAKEN)));
+	printf("  blocks      %s allocated, %s freed, %s published, %s taken\n",
+	       show_number(a, torture_workers_done(base, GROUND_ALLOCATED)),
+	       show_number(b, torture_workers_done(base, GROUND_FREED)),
+	       show_number(c, torture_workers_done(base, GROUND_PUBLISHED)),
+	       show_number(d, torture_workers_done(base, GROUND_TAKEN)));
 	printf("  list        %s pushed, %s taken off; the segment has grown to %s\n",
-	       show_number(a, done(base, GROUND_PUSHED)),
-	       show_number(b, done(base, GROUND_DRAINED)), cli_human_size(size, t->stat.bytes));
+	       show_number(a, torture_workers_done(base, GROUND_PUSHED)),
+	       show_number(b, torture_workers_done(base, GROUND_DRAINED)),
+	       cli_human_size(size, t->stat.bytes));
 	printf("  and         %s turns at the vault, %s other segments made and removed\n",
-	       show_number(a, done(base, GROUND_TURNS)), show_number(b, done(base, GROUND_SIDE)));
-	printf("  repaired    %s times after a dead owner, the slowest %s after kill and call\n",
-	       show_number(a, done(base, GROUND_TOLD)),
-	       cli_human_duration(slow, (int64_t)atomic_load(t->slowest)));
+	       show_number(a, torture_workers_done(base, GROUND_TURNS)),
+	       show_number(b, torture_workers_done(base, GROUND_SIDE)));
+	torture_workers_report(base, GROUND_TOLD);
 }
 
-static void clean_up(struct torture *base)
-{
-	struct segment_torture *t = (struct segment_torture *)base;
-
-	munmap(t->slowest, sizeof *t->slowest);
-	roll_unmake(base->crew.account);
-}
-
-static struct segment_torture options = { .workers = 6 };
+static struct segment_torture options = { .all.workers = 6 };
 
 const struct torture_family torture_segment = {
 	.name = "segment",
@@ -193,9 +129,9 @@ const struct torture_family torture_segment = {
 	.may_find = 1 << FAULT_LOST | 1 << FAULT_TORN | 1 << FAULT_STRAY | 1 << FAULT_SHARED |
 		    1 << FAULT_JAMMED | 1 << FAULT_BROKEN,
 	.argp = &argp,
-	.torture = &options.base,
+	.torture = &options.all.base,
 	.prepare = prepare,
 	.inspect = torture_segment_inspect,
 	.report = report,
-	.clean_up = clean_up,
+	.clean_up = torture_workers_dismiss,
 };

@@ -6,7 +6,7 @@
 #include <ferry/ferry.h>
 
 #include "hand.h"
-#include "torture.h"
+#include "torture_workers.h"
 
 #define GROUND_ROOT     "ground"
 #define GROUND_STALLS   16
@@ -84,11 +84,8 @@ _Static_assert(GROUND_CALLS <= CREW_CALLS, "too many calls to tell apart");
 
 /* What is asked, and what comes out; context of the crew. */
 struct segment_torture {
-	struct torture base;
-	uint64_t workers;
-	uint64_t blocks; /* in use when nothing has been published */
-	_Atomic uint64_t
-	    *slowest; /* shared: ns from a kill, or from the next owner's call, until he had it */
+	struct workers_torture all;
+	uint64_t blocks;                /* in use when nothing has been published */
 	struct ferry_segment_stat stat; /* at the end */
 };
 

@@ -102,14 +102,14 @@ static void check_blocks(struct inspection *i, uint64_t blocks)
 {
 	struct ferry_segment_stat *stat = &i->torture->stat;
 	struct ferry_repair repair;
-	int r = ferry_object_repair(i->torture->base.location, 0, &repair, NULL);
+	int r = ferry_object_repair(i->torture->all.base.location, 0, &repair, NULL);
 
 	r = r < 0 ? r : ferry_segment_stat(i->segment, stat);
 	if (r < 0) {
 		fault(i, "repair", r);
 		return;
 	}
-	i->torture->base.recovered = stat->recovered;
+	i->torture->all.base.recovered = stat->recovered;
 	if (stat->blocks != blocks || stat->unpublished)
 		faults_report(i->crew->faults, FAULT_BROKEN,
 			      "%" PRIu64 " blocks in use, %" PRIu64 " of them unpublished; %" PRIu64

@@ -57,7 +57,7 @@ static void must(struct worker *w, const char *call, int result)
 static void note_told(struct worker *w, bool had_readers)
 {
 	hand_count(&w->hand, GROUND_TOLD);
-	hand_told(&w->hand, had_readers, w->torture->slowest);
+	hand_told(&w->hand, had_readers, w->torture->all.slowest);
 }
 
 /* ---- blocks ---- */
@@ -243,7 +243,7 @@ static void look_through_a_window(struct worker *w, const struct stall *stall)
 	int r;
 
 	at(w, GROUND_AT_OPEN);
-	r = ferry_segment_open(&window, w->torture->base.location,
+	r = ferry_segment_open(&window, w->torture->all.base.location,
 			       FERRY_SEGMENT_OPTIONS(.flags = FERRY_READ_ONLY));
 	at(w, GROUND_AT_SECTION);
 	must(w, "open to read", r);
@@ -422,7 +422,7 @@ static void open_ground(struct worker *w)
 	struct ferry_why why = { 0 };
 
 	at(w, GROUND_AT_OPEN);
-	int r = ferry_segment_open(&w->segment, w->torture->base.location,
+	int r = ferry_segment_open(&w->segment, w->torture->all.base.location,
 				   FERRY_SEGMENT_OPTIONS(.flags = FERRY_EXISTING, .why = &why));
 	at(w, CREW_OUTSIDE);
 	if (r < 0) {

@@ -287,8 +287,8 @@ FERRY_API int ferry_pipe_drain(ferry_pipe *pipe, int fd, uint64_t limit, uint64_
  *
  * Room is waited for before a byte is read, so nothing is lost when the last reader goes: what
  * read(2) gave is in the pipe, for the next reader, and counted in *ret_moved (the exception is a
- * reservation that was passed over while read(2) took longer than 10 ms, if other writers have filled
- * the pipe meanwhile and the last reader has gone).
+ * reservation that was passed over while read(2) took longer than 10 ms, if other writers have
+ * filled the pipe meanwhile and the last reader has gone).
  *
  * @retval 0  limit was reached, or read(2) said end of file.
  * @retval others  As ferry_pipe_write(), and what read(2) says.

@@ -220,6 +220,5 @@ ssize_t ferry_pipe_writev(ferry_pipe *pipe, const struct iovec *buffers, int n,
 	if (!pipe || size < 0)
 		return -EINVAL;
 	int r = fy_pipe_enter(pipe, FERRY_WRITE);
-	return r < 0 ? r : fy_pipe_write(pipe, &cursor, (uint64_t)size, deadline,
-					      FY_NEED_READERS);
+	return r < 0 ? r : fy_pipe_write(pipe, &cursor, (uint64_t)size, deadline, FY_NEED_READERS);
 }

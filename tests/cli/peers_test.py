@@ -13,6 +13,10 @@ import threading
 from tap import HANG, Skip, case, check, check_equal, ended, main, until
 
 
+# Debian has another one too, which has no -N and no -U, and may be nc.
+NC = shutil.which('nc.openbsd') or 'nc'
+
+
 def needs(*programs):
     for program in programs:
         if not shutil.which(program):
@@ -59,7 +63,7 @@ def free_port():
 
 @case
 def netcat_connects(tool):
-    needs('nc')
+    needs(NC)
     data = os.urandom(50_000)  # what a pipe holds that nobody reads yet
     for kind in 'tcp://127.0.0.1:0', f'unix:{tool.dir}/s':
         listener, address = listening(tool, kind, stdin=subprocess.PIPE)
@@ -67,22 +71,22 @@ def netcat_connects(tool):
         listener.stdin.write(b'to netcat')
         listener.stdin.close()
         listener.stdin = None
-        check_equal(output_of('nc', '-N', *where, stdin=data), b'to netcat', kind)
+        check_equal(output_of(NC, '-N', *where, stdin=data), b'to netcat', kind)
         status, out, _ = ended(listener)
         check_equal((status, out == data), (0, True), kind)
 
 
 @case
 def netcat_listens(tool):
-    needs('nc')
+    needs(NC)
     data = os.urandom(50_000)  # what a pipe holds that nobody reads yet
     path = tool.dir / 's'
-    with running('nc', '-N', '-l', '-U', str(path)) as netcat:
+    with running(NC, '-N', '-l', '-U', str(path)) as netcat:
         until(path.exists, 'netcat listens')
         check_equal(tool.run('connect', f'unix:{path}', stdin=data).out, b'')
         check(netcat.communicate(timeout=HANG)[0] == data)
     port = free_port()
-    with running('nc', '-N', '-l', '127.0.0.1', str(port), stdin=subprocess.PIPE) as netcat:
+    with running(NC, '-N', '-l', '127.0.0.1', str(port), stdin=subprocess.PIPE) as netcat:
         netcat.stdin.write(b'from netcat')
         netcat.stdin.close()
         netcat.stdin = None

@@ -146,9 +146,9 @@ void pipe_actor_pair(struct pipe_actor *actor)
 	char byte = 'x';
 	int result;
 
-	ATTACKED(result = ferry_pipe_pair(&reader, &writer,
-					  FERRY_PIPE_OPTIONS(.capacity = PIPE_CAPACITY,
-							     .members = PIPE_MEMBERS)));
+	ATTACKED(result = ferry_pipe_pair(
+		     &reader, &writer,
+		     FERRY_PIPE_OPTIONS(.capacity = PIPE_CAPACITY, .members = PIPE_MEMBERS)));
 	if (pipe_checked(actor, "pair", result) < 0)
 		return;
 	if (ferry_pipe_write(writer, &byte, 1, FERRY_NOW) != 1 ||
