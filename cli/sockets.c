@@ -86,7 +86,7 @@ static bool is_file(const char *text, const char *path)
 	       stat(path, &status) == 0 && status.st_dev == device && status.st_ino == inode;
 }
 
-/* "DIGEST:BYTES": is that this abstract name? FNV-1a. */
+/* "DIGEST:BYTES": is that this abstract name? FNV-1a of it; BYTES counts the 0 in front, too. */
 static bool is_name(const char *text, const char *name)
 {
 	uint64_t digest = UINT64_C(0xcbf29ce484222325), wanted;
@@ -95,7 +95,7 @@ static bool is_name(const char *text, const char *name)
 	for (const char *at = name; *at; at++)
 		digest = (digest ^ (unsigned char)*at) * UINT64_C(0x100000001b3);
 	return sscanf(text, "%" SCNx64 ":%zu", &wanted, &bytes) == 2 && wanted == digest &&
-	       bytes == strlen(name);
+	       bytes == strlen(name) + 1;
 }
 
 static void name_address(const struct search *search, const char *desk, char *ret, size_t n)

@@ -51,6 +51,13 @@ static void c1_what_goes_in_at_one_end_comes_out_at_the_other(void)
 	end_put(&ends.server, "to the client");
 	end_get(&ends.server, "to the server");
 	end_get(&ends.client, "to the client");
+	/* Both have read: from now on what goes through memory goes there. */
+	end_put(&ends.client, "again");
+	end_put(&ends.server, "and again");
+	end_get(&ends.server, "again");
+	end_get(&ends.client, "and again");
+	check(driver->is_moved(&ends.client) == transport->moves);
+	check(driver->is_moved(&ends.server) == transport->moves);
 	ends_close(&ends);
 }
 

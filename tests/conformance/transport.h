@@ -53,6 +53,8 @@ struct driver {
 	/** The address of this end, or of the other, as text. */
 	int (*name)(struct end *end, bool peer, char *ret_text, size_t n);
 	int (*credentials)(struct end *end, struct ferry_socket_credentials *ret_credentials);
+	/** Do bytes go through shared memory, both ways? */
+	bool (*is_moved)(struct end *end);
 	/** One byte and a descriptor; ret_fd is -1 if none came. */
 	ssize_t (*send_descriptor)(struct end *end, char byte, int fd);
 	ssize_t (*receive_descriptor)(struct end *end, char *ret_byte, int *ret_fd);

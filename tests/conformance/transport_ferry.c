@@ -141,6 +141,15 @@ static int ours_credentials(struct end *end, struct ferry_socket_credentials *re
 	return ferry_socket_credentials(end->socket, ret_credentials);
 }
 
+static bool ours_is_moved(struct end *end)
+{
+	struct ferry_socket_stat stat;
+
+	check_eq(ferry_socket_stat(end->socket, &stat), 0);
+	check(stat.shared_memory == 0 || stat.shared_memory == (FERRY_READ | FERRY_WRITE));
+	return stat.shared_memory != 0;
+}
+
 static ssize_t ours_send_descriptor(struct end *end, char byte, int fd)
 {
 	return ferry_socket_send_descriptors(end->socket, &byte, 1, &fd, 1,
@@ -175,6 +184,7 @@ const struct driver transport_ferry = {
 	.unread = ours_unread,
 	.name = ours_name,
 	.credentials = ours_credentials,
+	.is_moved = ours_is_moved,
 	.send_descriptor = ours_send_descriptor,
 	.receive_descriptor = ours_receive_descriptor,
 };

@@ -205,6 +205,12 @@ static int kernel_credentials(struct end *end, struct ferry_socket_credentials *
 	return 0;
 }
 
+static bool kernel_is_moved(struct end *end)
+{
+	(void)end;
+	return false;
+}
+
 union control {
 	struct cmsghdr header;
 	char room[CMSG_SPACE(sizeof(int))];
@@ -260,6 +266,7 @@ const struct driver transport_kernel = {
 	.unread = kernel_unread,
 	.name = kernel_name,
 	.credentials = kernel_credentials,
+	.is_moved = kernel_is_moved,
 	.send_descriptor = kernel_send_descriptor,
 	.receive_descriptor = kernel_receive_descriptor,
 };
