@@ -138,7 +138,7 @@ static int leave_ring(struct fy_lane *lane)
 	side->in_ring = 0;
 	/* Whoever sleeps at the ring goes to the socket. A bell over the socket, now, would be
 	 * taken for data; and who waits for the descriptor is woken by what comes next. */
-	fy_bell_ring_after_store(&lane->shm->bytes, FY_BELL_ALL, 1);
+	fy_bell_ring_after_store(&lane->shm->bytes, FY_BELL_ALL, FY_BELL_UNWATCHED, 1);
 	return 0;
 }
 
