@@ -34,22 +34,27 @@ static uint64_t least(uint64_t a, uint64_t b)
 
 /* ---- bells ---- */
 
-/* Be heard by a poll(2) on the other end's descriptor. If the socket is full it is so already. */
-static void send_bell(struct fy_lane *lane)
+/* Be heard by a poll(2) on the other end's descriptor. 1; 0: the kernel would not take it. */
+static int send_bell(struct fy_lane *lane)
 {
 	char bell = 0;
 	struct iovec one = { &bell, 1 };
 	const struct msghdr message = { .msg_iov = &one, .msg_iovlen = 1 };
 
-	if (fy_socket_send_message(lane->fd, &message, MSG_DONTWAIT) == 1)
-		lane->side->count++;
+	if (fy_socket_send_message(lane->fd, &message, MSG_DONTWAIT) != 1)
+		return 0;
+	lane->side->count++;
+	return 1;
 }
 
 FY_COLD static void ring_wanted(struct fy_lane *lane)
 {
 	/* SYNC(lane.wanted) acq_rel: pairs with fy_lane_arm(): one byte for each wish. */
-	if (atomic_exchange_explicit(&lane->shm->wanted, 0, memory_order_seq_cst) != 0)
-		send_bell(lane);
+	if (atomic_exchange_explicit(&lane->shm->wanted, 0, memory_order_seq_cst) != 0 &&
+	    !send_bell(lane))
+		/* The socket is full, and readable; the next news try again.
+		 * SYNC(lane.wanted) release: pairs with tell_reader(). */
+		atomic_store_explicit(&lane->shm->wanted, 1, memory_order_release);
 }
 
 /* After news for the reader. */
@@ -131,8 +136,9 @@ static int leave_ring(struct fy_lane *lane)
 	/* SYNC(lane.stretches) release: pairs with stretch_began(). */
 	atomic_store_explicit(&shm->stretches, ++side->stretches, memory_order_release);
 	side->in_ring = 0;
-	/* Whoever sleeps at the ring goes to the socket. */
-	tell_reader(lane);
+	/* Whoever sleeps at the ring goes to the socket. A bell over the socket, now, would be
+	 * taken for data; and who waits for the descriptor is woken by what comes next. */
+	fy_bell_ring_after_store(&lane->shm->bytes, FY_BELL_ALL, FY_BELL_UNWATCHED, 1);
 	return 0;
 }
 
@@ -150,7 +156,7 @@ static void enter_ring(struct fy_lane *lane)
 	atomic_store_explicit(&lane->shm->to, lane->side->count, memory_order_release);
 	lane->side->in_ring = 1;
 	/* Whoever waits for the socket goes to the ring. */
-	send_bell(lane);
+	(void)send_bell(lane);
 }
 
 /* May a stretch over the socket end? The first: as soon as the reader looks at the ring. A later
@@ -249,12 +255,18 @@ static ssize_t take(struct fy_lane *lane, const struct msghdr *message, size_t s
 	return done > 0 ? (ssize_t)done : -EAGAIN;
 }
 
+static uint32_t stretches_begun(const struct fy_lane *lane)
+{
+	/* SYNC(lane.stretches) acquire: pairs with leave_ring(): the last one's words are there,
+	 * and the tail where it began. */
+	return atomic_load_explicit(&lane->shm->stretches, memory_order_acquire);
+}
+
 /* Has the writer left the ring where we are? 1; 0; -FERRY_ECORRUPT. */
 static int stretch_began(struct fy_lane *lane)
 {
 	struct fy_lane_side *side = lane->side;
-	/* SYNC(lane.stretches) acquire: pairs with leave_ring(): so are its words, and the tail. */
-	const uint32_t begun = atomic_load_explicit(&lane->shm->stretches, memory_order_acquire);
+	const uint32_t begun = stretches_begun(lane);
 
 	if (begun == side->stretches)
 		return 0;
@@ -351,14 +363,19 @@ static int arm(struct fy_lane *lane)
 	const struct fy_lane_side *side = lane->side;
 	ssize_t bells = side->over ? -EAGAIN : receive_bells(lane, BELLS, MSG_PEEK);
 
+	/* One keeps the descriptor readable; more would fill the socket by and by. */
+	if (bells > 1 && stretches_begun(lane) == side->stretches) {
+		(void)receive_bells(lane, (uint64_t)bells - 1, 0);
+		bells = 1;
+	}
 	/* SYNC(lane.wanted) acq_rel: pairs with tell_reader(): we arm and look, the writer
 	 * publishes and looks. */
 	(void)atomic_exchange_explicit(&lane->shm->wanted, 1, memory_order_seq_cst);
-	int began = look_at_tail(lane) < 0 ? -FERRY_ECORRUPT : stretch_began(lane);
-	if (began != 0)
-		return began;
-	if (side->seen != side->position)
-		return 1; /* the bells stay, and with them the descriptor readable */
+	int news = look_at_tail(lane) < 0 ? -FERRY_ECORRUPT : stretch_began(lane);
+	if (news == 0 && side->seen != side->position)
+		news = 1;
+	if (news != 0)
+		return news; /* the bell stays, and with it the descriptor readable */
 	if (bells > 0)
 		(void)receive_bells(lane, (uint64_t)bells, 0);
 	if (bells > 0 || bells == -EAGAIN)
@@ -450,6 +467,8 @@ static ssize_t receive_data_only(struct fy_lane *lane, struct msghdr *message, s
 	}
 	/* What is there while the stretch is seen to be open is data. */
 	const uint64_t left = stretch_end(lane) - lane->side->count;
+	if (left == 0)
+		return *ret_came = -EAGAIN; /* it has ended just now */
 	while (message->msg_iov->iov_len == 0) {
 		message->msg_iov++;
 		message->msg_iovlen--;
@@ -524,7 +543,7 @@ uint32_t fy_lane_watch(const struct fy_lane *lane, uint32_t looks)
 
 void fy_lane_probe(struct fy_lane *lane)
 {
-	send_bell(lane);
+	(void)send_bell(lane);
 }
 
 int fy_lane_is_plain(const struct fy_lane *lane)

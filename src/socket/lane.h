@@ -4,7 +4,7 @@
  *
  * Its bytes go in stretches: over the socket at first, through the ring when the reader has said
  * that it looks there, over the socket again for descriptors or when the ring is full. Protocol:
- * docs/formats/connection.md.
+ * docs/formats/connection.md; model: models/lane.pml.
  *
  * Every function here is a try that never waits. The caller sees to it that one thread at a time
  * writes, and one reads.
