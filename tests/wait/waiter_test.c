@@ -491,10 +491,12 @@ static void a_waiter_is_itself_something_to_wait_for(void)
 	late = box_open("late", NULL);
 	wait_on_waiter(wake, FERRY_CAN_READ, 0);
 	check_eq(ferry_waiter_wait(waiter, &report, 1, FERRY_NOW), 0);
+	expect_nothing();
 	wait_on_waiter(cancel, FERRY_FAILED, -ECANCELED);
 	check_eq(ferry_waiter_resume(waiter), 0);
 	expect_nothing();
 	late_key = add_box(late, FERRY_CAN_READ);
+	expect_nothing(); /* what is new in the set may have something */
 	wait_on_waiter(send_late, FERRY_CAN_READ, 0);
 	expect(late_key, FERRY_CAN_READ);
 	box_expect(late, 1);
@@ -523,7 +525,7 @@ static void c7_many_idle_mailboxes_cost_nothing(void)
 	before = usage_now();
 	check_eq(ferry_waiter_wait(waiter, &report, 1, deadline), -ETIMEDOUT);
 	check(ferry_in_ns(0) >= deadline);
-	check(usage_now().cpu_ns - before.cpu_ns < (usage_now().at - before.at) / 50);
+	check(usage_now().cpu_ns - before.cpu_ns < (usage_now().at - before.at) / 20);
 	ferry_waiter_close(waiter);
 	for (int i = 0; i < n; i++)
 		box_end(box[i], crowd_name(i));
@@ -607,7 +609,7 @@ static void c7_an_idle_descriptor_costs_nothing(void)
 	entry.fd = make_fd(ferry_on_mailbox(box, FERRY_CAN_READ));
 	before = usage_now();
 	check_eq(poll(&entry, 1, 500), 0);
-	check(usage_now().cpu_ns - before.cpu_ns < (usage_now().at - before.at) / 50);
+	check(usage_now().cpu_ns - before.cpu_ns < (usage_now().at - before.at) / 20);
 	check_eq(ferry_fd_close(entry.fd), 0);
 	box_end(box, "orders");
 }
