@@ -152,9 +152,7 @@ static void c7_port_is_free_while_old_connections_of_it_linger(void)
 	const int r = driver->listen(&next, address);
 	check_eq(r, differs(-EADDRINUSE, 0));
 	if (r == 0)
-		driver->close_door(&next);
-	scratch_remove();
-	scratch_make();
+		door_close(&next);
 }
 
 static void c8_port_0_is_a_free_one_whose_number_can_be_read(void)
