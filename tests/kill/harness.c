@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ptrace.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/user.h>
 #include <sys/wait.h>
@@ -194,19 +195,33 @@ static int wait_stop_or_sleep(struct victim *victim)
 	}
 }
 
-static bool may_sleep_in(unsigned long long number, unsigned long long op)
+/* Can this system call, with these arguments, sleep? */
+static bool may_sleep_in(unsigned long long number, const struct user_regs_struct *regs)
 {
-	int command = (int)op & FUTEX_CMD_MASK;
+	int command = (int)regs->rsi & FUTEX_CMD_MASK;
 
-	if (number == SYS_futex)
+	switch (number) {
+	case SYS_futex:
 		return command == FUTEX_WAIT || command == FUTEX_WAIT_BITSET;
-	return number == SYS_ppoll || number == SYS_rt_sigtimedwait;
+	case SYS_sendmsg:
+	case SYS_recvmsg:
+		return !(regs->rdx & MSG_DONTWAIT);
+	case SYS_futex_waitv:
+	case SYS_ppoll:
+	case SYS_epoll_wait:
+	case SYS_epoll_pwait:
+	case SYS_epoll_pwait2:
+	case SYS_rt_sigtimedwait:
+		return true;
+	default:
+		return false;
+	}
 }
 
 /* Is the next instruction a system call that sleeps? */
 static bool sleeps_next(const struct victim *victim, const struct user_regs_struct *regs)
 {
-	if (!may_sleep_in(regs->rax, regs->rsi))
+	if (!may_sleep_in(regs->rax, regs))
 		return false;
 	return (peek(victim, regs->rip) & 0xffff) == 0x050f;
 }
@@ -274,7 +289,7 @@ static bool look(struct victim *victim, int signal)
 		/* At entry the kernel has put -ENOSYS there. */
 		bool entry = (long long)regs.rax == -ENOSYS;
 
-		be_at_point(victim, &regs, entry && may_sleep_in(regs.orig_rax, regs.rsi));
+		be_at_point(victim, &regs, entry && may_sleep_in(regs.orig_rax, &regs));
 		return true;
 	}
 	if (victim->breakpoint.address && regs.rip == victim->breakpoint.address + 1)
