@@ -76,7 +76,9 @@ static void add_ratio(struct table *table, struct bench_spread ratio)
 
 static void add_heads(struct table *table, const char *const heads[])
 {
-	for (size_t i = 0; i < table->columns; i++)
+	const size_t n = table->columns;
+
+	for (size_t i = 0; i < n; i++)
 		table_add(table, "%s", heads[i]);
 }
 

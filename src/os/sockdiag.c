@@ -46,6 +46,7 @@ static const void *body_of(const union answer *answer, ssize_t n, size_t least, 
 			   int *ret_error)
 {
 	const struct nlmsghdr *h = &answer->header;
+	const void *body = (const char *)h + NLMSG_HDRLEN;
 
 	*ret_error = n < 0 ? (int)n : -EPROTO;
 	if (n < (ssize_t)NLMSG_HDRLEN || h->nlmsg_len > (size_t)n || h->nlmsg_len < NLMSG_HDRLEN)
@@ -53,11 +54,11 @@ static const void *body_of(const union answer *answer, ssize_t n, size_t least, 
 	*ret_size = h->nlmsg_len - NLMSG_HDRLEN;
 	if (h->nlmsg_type == NLMSG_ERROR && *ret_size >= sizeof(int)) {
 		int error;
-		memcpy(&error, NLMSG_DATA(h), sizeof(error));
+		memcpy(&error, body, sizeof(error));
 		*ret_error = error < 0 ? error : -EPROTO;
 		return NULL;
 	}
-	return h->nlmsg_type == SOCK_DIAG_BY_FAMILY && *ret_size >= least ? NLMSG_DATA(h) : NULL;
+	return h->nlmsg_type == SOCK_DIAG_BY_FAMILY && *ret_size >= least ? body : NULL;
 }
 
 /* ---- unix ---- */

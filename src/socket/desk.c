@@ -50,7 +50,7 @@ int fy_desk_is_off(const struct ferry_socket_options *options)
 static int open_desk_socket(int listening, enum ferry_transport transport, uint32_t backlog)
 {
 	struct ferry_endpoint endpoint;
-	struct fy_desk_name name;
+	struct fy_desk_name name = { .size = 0 };
 	int saved = errno;
 	int r = fy_endpoint_of(&endpoint, listening, transport, 0);
 
@@ -286,7 +286,7 @@ void fy_desk_enter(struct fy_desk *desk)
 void fy_desk_leave(struct fy_desk *desk, int listening)
 {
 	struct pollfd waiting = { .fd = listening, .events = POLLIN };
-	int over[KEPT];
+	int over[KEPT] = { 0 };
 
 	(void)pthread_mutex_lock(&desk->mutex);
 	desk->accepting--;

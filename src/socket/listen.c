@@ -82,7 +82,7 @@ static int make_listener(ferry_listener **ret_listener, const char *address,
 			 const struct fy_settings *settings, ferry_deadline deadline)
 {
 	struct bound_socket made = { 0 };
-	struct ferry_address parsed;
+	struct ferry_address parsed = { 0 };
 	struct fy_tls_context *tls = NULL;
 	struct ferry_listener *listener = calloc(1, sizeof(*listener));
 	int r = listener ? load_certificates(&tls, address, settings) : -ENOMEM;
