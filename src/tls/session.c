@@ -86,6 +86,15 @@ static int keep(struct fy_tls *tls, const char *data, size_t size)
 	return 0;
 }
 
+/* OpenSSL looks into errno: a server's tickets may find the client gone, whose last words are still
+ * to be read. */
+static int fail_write(struct fy_tls *tls, int error)
+{
+	tls->error = error;
+	errno = -error;
+	return -1;
+}
+
 /* OpenSSL wants a record that it could not write to be written again, and nothing else. So every
  * record is taken whole, and no new one is begun while one is left (write below). */
 static int bio_write(BIO *bio, const char *data, int size)
@@ -96,12 +105,10 @@ static int bio_write(BIO *bio, const char *data, int size)
 
 	BIO_clear_retry_flags(bio);
 	if (n < 0 && n != -EAGAIN)
-		return -1;
+		return fail_write(tls, (int)n);
 	size_t sent = n > 0 ? (size_t)n : 0;
-	if (sent < (size_t)size && (r = keep(tls, data + sent, (size_t)size - sent)) < 0) {
-		tls->error = r;
-		return -1;
-	}
+	if (sent < (size_t)size && (r = keep(tls, data + sent, (size_t)size - sent)) < 0)
+		return fail_write(tls, r);
 	return size;
 }
 
@@ -272,9 +279,12 @@ static int agree(struct fy_tls *tls, short *ret_events)
 {
 	if (tls->agreed)
 		return 0;
+	int saved = errno;
 	int r = SSL_do_handshake(tls->openssl);
+	errno = saved;
 	if (r == 1) {
 		tls->agreed = 1;
+		tls->error = 0; /* of tickets that nobody waits for */
 		return 0;
 	}
 	r = judge(tls, r, ret_events);

@@ -2,7 +2,9 @@
 /* TLS: bytes and messages as over any stream; who is believed, and what is said when not. */
 #include <errno.h>
 #include <ferry/ferry.h>
+#include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +15,7 @@
 #include "certificate.h"
 #include "check.h"
 #include "claim.h"
+#include "peer.h"
 #include "scratch.h"
 #include "stream.h"
 #include "wire.h"
@@ -351,6 +354,46 @@ static void the_end_without_farewell_is_a_reset(void)
 	end();
 }
 
+static void speak_and_die(struct stage *stage, const void *address)
+{
+	const struct ferry_tls_options tls = { .authorities = certificate };
+	ferry_socket *socket;
+
+	(void)stage;
+	check_eq(ferry_connect(&socket, address, FERRY_SOCKET_OPTIONS(.tls = tls), box_patience()),
+		 0);
+	check_eq(ferry_socket_write_all(socket, "last words", 10, box_patience()), 10);
+	raise(SIGKILL);
+}
+
+/* The server agrees after the client has died: what it wrote is there, whatever became of the
+ * server's own last words. */
+static void what_a_client_wrote_outlives_it_though_the_server_agrees_later(void)
+{
+	begin();
+	char address[FERRY_ADDRESS_MAX];
+	const struct ferry_tls_options server = { .certificate = certificate, .key = key };
+	ferry_listener *listener = serve(&server, address);
+	struct peer peer;
+	ferry_socket *socket;
+	char text[16];
+
+	peer_start(&peer, speak_and_die, address);
+	check_eq(ferry_accept(&socket, listener, box_patience()), 0);
+	/* The client's greeting comes, and is answered; the rest is the client's. */
+	struct pollfd greeted = { .fd = ferry_socket_fd(socket), .events = POLLIN };
+	check_eq(poll(&greeted, 1, -1), 1);
+	check_eq(ferry_socket_handshake(socket, FERRY_NOW, NULL), -EAGAIN);
+	(void)peer_join_status(&peer);
+	check_eq(ferry_socket_handshake(socket, box_patience(), NULL), 0);
+	check_eq(ferry_socket_read_all(socket, text, 10, box_patience()), 10);
+	check(memcmp(text, "last words", 10) == 0);
+	check_eq(ferry_socket_read(socket, text, 1, box_patience()), -ECONNRESET);
+	ferry_socket_close(socket);
+	ferry_listener_close(listener);
+	end();
+}
+
 static void a_forked_child_may_not(void)
 {
 	begin();
@@ -386,6 +429,7 @@ int main(void)
 		claim(certificates_are_read_before_anything_is_bound),
 		claim(a_peer_without_tls_is_refused_and_a_silent_one_timed_out),
 		claim(the_end_without_farewell_is_a_reset),
+		claim(what_a_client_wrote_outlives_it_though_the_server_agrees_later),
 		claim(a_forked_child_may_not),
 	};
 
