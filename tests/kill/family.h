@@ -77,6 +77,9 @@ struct family {
 	uint64_t (*visible)(struct scene *scene);
 	void (*before_sleep)(struct scene *scene); /* * the sleepers are about to fall asleep */
 	bool (*asleep)(struct scene *scene);       /* * do those who sleep count as waiting? */
+	/* * The actor is about to be killed: others may learn of its death before died() is called.
+	 */
+	void (*doom)(struct scene *scene, uint32_t actor);
 	void (*died)(struct scene *scene, uint32_t actor, bool dead);
 	/* * A stopped victim went on and fell asleep: give it what it waits for. */
 	void (*feed)(struct scene *scene);

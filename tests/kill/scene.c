@@ -293,6 +293,12 @@ static void probe_first(struct scene *scene)
 	scene->outcome->points = first->points;
 }
 
+static void doom(struct scene *scene, uint32_t actor)
+{
+	if (scene->family->doom)
+		scene->family->doom(scene, actor);
+}
+
 static void kill_first(struct scene *scene)
 {
 	struct victim *first = &scene->first;
@@ -302,6 +308,7 @@ static void kill_first(struct scene *scene)
 		victim_run_to(first, &place);
 	while (first->state == VICTIM_POINT && first->points < scene->run->first_at)
 		victim_step(first);
+	doom(scene, ACTOR_FIRST);
 	if (first->state == VICTIM_POINT)
 		victim_kill(first);
 	/* Of many, some may find others' remains in their way, and go another. */
@@ -374,6 +381,7 @@ static void strike_dead(struct scene *scene)
 {
 	struct victim *victim = &scene->victim;
 
+	doom(scene, ACTOR_VICTIM);
 	if (!scene->operation->child) {
 		victim_kill(victim);
 		return;

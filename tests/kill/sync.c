@@ -201,7 +201,7 @@ int dig_meet(struct digger *d, ferry_deadline deadline)
 	int r;
 
 	ATTACKED(r = ferry_barrier_wait(d->segment, &d->pit->barrier, deadline));
-	if (r == -EOWNERDEAD && (atomic_load(&d->tale->dead) || atomic_load(&d->tale->may_reset)))
+	if (r == -EOWNERDEAD && (atomic_load(&d->tale->doomed) || atomic_load(&d->tale->may_reset)))
 		return atomic_fetch_add(&d->tale->missed, 1), 0;
 	return expected(d, "barrier wait", r);
 }
@@ -361,12 +361,17 @@ static bool asleep(struct scene *scene)
 	return waiting >= scene->n_sleepers;
 }
 
-static void died(struct scene *scene, uint32_t actor, bool dead)
+static void doom(struct scene *scene, uint32_t actor)
 {
 	struct tale *tale = scene->record;
 
+	atomic_fetch_or(&tale->doomed, 1u << actor);
+}
+
+static void died(struct scene *scene, uint32_t actor, bool dead)
+{
 	if (dead)
-		atomic_fetch_or(&tale->dead, 1u << actor);
+		doom(scene, actor);
 }
 
 static void feed(struct scene *scene)
@@ -385,6 +390,7 @@ const struct family family_sync = {
 	.sleep = sleep_in_it,
 	.set_stage = set_stage,
 	.asleep = asleep,
+	.doom = doom,
 	.died = died,
 	.feed = feed,
 	.survive = sync_survive,

@@ -36,7 +36,7 @@ struct tale {
 	_Atomic uint32_t inside;  /* the lock's critical section */
 	_Atomic uint32_t writing; /* the rwlock's */
 	_Atomic uint32_t reading;
-	_Atomic uint32_t dead; /* bits of actors */
+	_Atomic uint32_t doomed; /* bits of actors: dead, or about to be */
 	_Atomic bool may_reset;
 	_Atomic pid_t victim;
 	_Atomic uint32_t mended; /* the spare lock: somebody repaired what it guards */
