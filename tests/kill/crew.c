@@ -337,15 +337,73 @@ static void plan_operation(struct crew *crew, uint32_t i)
 	}
 }
 
-/* A sample of everything, as large as the time allows; of each family for as long. */
-static void work_until(struct crew *crew, int64_t until)
+/* The chosen operations in an order that the seed chooses. */
+static uint32_t draw(const struct crew *crew, uint32_t *ret_order)
 {
-	for (uint32_t i = 0; i < crew->n_entries; i++)
-		if (crew->tallies[i].chosen)
-			plan_operation(crew, i);
+	uint64_t state = plan_seed(crew->seed);
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < crew->n_entries; i++) {
+		if (!crew->tallies[i].chosen)
+			continue;
+		uint32_t other = (uint32_t)(plan_random(&state) % (n + 1));
+
+		ret_order[n++] = ret_order[other];
+		ret_order[other] = i;
+	}
+	return n;
+}
+
+/* The next operation for which there is time to learn its path: of the family whose planning has
+ * had the least time. When the time is over, of a family that has had none. -1: none. */
+static int64_t next_to_plan(const struct crew *crew, const uint32_t *order, uint32_t n,
+			    const int64_t *planning, bool over)
+{
+	int64_t found = -1;
+
+	for (uint32_t k = 0; k < n; k++) {
+		int64_t spent = planning[crew->entries[order[k]].family_index];
+
+		if (crew->tallies[order[k]].planned || (over && spent > 0))
+			continue;
+		if (found < 0 || spent < planning[crew->entries[found].family_index])
+			found = order[k];
+	}
+	return found;
+}
+
+/* Plan as many operations as there is time for; the others are not chosen any more. */
+static void plan_sample(struct crew *crew, int64_t until)
+{
+	int64_t planning[FAMILIES_MAX] = { 0 };
+	uint32_t order[ENTRIES_MAX];
+	uint32_t n = draw(crew, order), n_planned = 0;
+	int64_t i;
+
+	while ((i = next_to_plan(crew, order, n, planning, now_ns() >= until)) >= 0) {
+		int64_t since = now_ns();
+
+		plan_operation(crew, (uint32_t)i);
+		crew->tallies[i].planned = true;
+		planning[crew->entries[i].family_index] += now_ns() - since;
+		n_planned++;
+	}
+	for (i = 0; i < crew->n_entries; i++)
+		crew->tallies[i].chosen = crew->tallies[i].planned;
+	printf("a sample with --seed %lu: %u of %u operations, in random order\n",
+	       (unsigned long)crew->seed, n_planned, n);
+}
+
+/* A sample, as large as the time allows: a third of it to choose from the operations, the rest to
+ * strike; both for each family as long. */
+static void work_until(struct crew *crew, int64_t since)
+{
+	int64_t time = crew->seconds * 1000000000L;
+
+	plan_sample(crew, since + time / 3);
 	for (uint32_t i = 0; i < FAMILIES_MAX; i++)
 		plan_shuffle(&crew->plans[i], crew->seed);
-	make_runs(crew, until);
+	make_runs(crew, since + time);
 	report_head();
 	for (uint32_t i = 0; i < crew->n_entries; i++)
 		if (crew->tallies[i].chosen)
@@ -381,7 +439,7 @@ int crew_work(struct crew *crew)
 		return 2;
 	}
 	if (crew->seconds)
-		work_until(crew, since + crew->seconds * 1000000000L);
+		work_until(crew, since);
 	else
 		work_through(crew);
 	result = report_total(crew, now_ns() - since);

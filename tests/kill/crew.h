@@ -23,7 +23,7 @@ struct job {
 
 struct crew {
 	/* From the command line. */
-	bool kills, stops, selftest, verbose;
+	bool kills, stops, selftest, verbose, seeded;
 	int64_t at; /* -1 = everywhere */
 	uint32_t every, seconds, n_jobs, n_chosen;
 	uint64_t seed;

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/personality.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 #include "crew.h"
@@ -37,8 +38,9 @@ static const struct argp_option option_table[] = {
 	{ "at", KEY_AT, "POINT", 0, "Strike at this point of the operation only", 0 },
 
 	{ "every", KEY_EVERY, "N", 0, "Strike at each Nth point only", 0 },
-	{ "seconds", KEY_SECONDS, "LIMIT", 0, "Strike at points in random order until then", 0 },
-	{ "seed", KEY_SEED, "NUMBER", 0, "Choose what --every and --seconds leave out", 0 },
+	{ "seconds", KEY_SECONDS, "LIMIT", 0, "Strike at a random sample of points until then", 0 },
+	{ "seed", KEY_SEED, "NUMBER", 0,
+	  "Choose what --every (1) and --seconds (a random seed, which is printed) leave out", 0 },
 	{ "jobs", 'j', "N", 0, "Runs at a time (2)", 0 },
 	{ "selftest", KEY_SELFTEST, NULL, 0,
 	  "Attack unsafe queues; succeed if each one's violations are found", 0 },
@@ -56,6 +58,14 @@ static uint64_t number(const char *text, struct argp_state *state)
 	if (errno || end == text || *end)
 		argp_error(state, "'%s' is not a number", text);
 	return value;
+}
+
+/* Short enough to be typed again. */
+static uint64_t random_seed(void)
+{
+	uint32_t seed;
+
+	return getrandom(&seed, sizeof(seed), 0) == sizeof(seed) ? seed : (uint64_t)getpid();
 }
 
 static void choose(const char *name, struct argp_state *state)
@@ -128,6 +138,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
 		break;
 	case KEY_SEED:
 		crew->seed = number(text, state);
+		crew->seeded = true;
 		break;
 	case 'j':
 		crew->n_jobs = (uint32_t)number(text, state);
@@ -143,6 +154,8 @@ static error_t parse(int key, char *text, struct argp_state *state)
 			argp_error(state, "--every is at least 1, --jobs is 1 to %d", CREW_JOBS);
 		if (!crew->kills && !crew->stops)
 			argp_error(state, "--kill-only and --stop-only leave nothing to do");
+		if (crew->seconds && !crew->seeded)
+			crew->seed = random_seed();
 		break;
 	default:
 		return ARGP_ERR_UNKNOWN;

@@ -121,7 +121,15 @@ struct place plan_place(const struct outcome *outcome, uint32_t point)
 	return place;
 }
 
-static uint64_t next_random(uint64_t *state)
+/* All bits of the seed count, also in the first number; 0 would stay 0. */
+uint64_t plan_seed(uint64_t seed)
+{
+	uint64_t state = (seed + 1) * 0x9e3779b97f4a7c15u;
+
+	return state ^ state >> 32 ? state ^ state >> 32 : 1;
+}
+
+uint64_t plan_random(uint64_t *state)
 {
 	*state ^= *state << 13;
 	*state ^= *state >> 7;
@@ -131,10 +139,10 @@ static uint64_t next_random(uint64_t *state)
 
 void plan_shuffle(struct plan *plan, uint64_t seed)
 {
-	uint64_t state = seed * 2 + 1;
+	uint64_t state = plan_seed(seed);
 
 	for (size_t i = plan->n; i > 1; i--) {
-		size_t j = next_random(&state) % i;
+		size_t j = plan_random(&state) % i;
 		struct task other = plan->tasks[j];
 
 		plan->tasks[j] = plan->tasks[i - 1];

@@ -25,7 +25,7 @@ struct plan {
 
 /* What is known of an operation. */
 struct tally {
-	bool chosen;
+	bool chosen, planned;
 	uint32_t first_at;
 	struct place first_place;
 	uint32_t points, kills, stops, missed, slow, violations, expected;
@@ -41,6 +41,10 @@ void plan_path(struct plan *plan, struct task task, const struct outcome *outcom
 
 /* The shortest way to a point of the noted path. */
 struct place plan_place(const struct outcome *outcome, uint32_t point);
+
+/* A sequence of random numbers. */
+uint64_t plan_seed(uint64_t seed);
+uint64_t plan_random(uint64_t *state);
 
 /* Bring the tasks into an order that the seed chooses, so that any part of them is a sample. */
 void plan_shuffle(struct plan *plan, uint64_t seed);

@@ -7,6 +7,10 @@
 
 enum { TOLD_IN_FULL = 40 };
 
+/* The first violations come once more at the end: often only that is read, or kept. */
+enum { TOLD_AGAIN = 5 };
+static char told[TOLD_AGAIN][256];
+
 static double ms(int64_t ns)
 {
 	return (double)ns / 1e6;
@@ -42,14 +46,19 @@ static void print_place(const struct outcome *outcome)
 void report_violation(struct crew *crew, const struct task *task, const struct outcome *outcome)
 {
 	const struct operation *operation = crew_operation(crew, task->operation);
+	char strike[64];
 
 	if (operation->expect || crew->printed++ >= TOLD_IN_FULL)
 		return;
-	printf("VIOLATION: --operation %s", operation->name);
 	if (task->strike == STRIKE_NONE)
-		printf("  (without any strike)");
+		snprintf(strike, sizeof(strike), "  (without any strike)");
 	else
-		printf(" --at %u --%s", task->at, strike_name(task->strike));
+		snprintf(strike, sizeof(strike), " --at %u --%s", task->at,
+			 strike_name(task->strike));
+	if (crew->printed <= TOLD_AGAIN)
+		snprintf(told[crew->printed - 1], sizeof(told[0]), "--operation %.60s%s: %.100s",
+			 operation->name, strike, outcome->faults.text[0]);
+	printf("VIOLATION: --operation %s%s", operation->name, strike);
 	print_place(outcome);
 	for (uint32_t i = 0; i < faults_kept(&outcome->faults); i++)
 		printf("    %s\n", outcome->faults.text[i]);
@@ -109,6 +118,8 @@ int report_total(const struct crew *crew, int64_t took)
 	printf("%-26s %8u %7u %7u %7u %11.2f %7u %10u   in %.0f s\n", "total", sum.points,
 	       sum.kills, sum.stops, sum.missed, ms(sum.slowest), sum.slow, sum.violations,
 	       ms(took) / 1e3);
+	for (uint32_t i = 0; i < crew->printed && i < TOLD_AGAIN; i++)
+		printf("VIOLATION: %s\n", told[i]);
 	if (crew->selftest)
 		return !selftest_passes(crew);
 	return sum.violations > 0;
