@@ -24,13 +24,14 @@ struct fy_loop_entry {
 
 	/* WATCH */
 	ferry_loop_handler handler;
+	uint32_t events;
 	int key;        /* of the waiter */
 	uint64_t since; /* the round in which it was made: news of that one are not for it */
 
 	/* TIMER */
 	ferry_loop_call call;
-	int64_t due, every;
-	uint64_t made; /* counts the timers: equal times keep this order */
+	int64_t first, due, every; /* due: stays in step with first */
+	uint64_t made;             /* counts the timers: equal times keep this order */
 };
 
 struct fy_loop_table {

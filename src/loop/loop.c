@@ -29,6 +29,7 @@ struct ferry_loop {
 	struct fy_loop_timers timers;
 	struct fy_loop_queue queue;
 	uint64_t round;
+	int64_t calling;          /* timers that are due by then are being called; 0: none are */
 	_Atomic uint64_t stop;    /* 0, or the result to return plus one */
 	_Atomic pthread_t runner; /* 0: none */
 };
@@ -76,6 +77,7 @@ ferry_loop_id ferry_loop_watch(ferry_loop *loop, struct ferry_item item, ferry_l
 	struct fy_loop_entry *entry = fy_loop_entry_find(&loop->table, id);
 	entry->handler = handler;
 	entry->arg = arg;
+	entry->events = item.events;
 	entry->since = loop->round;
 	entry->key = ferry_waiter_add(loop->waiter, &item, fy_loop_entry_mark(id));
 	if (entry->key >= 0)
@@ -87,11 +89,15 @@ ferry_loop_id ferry_loop_watch(ferry_loop *loop, struct ferry_item item, ferry_l
 
 int ferry_loop_change(ferry_loop *loop, ferry_loop_id id, uint32_t events)
 {
-	const struct fy_loop_entry *entry = loop ? fy_loop_entry_find(&loop->table, id) : NULL;
+	struct fy_loop_entry *entry = loop ? fy_loop_entry_find(&loop->table, id) : NULL;
+	int e;
 
 	if (!entry || entry->kind != FY_LOOP_WATCH)
 		return loop ? -ENOENT : -EINVAL;
-	return ferry_waiter_change(loop->waiter, entry->key, events);
+	e = ferry_waiter_change(loop->waiter, entry->key, events);
+	if (e == 0)
+		entry->events = events;
+	return e;
 }
 
 ferry_loop_id ferry_loop_timer(ferry_loop *loop, ferry_deadline first, int64_t every,
@@ -108,7 +114,9 @@ ferry_loop_id ferry_loop_timer(ferry_loop *loop, ferry_deadline first, int64_t e
 	struct fy_loop_entry *entry = fy_loop_entry_find(&loop->table, id);
 	entry->call = call;
 	entry->arg = arg;
-	entry->due = first;
+	entry->first = first;
+	/* Made by a timer for a time that has passed, it comes after all that are due already. */
+	entry->due = first > loop->calling ? first : loop->calling;
 	entry->every = every;
 	e = fy_loop_timers_add(&loop->timers, &loop->table, id);
 	if (e < 0)
@@ -169,9 +177,16 @@ static bool stopped(const ferry_loop *loop)
 	return atomic_load_explicit(&loop->stop, memory_order_acquire) != 0;
 }
 
+/* The loop was stopped before it was called: what is told once is to be told again. */
+static void put_off(ferry_loop *loop, const struct fy_loop_entry *entry)
+{
+	if (entry->events & FERRY_ONE_SHOT)
+		(void)ferry_waiter_change(loop->waiter, entry->key, entry->events);
+}
+
 static void call_ready(ferry_loop *loop, const struct ferry_report *report, int n)
 {
-	for (int i = 0; i < n && !stopped(loop); i++) {
+	for (int i = 0; i < n; i++) {
 		ferry_loop_id id = fy_loop_entry_marked(&loop->table, report[i].user);
 		const struct fy_loop_entry *entry = fy_loop_entry_find(&loop->table, id);
 		const struct ferry_loop_event event = { .id = id,
@@ -180,7 +195,11 @@ static void call_ready(ferry_loop *loop, const struct ferry_report *report, int 
 							.signo = report[i].signo };
 
 		/* Or it was forgotten in this round, and its place perhaps given to another. */
-		if (entry && entry->since < loop->round && entry->handler)
+		if (!entry || entry->since >= loop->round)
+			continue;
+		if (stopped(loop))
+			put_off(loop, entry);
+		else if (entry->handler)
 			entry->handler(loop, &event, entry->arg);
 	}
 }
@@ -188,11 +207,11 @@ static void call_ready(ferry_loop *loop, const struct ferry_report *report, int 
 /* The next time in step with the first, later than now. */
 static int64_t next_due(const struct fy_loop_entry *entry, int64_t now)
 {
-	int64_t missed = (now - entry->due) / entry->every;
+	int64_t missed = (now - entry->first) / entry->every;
 	int64_t due;
 
 	if (__builtin_mul_overflow(missed + 1, entry->every, &due) ||
-	    __builtin_add_overflow(entry->due, due, &due))
+	    __builtin_add_overflow(entry->first, due, &due))
 		return FERRY_FOREVER;
 	return due;
 }
@@ -219,13 +238,15 @@ static void call_due(ferry_loop *loop)
 	const uint64_t made = loop->timers.made;
 	const int64_t now = loop->timers.n ? fy_now() : 0;
 
+	loop->calling = now;
 	while (!stopped(loop) && fy_loop_timers_due(&loop->timers, &loop->table) <= now) {
 		ferry_loop_id id = fy_loop_timers_first(&loop->timers, &loop->table);
 
 		if (fy_loop_entry_find(&loop->table, id)->made >= made)
-			return;
+			break;
 		call_timer(loop, id, now);
 	}
+	loop->calling = 0;
 }
 
 static void call_deferred(ferry_loop *loop)

@@ -218,6 +218,33 @@ static void nobody_starves_in_a_crowd(void)
 	}
 }
 
+static void count_and_stop(ferry_loop *loop, const struct ferry_loop_event *event, void *n)
+{
+	count_event(loop, event, n);
+	check_eq(ferry_loop_stop(loop, 0), 0);
+}
+
+/* What was ready, too, when the loop was stopped is called when it runs again. */
+static void one_shots_that_a_stop_came_before_are_called_in_the_next_run(void)
+{
+	ferry_loop *loop = loop_make();
+	ferry_mailbox *box = box_open("orders", NULL);
+	int n = 0;
+
+	for (int i = 0; i < 3; i++)
+		check(ferry_loop_watch(loop, ferry_on_mailbox(box, FERRY_CAN_READ | FERRY_ONE_SHOT),
+				       count_and_stop, &n) > 0);
+	box_send(box, 1);
+	for (int i = 1; i <= 3; i++) {
+		run(loop);
+		check_eq(n, i);
+	}
+	settle(loop);
+	check_eq(n, 3);
+	ferry_loop_close(loop);
+	box_end(box, "orders");
+}
+
 static int note_signal(const struct ferry_signal_info *info, void *loop)
 {
 	return ferry_loop_stop(loop, info->signo);
@@ -378,6 +405,27 @@ static void a_timer_that_makes_the_next_one_lets_others_be_called(void)
 	check_eq(events, 10);
 	ferry_loop_close(loop);
 	box_end(box, "orders");
+}
+
+static void again_before_all(ferry_loop *loop, void *n)
+{
+	++*(int *)n;
+	timer_at(loop, 1, 0, again_before_all, n);
+}
+
+/* The next one is for a time before that of all others, who are called all the same. */
+static void a_timer_that_makes_the_next_one_for_the_past_lets_others_be_called(void)
+{
+	ferry_loop *loop = loop_make();
+	int n = 0, beats = 0;
+
+	timer_at(loop, 1, 0, again_before_all, &n);
+	timer_at(loop, ferry_in_ms(1), 1000000, count, &beats);
+	timer_at(loop, ferry_in_ms(10), 0, stop, NULL);
+	run(loop);
+	check(n > 0);
+	check(beats > 0);
+	ferry_loop_close(loop);
 }
 
 static void forget_itself(ferry_loop *loop, void *arg)
@@ -548,10 +596,12 @@ int main(void)
 		claim(change_silences_and_listens_again),
 		claim(nobody_starves_in_a_crowd),
 		claim(handlers_of_signals_run_in_the_loop),
+		claim(one_shots_that_a_stop_came_before_are_called_in_the_next_run),
 		claim(timers_are_called_in_the_order_of_their_times),
 		claim(a_late_timer_is_called_once_and_stays_in_step),
 		claim(timers_by_the_thousand),
 		claim(a_timer_that_makes_the_next_one_lets_others_be_called),
+		claim(a_timer_that_makes_the_next_one_for_the_past_lets_others_be_called),
 		claim(a_timer_may_forget_itself),
 		claim(what_is_deferred_meanwhile_waits_for_the_next_round),
 		claim(what_a_stop_left_is_called_by_the_next_run),
