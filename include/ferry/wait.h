@@ -279,8 +279,8 @@ FERRY_API void ferry_waiter_close(ferry_waiter *waiter);
 FERRY_API int ferry_waiter_add(ferry_waiter *waiter, const struct ferry_item *item, void *user);
 
 /** Ask for other events (0: only those that are always reported), and let a FERRY_ONE_SHOT item be
- *  reported again. 0, -ENOENT (no such key), -EINVAL (events it cannot have), -EXDEV. MT-Safe, also
- *  while others wait. Since: 0.1 */
+ *  reported again. 0, -ENOENT (no such key), -EINVAL (events it cannot have), -EXDEV; -EMFILE,
+ *  -ENOMEM (it asked for nothing before). MT-Safe, also while others wait. Since: 0.1 */
 FERRY_API int ferry_waiter_change(ferry_waiter *waiter, int key, uint32_t events);
 
 /** Take an item out. A thread that returns from a wait at this moment may still have it in its

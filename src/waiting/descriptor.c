@@ -12,7 +12,6 @@
 #include "../os/clock.h"
 #include "../os/fork.h"
 #include "../os/touch.h"
-#include "../signal/receive.h"
 #include "set.h"
 
 struct shown {
@@ -27,7 +26,8 @@ struct shown {
 	struct shown *next;
 };
 
-#define BUCKETS 64u
+#define BUCKETS   64u
+#define CLEARINGS 16 /* reads of what has been touched, in one call */
 
 /* Under the keeper's lock, and so is what they say. */
 static struct shown *all[BUCKETS]; /* by descriptor */
@@ -76,7 +76,8 @@ static int clear_bells(struct shown *shown)
 {
 	int numbers[16];
 
-	while (fy_touch_read(shown->fd, numbers, 16) != 0)
+	/* Who reads the file for ever shall not keep us: what is left makes it readable again. */
+	for (int i = 0; i < CLEARINGS && fy_touch_read(shown->fd, numbers, 16) != 0; i++)
 		;
 	shown->told = 0;
 	return arm(shown);
@@ -114,18 +115,10 @@ static int show_bells(struct shown *shown)
 
 /* ---- signals ---- */
 
-static int signals_are_ready(const struct shown *shown)
-{
-	/* To show what waits must not run its handler. */
-	uint64_t set = fy_item_signals(&shown->item);
-
-	return fy_receive_ready(set) ? FERRY_CAN_READ : 0;
-}
-
 static int clear_signals(struct shown *shown)
 {
 	fy_hail_clear(shown->hail);
-	int happened = signals_are_ready(shown);
+	int happened = fy_item_signals_wait(&shown->item);
 	if (happened)
 		fy_hail_raise(shown->hail);
 	return happened;

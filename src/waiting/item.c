@@ -156,11 +156,13 @@ static void place_descriptor(const struct ferry_item *item, struct fy_item_place
 	place->poll = poll_events(item->events);
 }
 
+/* Nothing can be told of a listener or a process but what may be asked for. If it is not, there is
+ * no descriptor: it would wake again and again somebody who does not want to hear of it. */
 static void place_listener(const struct ferry_item *item, struct fy_item_place *place)
 {
 	const struct ferry_listener *listener = item->handle;
 
-	place->fd = listener->fd;
+	place->fd = item->events & FERRY_CAN_READ ? listener->fd : -1;
 	place->poll = POLLIN;
 }
 
@@ -175,7 +177,7 @@ static void place_process(const struct ferry_item *item, struct fy_item_place *p
 {
 	const struct ferry_process *process = item->handle;
 
-	place->fd = process->fd;
+	place->fd = item->events & FERRY_CAN_READ ? process->fd : -1;
 	place->poll = POLLIN;
 }
 
@@ -203,7 +205,8 @@ static void place_waiter(const struct ferry_item *item, struct fy_item_place *pl
 {
 	const struct ferry_waiter *waiter = item->handle;
 
-	place->fd = waiter->epoll;
+	/* That it was cancelled is told in any case. */
+	place->fd = item->events & FERRY_CAN_READ ? waiter->epoll : waiter->cancel;
 	place->poll = POLLIN;
 }
 
@@ -273,16 +276,21 @@ static int look_socket(struct ferry_item *item, int last)
 	return socket->moved && fy_moved_readable(socket->moved) > 0 ? FERRY_CAN_READ : 0;
 }
 
+int fy_item_signals_wait(const struct ferry_item *item)
+{
+	return fy_receive_ready(fy_item_signals(item)) ? FERRY_CAN_READ : 0;
+}
+
 static int look_signals(struct ferry_item *item, int last)
 {
 	(void)last;
-	return fy_receive_ready(fy_item_signals(item)) ? FERRY_CAN_READ : 0;
+	return fy_item_signals_wait(item);
 }
 
 static int look_handlers(struct ferry_item *item, int last)
 {
 	(void)last;
-	if (!fy_receive_ready(fy_item_signals(item)))
+	if (!fy_item_signals_wait(item))
 		return 0;
 	int signo = ferry_signal_dispatch(FERRY_NOW);
 	if (signo <= 0)

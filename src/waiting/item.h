@@ -47,6 +47,9 @@ int fy_item_polled(struct ferry_item *item, short revents);
 /* Of an item with signals: the set that makes it ready, as it is now. */
 uint64_t fy_item_signals(const struct ferry_item *item);
 
+/* FERRY_CAN_READ if one of them waits, else 0; runs no handler. */
+int fy_item_signals_wait(const struct ferry_item *item);
+
 /* A nap is over: look after the others, as a sleeper of the family does. */
 void fy_item_care(const struct ferry_item *item);
 

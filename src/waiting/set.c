@@ -281,30 +281,58 @@ static uint32_t epoll_events(const struct fy_entry *entry)
 	return events | (entry->item.events & FERRY_ONE_SHOT ? EPOLLONESHOT : 0u);
 }
 
-/* epoll(7) has each descriptor once; a second entry gets a duplicate. */
-static int add_descriptor(struct ferry_waiter *waiter, struct fy_entry *entry)
+/* The descriptor that tells of what the entry asks for; -1: there is none. */
+static int descriptor_of(const struct fy_entry *entry)
 {
-	struct epoll_event event = { .events = epoll_events(entry),
-				     .data = { .u64 = (uint64_t)entry->key } };
-	int fd = entry->own_fd >= 0 ? entry->own_fd : entry->place.fd;
-
-	if (epoll_ctl(waiter->epoll, EPOLL_CTL_ADD, fd, &event) == 0)
-		return 0;
-	if (errno != EEXIST)
-		return -errno;
-	entry->own_fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-	if (entry->own_fd < 0)
-		return -errno;
-	return epoll_ctl(waiter->epoll, EPOLL_CTL_ADD, entry->own_fd, &event) == 0 ? 0 : -errno;
+	if (entry->place.signals != 0)
+		return entry->item.events & FERRY_CAN_READ ? entry->own_fd : -1;
+	return entry->place.fd >= 0 && entry->own_fd >= 0 ? entry->own_fd : entry->place.fd;
 }
 
-static void change_descriptor(struct ferry_waiter *waiter, struct fy_entry *entry)
+static int control(struct ferry_waiter *waiter, struct fy_entry *entry, int operation, int fd)
 {
 	struct epoll_event event = { .events = epoll_events(entry),
 				     .data = { .u64 = (uint64_t)entry->key } };
-	int fd = entry->own_fd >= 0 ? entry->own_fd : entry->place.fd;
 
-	(void)epoll_ctl(waiter->epoll, EPOLL_CTL_MOD, fd, &event);
+	if (epoll_ctl(waiter->epoll, operation, fd, &event) != 0)
+		return -errno;
+	entry->polled = fd;
+	return 0;
+}
+
+/* epoll(7) has each descriptor once; a second entry gets a duplicate. */
+static int begin_polling(struct ferry_waiter *waiter, struct fy_entry *entry, int fd)
+{
+	int r = control(waiter, entry, EPOLL_CTL_ADD, fd);
+
+	if (r != -EEXIST)
+		return r;
+	entry->own_fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	return entry->own_fd < 0 ? -errno : control(waiter, entry, EPOLL_CTL_ADD, entry->own_fd);
+}
+
+static void end_polling(struct ferry_waiter *waiter, struct fy_entry *entry)
+{
+	if (entry->polled >= 0)
+		(void)epoll_ctl(waiter->epoll, EPOLL_CTL_DEL, entry->polled, NULL);
+	entry->polled = -1;
+	if (entry->own_fd < 0 || entry->place.signals != 0)
+		return;
+	(void)close(entry->own_fd);
+	entry->own_fd = -1;
+}
+
+int fy_set_poll(struct ferry_waiter *waiter, struct fy_entry *entry)
+{
+	const int fd = descriptor_of(entry);
+
+	if (fd < 0)
+		end_polling(waiter, entry);
+	else if (entry->polled < 0)
+		return begin_polling(waiter, entry, fd);
+	else /* fails for one that was closed too soon; of that one nothing is told any more */
+		(void)control(waiter, entry, EPOLL_CTL_MOD, fd);
+	return 0;
 }
 
 /* Signals that the thread has blocked are told of by a descriptor. */
@@ -335,17 +363,12 @@ static int place(struct ferry_waiter *waiter, struct fy_entry *entry)
 		r = show_blocked(entry);
 	if (r == 0 && entry->place.signals != 0)
 		r = begin_to_hail(waiter, entry);
-	if (r == 0 && (entry->place.fd >= 0 || entry->own_fd >= 0))
-		r = add_descriptor(waiter, entry);
-	return r;
+	return r == 0 ? fy_set_poll(waiter, entry) : r;
 }
 
 static void displace(struct ferry_waiter *waiter, struct fy_entry *entry)
 {
-	int fd = entry->own_fd >= 0 ? entry->own_fd : entry->place.fd;
-
-	if (fd >= 0)
-		(void)epoll_ctl(waiter->epoll, EPOLL_CTL_DEL, fd, NULL);
+	end_polling(waiter, entry);
 	if (entry->own_fd >= 0)
 		(void)close(entry->own_fd);
 	if (entry->number > 0)
@@ -414,7 +437,7 @@ static struct fy_entry *make(const struct ferry_item *item, void *user)
 		return NULL;
 	entry->item = *item;
 	entry->user = user;
-	entry->own_fd = -1;
+	entry->own_fd = entry->polled = -1;
 	entry->state = FY_SILENT;
 	fy_item_place(&entry->item, &entry->place);
 	return entry;
@@ -456,16 +479,17 @@ static int change(struct ferry_waiter *waiter, struct fy_entry *entry, uint32_t 
 	int r = fy_item_check(&item);
 	if (r < 0)
 		return r;
-	short poll = entry->place.poll;
+	const struct fy_item_place before = entry->place;
 	entry->item.events = events;
 	fy_item_place(&entry->item, &entry->place);
-	if (entry->place.fd < 0)
-		entry->place.poll = poll;
-	if (entry->place.fd >= 0 || entry->own_fd >= 0)
-		change_descriptor(waiter, entry);
+	if (entry->place.signals != 0)
+		entry->place.poll = before.poll;
+	if (entry->place.fd != before.fd)
+		end_polling(waiter, entry);
+	r = fy_set_poll(waiter, entry);
 	fy_set_heat(waiter, entry);
 	fy_set_tell(waiter);
-	return 0;
+	return r;
 }
 
 int ferry_waiter_change(ferry_waiter *waiter, int key, uint32_t events)

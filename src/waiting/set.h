@@ -31,6 +31,7 @@ struct fy_entry {
 	uint32_t seen[FY_ITEM_BELLS]; /* the bells' words, when prepared */
 	int number;                   /* of the watched file (os/touch.h); 0: none */
 	int own_fd;                   /* descriptor that was made for it, or -1 */
+	int polled;                   /* descriptor by which epoll(7) has it, or -1 */
 	int hailed;                   /* counted among n_signals, and in that list */
 	uint32_t armed_at;            /* index among the armed */
 	struct fy_entry *next;        /* of the hot */
@@ -98,6 +99,10 @@ void fy_set_free(struct ferry_waiter *waiter);
 
 /* Prepare the entry's bells. */
 void fy_set_arm(struct ferry_waiter *waiter, struct fy_entry *entry);
+
+/* Have epoll(7) tell of the entry's descriptor what the entry asks for now, also again after a
+ * FERRY_ONE_SHOT one was told of. 0, or an error. */
+int fy_set_poll(struct ferry_waiter *waiter, struct fy_entry *entry);
 
 /* ---- waiter.c ---- */
 

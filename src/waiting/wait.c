@@ -326,8 +326,10 @@ static int check(struct wait *w)
 		w->n_bells += place->n_bells;
 		w->n_objects += place->object != NULL;
 		w->n_fds += place->fd >= 0;
-		w->signals |= place->signals;
-		w->blocked_signals |= place->blocked;
+		if (w->items[i].events & FERRY_CAN_READ) {
+			w->signals |= place->signals;
+			w->blocked_signals |= place->blocked;
+		}
 		w->fds[OWN_FDS + i] = (struct pollfd){ .fd = place->fd, .events = place->poll };
 	}
 	return 0;
