@@ -51,6 +51,22 @@ static int lower_fd(int fd)
 	return was;
 }
 
+static int is_cancelled(const struct ferry_waiter *waiter)
+{
+	/* SYNC(waiter.cancelled) acquire: pairs with the release in set_cancelled(). */
+	return atomic_load_explicit(&waiter->cancelled, memory_order_acquire);
+}
+
+/* Of two who cancel and resume at once one has the last word, and the other perhaps the last to do
+ * with the descriptor. So whoever finds it readable comes here, too. */
+static void show_cancelled(const struct ferry_waiter *waiter)
+{
+	if (!is_cancelled(waiter))
+		(void)lower_fd(waiter->cancel);
+	if (is_cancelled(waiter))
+		raise_fd(waiter->cancel);
+}
+
 void fy_set_tell(struct ferry_waiter *waiter)
 {
 	if (waiter->sleepers > 0 || waiter->shown)
@@ -91,13 +107,34 @@ static int arm_and_look(struct ferry_waiter *waiter, struct fy_entry *entry)
 	return fy_item_look(&entry->item, 1);
 }
 
+/* Not ready. What told of a signal that somebody else has taken is to tell again. */
+static void leave_to_kernel(struct ferry_waiter *waiter, struct fy_entry *entry)
+{
+	fy_set_cool(waiter, entry, FY_KERNEL);
+	if (entry->place.signals != 0 && entry->item.events & FERRY_ONE_SHOT)
+		(void)fy_set_poll(waiter, entry);
+}
+
+/* Not with the mutex, which their handlers may need: run_handlers(), in the next round. */
+static void leave_handlers(struct ferry_waiter *waiter, struct fy_entry *entry)
+{
+	if (fy_item_signals_wait(&entry->item))
+		fy_set_heat(waiter, entry);
+	else
+		leave_to_kernel(waiter, entry);
+}
+
 static void look_at(struct round *round, struct fy_entry *entry)
 {
-	if (fy_item_look(&entry->item, 0) ||
-	    (entry->place.object && arm_and_look(round->waiter, entry)))
+	if (entry->item.kind == FERRY_ITEM_HANDLERS)
+		leave_handlers(round->waiter, entry);
+	else if (fy_item_look(&entry->item, 0) ||
+		 (entry->place.object && arm_and_look(round->waiter, entry)))
 		report(round, entry);
+	else if (entry->place.object)
+		fy_set_cool(round->waiter, entry, FY_ARMED);
 	else
-		fy_set_cool(round->waiter, entry, entry->place.object ? FY_ARMED : FY_KERNEL);
+		leave_to_kernel(round->waiter, entry);
 }
 
 /* Each at most once: what is still ready goes to the end. */
@@ -122,7 +159,8 @@ static struct fy_entry *hot_handlers(const struct ferry_waiter *waiter)
 	return e;
 }
 
-/* Handlers may call anything, this waiter included: so they run without the mutex. */
+/* Handlers may call anything, this waiter included: so they run without the mutex. If there are any
+ * left then, the entry is hot. */
 static void run_handlers(struct round *round)
 {
 	struct ferry_waiter *waiter = round->waiter;
@@ -179,6 +217,8 @@ static void take_own(struct round *round, enum fy_own own)
 		fy_set_heat_signals(waiter);
 		break;
 	case FY_OWN_CANCEL:
+		show_cancelled(waiter);
+		break;
 	default:
 		break;
 	}
@@ -293,16 +333,13 @@ static void sweep_kept(struct fy_kept *kept, int64_t now)
 
 /* ---- waiting ---- */
 
-static int is_cancelled(const struct ferry_waiter *waiter)
-{
-	/* SYNC(waiter.cancelled) acquire: pairs with the release in ferry_waiter_cancel(). */
-	return atomic_load_explicit(&waiter->cancelled, memory_order_acquire);
-}
-
 static int64_t sleep_until(const struct ferry_waiter *waiter, int64_t now, ferry_deadline deadline)
 {
 	int64_t nap = waiter->n_armed > 0 ? fy_nap_end(now, 0, 1) : FERRY_FOREVER;
 
+	/* Hot after all have been looked at: handlers that are to run. */
+	if (now >= deadline || waiter->hot_first)
+		return FERRY_NOW;
 	return nap < deadline ? nap : deadline;
 }
 
@@ -324,7 +361,7 @@ static int ask_or_sleep(struct round *round, ferry_deadline deadline)
 	} else {
 		int64_t now = fy_now();
 		r = now >= deadline ? -ETIMEDOUT : -EAGAIN;
-		ask_kernel(round, now >= deadline ? FERRY_NOW : sleep_until(waiter, now, deadline));
+		ask_kernel(round, sleep_until(waiter, now, deadline));
 		(void)fy_set_sweep(waiter, fy_now());
 	}
 	/* Touched just now. */
@@ -406,10 +443,7 @@ static int set_cancelled(ferry_waiter *waiter, int cancelled)
 		return -EXDEV;
 	/* SYNC(waiter.cancelled) release: pairs with the acquire in is_cancelled(). */
 	atomic_store_explicit(&waiter->cancelled, cancelled, memory_order_release);
-	if (cancelled)
-		raise_fd(waiter->cancel);
-	else
-		(void)lower_fd(waiter->cancel);
+	show_cancelled(waiter);
 	return 0;
 }
 

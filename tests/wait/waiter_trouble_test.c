@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: MIT */
+/* Waiting when things go wrong, or happen at once: no descriptor is left, two threads cancel and
+ * resume, handlers change the set that runs them. */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "box.h"
+#include "check.h"
+#include "claim.h"
+#include "limits.h"
+#include "peer.h"
+#include "plain.h"
+#include "scratch.h"
+#include "wire.h"
+
+enum { ROOM = 8 };
+
+static ferry_waiter *waiter;
+
+static void make_waiter(void)
+{
+	limits_apply();
+	check_eq(ferry_waiter_open(&waiter, NULL), 0);
+}
+
+static int add(struct ferry_item item)
+{
+	int key = ferry_waiter_add(waiter, &item, NULL);
+
+	check(key >= 0);
+	return key;
+}
+
+/* ---- no descriptor is left ---- */
+
+/* The process may have no more descriptors than it has. */
+static void take_all_descriptors(void)
+{
+	struct rlimit limit;
+	int next = dup(0);
+
+	check(next >= 0);
+	close(next);
+	check_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	limit.rlim_cur = (rlim_t)next;
+	check_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+}
+
+static void give_descriptors_back(void)
+{
+	struct rlimit limit;
+
+	check_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	limit.rlim_cur = limit.rlim_max;
+	check_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+}
+
+/* The second item on a descriptor needs another one of it. That it cannot be had is nothing to the
+ * first. */
+static void an_item_that_cannot_be_added_takes_no_other_out(void)
+{
+	struct ferry_report report[ROOM];
+	struct ferry_item item;
+	int ends[2];
+
+	make_waiter();
+	check_eq(pipe2(ends, O_CLOEXEC), 0);
+	item = ferry_on_fd(ends[0], FERRY_CAN_READ);
+	const int key = add(item);
+	take_all_descriptors();
+	check_eq(ferry_waiter_add(waiter, &item, NULL), -EMFILE);
+	give_descriptors_back();
+	check_eq(write(ends[1], "x", 1), 1);
+	check_eq(ferry_waiter_wait(waiter, report, ROOM, box_patience()), 1);
+	check_eq(report[0].key, key);
+	ferry_waiter_close(waiter);
+	close(ends[0]);
+	close(ends[1]);
+}
+
+/* ---- asked for nothing ---- */
+
+/* Waiting for nothing takes no time of a processor. */
+static void check_idle(void)
+{
+	struct ferry_report report[ROOM];
+	const struct usage before = usage_now();
+
+	check_eq(ferry_waiter_wait(waiter, report, ROOM, ferry_in_ms(300)), -ETIMEDOUT);
+	const struct usage after = usage_now();
+	check(after.cpu_ns - before.cpu_ns < (after.at - before.at) / 4);
+}
+
+static void c7_a_listener_that_is_not_to_be_told_of_costs_nothing(void)
+{
+	struct ferry_report report[ROOM];
+	char address[FERRY_ADDRESS_MAX];
+
+	make_waiter();
+	ferry_listener *listener = wire_listen(&wire_kinds[0], address);
+	const int key = add(ferry_on_listener(listener));
+	const int client = plain_connect(address);
+	check_eq(ferry_waiter_wait(waiter, report, ROOM, box_patience()), 1);
+	check_eq(ferry_waiter_change(waiter, key, 0), 0);
+	check_idle();
+	check_eq(ferry_waiter_change(waiter, key, FERRY_CAN_READ), 0);
+	check_eq(ferry_waiter_wait(waiter, report, ROOM, box_patience()), 1);
+	ferry_waiter_close(waiter);
+	ferry_listener_close(listener);
+	close(client);
+}
+
+static void c7_a_process_that_is_not_to_be_told_of_costs_nothing(void)
+{
+	struct ferry_report report[ROOM];
+	ferry_process *process;
+
+	make_waiter();
+	check_eq(ferry_spawn(&process, FERRY_SPAWN_OPTIONS(.program = "true")), 0);
+	const int key = add(ferry_on_process(process));
+	check_eq(ferry_waiter_wait(waiter, report, ROOM, box_patience()), 1);
+	check_eq(ferry_waiter_change(waiter, key, 0), 0);
+	check_idle();
+	ferry_waiter_close(waiter);
+	check_eq(ferry_process_wait(process, NULL, box_patience()), 0);
+	ferry_process_close(process);
+}
+
+/* ---- at once ---- */
+
+static _Atomic int turn; /* the round that both threads may play */
+static _Atomic int played;
+
+static void *resume(void *rounds)
+{
+	for (int i = 1; i <= *(int *)rounds; i++) {
+		while (atomic_load(&turn) < i)
+			;
+		check_eq(ferry_waiter_resume(waiter), 0);
+		atomic_store(&played, i);
+	}
+	return NULL;
+}
+
+/* Whichever of the two was the last: waits end because of it, or they sleep. */
+static void cancelling_and_resuming_at_once_leaves_one_of_the_two(void)
+{
+	int rounds = check_repeat(5000, 200000);
+	struct ferry_report report[ROOM];
+	pthread_t thread;
+
+	make_waiter();
+	struct pollfd shown = { .fd = ferry_waiter_fd(waiter), .events = POLLIN };
+	check_eq(pthread_create(&thread, NULL, resume, &rounds), 0);
+	for (int i = 1; i <= rounds; i++) {
+		atomic_store(&turn, i);
+		check_eq(ferry_waiter_cancel(waiter), 0);
+		while (atomic_load(&played) < i)
+			;
+		const int r = ferry_waiter_wait(waiter, report, ROOM, FERRY_NOW);
+		check(r == -ECANCELED || r == -EAGAIN);
+		check_eq(poll(&shown, 1, 0), r == -ECANCELED);
+		check_eq(ferry_waiter_resume(waiter), 0);
+	}
+	check_eq(pthread_join(thread, NULL), 0);
+	ferry_waiter_close(waiter);
+}
+
+/* ---- handlers ---- */
+
+static int n_handled;
+
+static int add_and_remove(const struct ferry_signal_info *info, void *fd)
+{
+	(void)info;
+	const int key = add(ferry_on_fd(*(int *)fd, FERRY_CAN_READ));
+	check_eq(ferry_waiter_remove(waiter, key), 0);
+	n_handled++;
+	return 0;
+}
+
+/* Each runs while the set is nobody's, the second of two as well as the first. */
+static void handlers_may_change_the_set_that_runs_them(void)
+{
+	struct ferry_report report[ROOM];
+	int ends[2];
+
+	make_waiter();
+	check_eq(pipe2(ends, O_CLOEXEC), 0);
+	check_eq(ferry_signal_catch(SIGUSR1, add_and_remove, &ends[0], NULL), 0);
+	check_eq(ferry_signal_catch(SIGUSR2, add_and_remove, &ends[0], NULL), 0);
+	const int key = add(ferry_on_handlers());
+	for (int i = 1; i <= 3; i++) {
+		check_eq(raise(SIGUSR1), 0);
+		check_eq(raise(SIGUSR2), 0);
+		while (n_handled < 2 * i) {
+			check_eq(ferry_waiter_wait(waiter, report, ROOM, box_patience()), 1);
+			check_eq(report[0].key, key);
+			check_eq(report[0].happened, FERRY_CAN_READ);
+		}
+		check_eq(ferry_waiter_wait(waiter, report, ROOM, FERRY_NOW), -EAGAIN);
+	}
+	ferry_waiter_close(waiter);
+	check_eq(ferry_signal_uncatch(SIGUSR1, add_and_remove, &ends[0], NULL), 0);
+	check_eq(ferry_signal_uncatch(SIGUSR2, add_and_remove, &ends[0], NULL), 0);
+	close(ends[0]);
+	close(ends[1]);
+}
+
+int main(void)
+{
+	const struct CMUnitTest claims[] = {
+		claim(an_item_that_cannot_be_added_takes_no_other_out),
+		claim(c7_a_listener_that_is_not_to_be_told_of_costs_nothing),
+		claim(c7_a_process_that_is_not_to_be_told_of_costs_nothing),
+		claim(cancelling_and_resuming_at_once_leaves_one_of_the_two),
+		claim(handlers_may_change_the_set_that_runs_them),
+	};
+
+	return claim_run_all(claims);
+}
