@@ -251,14 +251,17 @@ static int find(struct fy_desk *desk, int accepted)
 	int asked = 0;
 
 	forget_parents(desk);
-	/* The offer was left before the connection was made, mostly in the order of connections. */
-	while (desk->n > 0 || admit(desk)) {
-		if (!asked && ask_kernel(desk, accepted, &other) < 0)
-			return -ENOENT;
-		asked = 1;
-		int memory = pick(desk, &other);
-		if (memory >= 0)
-			return memory;
+	/* The offer was left before the connection was made, mostly in the order of connections.
+	 * Anybody may visit the desk, without end: after a while we do without. */
+	for (int visitors = 0; visitors <= KEPT; visitors++) {
+		if (desk->n > 0) {
+			if (!asked && ask_kernel(desk, accepted, &other) < 0)
+				return -ENOENT;
+			asked = 1;
+			int memory = pick(desk, &other);
+			if (memory >= 0)
+				return memory;
+		}
 		if (!admit(desk))
 			return -ENOENT;
 	}
