@@ -8,7 +8,27 @@
 #include <string.h>
 
 #include "../os/socket.h"
+#include "../wait/pace.h"
 #include "socket.h"
+
+/* The kernel calls a unix socket writable while there is no room at the other end, if it is not
+ * connected there: so unless the kernel itself may wait, for ever, we look again and again. */
+static ssize_t send_when_there_is_room(ferry_socket *socket, const struct msghdr *message,
+				       ferry_deadline deadline)
+{
+	struct fy_pace pace = { 0 };
+	ssize_t r;
+
+	if (socket->transport != FERRY_UNIX_DGRAM ||
+	    (deadline == FERRY_FOREVER && !socket->interruptible))
+		return fy_socket_message_out(socket, message, 1, deadline);
+	while ((r = fy_socket_message_out(socket, message, 1, FERRY_NOW)) == -EAGAIN) {
+		r = fy_pace_wait(&pace, deadline);
+		if (r < 0 && (r != -EINTR || socket->interruptible))
+			return r;
+	}
+	return r;
+}
 
 int ferry_socket_send_to(ferry_socket *socket, const struct ferry_endpoint *endpoint,
 			 const void *data, size_t size, ferry_deadline deadline)
@@ -24,7 +44,7 @@ int ferry_socket_send_to(ferry_socket *socket, const struct ferry_endpoint *endp
 		return -EINVAL;
 	message.msg_name = (void *)(uintptr_t)endpoint->bytes;
 	message.msg_namelen = endpoint->size;
-	ssize_t r = fy_socket_message_out(socket, &message, 0, deadline);
+	ssize_t r = send_when_there_is_room(socket, &message, deadline);
 	return r < 0 ? (int)r : 0;
 }
 
