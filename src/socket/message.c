@@ -249,27 +249,35 @@ static int has_ended(const ferry_socket *socket)
 {
 	struct pollfd end = { .fd = socket->fd, .events = POLLRDHUP };
 
-	return socket->transport == FERRY_UNIX_SEQPACKET && fy_poll(&end, 1, FERRY_NOW, 0) > 0;
+	return socket->transport == FERRY_UNIX_SEQPACKET && fy_poll(&end, 1, FERRY_NOW, 0) > 0 &&
+	       fy_socket_readable(socket->fd) == 0;
+}
+
+/* One packet, taken or only looked at. */
+static ssize_t receive_one(ferry_socket *socket, const struct iovec *room, int flags,
+			   ferry_deadline deadline)
+{
+	struct msghdr message = { .msg_iov = (struct iovec *)(uintptr_t)room, .msg_iovlen = 1 };
+	ssize_t r = fy_socket_message_in(socket, &message, flags | MSG_TRUNC, deadline);
+
+	return r == 0 && has_ended(socket) ? -ENODATA : r;
 }
 
 static ssize_t receive_packet(ferry_socket *socket, void *buffer, size_t size, int look,
 			      ferry_deadline deadline)
 {
-	struct iovec one = { buffer, size };
-	struct msghdr message = { .msg_iov = &one, .msg_iovlen = 1 };
-	const int peek = socket->transport == FERRY_UNIX_SEQPACKET || look ? MSG_PEEK : 0;
+	const struct iovec room = { buffer, size };
+	const int stays = look || socket->transport == FERRY_UNIX_SEQPACKET;
+	ssize_t r;
 
-	/* A packet that does not fit stays: so it is looked at first. */
-	ssize_t r = fy_socket_message_in(socket, &message, peek | MSG_TRUNC, deadline);
-	if (r == 0 && has_ended(socket))
-		return -ENODATA;
-	if (r < 0 || look)
-		return r;
-	if ((size_t)r > size)
-		return -EMSGSIZE;
-	if (peek)
-		r = fy_socket_message_in(socket, &message, MSG_TRUNC, FERRY_NOW);
-	return r;
+	/* A packet that does not fit stays: so it is looked at first. Then it may be somebody
+	 * else's, and the next one is another. */
+	do {
+		r = receive_one(socket, &room, stays ? MSG_PEEK : 0, deadline);
+		if (r >= 0 && !look && stays && (size_t)r <= size)
+			r = receive_one(socket, &room, 0, FERRY_NOW);
+	} while (r == -EAGAIN && deadline != FERRY_NOW);
+	return r >= 0 && !look && (size_t)r > size ? -EMSGSIZE : r;
 }
 
 static ssize_t receive(ferry_socket *socket, void *buffer, size_t size, int look,
