@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "../os/socket.h"
+#include "descriptor.h"
 #include "socket.h"
 
 /* Room for the kernel's header and the most descriptors that it passes at once. */
@@ -59,6 +60,11 @@ static int collect(struct msghdr *message, int *ret_descriptors, int n)
 		}
 	}
 	return all_in ? came : -EMFILE;
+}
+
+void fy_descriptors_drop(struct msghdr *message)
+{
+	(void)collect(message, NULL, 0);
 }
 
 ssize_t ferry_socket_receive_descriptors(ferry_socket *socket, void *buffer, size_t size,

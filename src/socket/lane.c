@@ -10,6 +10,7 @@
 #include "../os/poll.h"
 #include "../os/prefetch.h"
 #include "../os/socket.h"
+#include "descriptor.h"
 
 #define CHUNK  UINT64_C(16384) /* of a long write: the reader begins with it meanwhile */
 #define HANDY  UINT64_C(16384) /* room that a sleeping writer is worth waking for */
@@ -500,6 +501,9 @@ static ssize_t read_socket(struct fy_lane *lane, struct msghdr *message, unsigne
 		else
 			r = look & FY_LANE_POLLED ? receive_data_only(lane, message, &came)
 						  : receive_data(lane, message, &came);
+		/* Only a hostile writer sends some with what is no data. */
+		if (came > 0 && r <= 0)
+			fy_descriptors_drop(message);
 		if (came > 0 && side->count > side->from && r != 0)
 			return r;
 		if (came > 0 || stretch_end(lane) != to)

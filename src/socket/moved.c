@@ -184,6 +184,7 @@ int fy_moved_begin(struct fy_moved **ret_moved, int memory, int side, int fd,
 	int saved = errno;
 	int r = is_sound(memory) ? fy_fork_init() : -EPERM;
 
+	errno = saved;
 	if (r < 0)
 		return r;
 	struct fy_moved *moved = calloc(1, sizeof(*moved));
@@ -307,6 +308,9 @@ static int wait_again(struct wait *wait)
 	const int reading = wait->way == &wait->moved->in;
 	struct pollfd ready = { .fd = wait->moved->fd, .events = reading ? POLLIN : POLLOUT };
 
+	/* What it was not possible for may stay ready: another process may be at the handle. */
+	if (wait->waiter.deadline == FERRY_NOW)
+		return -EAGAIN;
 	if (!wait->in_ring) {
 		int r = fy_poll(&ready, 1, wait->waiter.deadline, wait->moved->interruptible);
 		return r > 0 ? 0 : r;
@@ -377,8 +381,9 @@ static ssize_t read_once(struct fy_moved *moved, struct msghdr *message, size_t 
 	ssize_t r = fy_lane_read(lane, message, size,
 				 (asks ? FY_LANE_ASKS : 0u) | (polled ? FY_LANE_POLLED : 0u));
 
-	if (polled && r > 0 && fy_lane_waiting(lane) == 0 && fy_lane_arm(lane) < 0)
-		return -FERRY_ECORRUPT;
+	/* If that fails the next call says so. */
+	if (polled && r > 0 && fy_lane_waiting(lane) == 0)
+		(void)fy_lane_arm(lane);
 	/* RELAXED(a flag of ours) */
 	if (r == -EAGAIN && atomic_load_explicit(&lane->side->shut, memory_order_relaxed))
 		r = 0;
@@ -421,6 +426,16 @@ static ssize_t try_in_when_due(struct wait *wait, struct msghdr *message, size_t
 	return looks < FY_RHYTHM_LOOKS ? try_in(wait, message, size, 0) : r;
 }
 
+/* The time is up. Whoever never has enough of it to sleep has not asked the kernel yet, and shall
+ * find out, too, that the other end is dead. */
+static ssize_t try_in_at_last(struct wait *wait, struct msghdr *message, size_t size)
+{
+	if (!wait->in_ring || !is_time_to_ask(wait->way, 0))
+		return -ETIMEDOUT;
+	ssize_t r = try_in(wait, message, size, 1);
+	return r == -EAGAIN ? -ETIMEDOUT : r;
+}
+
 ssize_t fy_moved_in(struct fy_moved *moved, struct msghdr *message, ferry_deadline deadline)
 {
 	const ssize_t size = fy_buffers_size(message->msg_iov, (int)message->msg_iovlen);
@@ -442,6 +457,8 @@ ssize_t fy_moved_in(struct fy_moved *moved, struct msghdr *message, ferry_deadli
 		r = try_in(&wait, message, (size_t)size, 0);
 	while (r == -EAGAIN && (r = wait_again(&wait)) == 0)
 		r = try_in(&wait, message, (size_t)size, fy_waiter_is_about_to_sleep(&wait.waiter));
+	if (r == -ETIMEDOUT)
+		r = try_in_at_last(&wait, message, (size_t)size);
 	fy_waiter_over(&wait.waiter, r >= 0, 0);
 	return r;
 }
@@ -494,8 +511,9 @@ static ssize_t try_out(struct wait *wait, const struct msghdr *message, size_t s
 		n = fy_lane_write(lane, message, size,
 				  deadline == FERRY_NOW ? FY_LANE_OVERFLOWS : FY_LANE_WAITS);
 	wait->in_ring = lane->side->in_ring;
-	/* Over TCP nobody tells that the other end is dead when it had ended its sending before. */
-	if (n == -EAGAIN && look && wait->waiter.slept && !moved->reset_by_gone)
+	/* Over TCP nobody tells that the other end is dead when it had ended its sending before.
+	 * Not if another thread has left the ring: then such a byte would be data. */
+	if (n == -EAGAIN && wait->in_ring && look && wait->waiter.slept && !moved->reset_by_gone)
 		fy_lane_probe(lane);
 	unlock(moved, wait->way);
 	return n;
