@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: MIT */
+/* Sockets when somebody else does the worst that is allowed: stands still, floods, steals, or is
+ * killed and never waited for long enough. */
+#include <errno.h>
+#include <fcntl.h>
+#include <ferry/ferry.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "box.h"
+#include "check.h"
+#include "claim.h"
+#include "peer.h"
+#include "plain.h"
+#include "scratch.h"
+#include "wire.h"
+
+/* ---- a handle that two processes have ---- */
+
+/* As one that was stopped inside a try. */
+static void stand_still(struct stage *stage, const void *argument)
+{
+	ferry_socket *socket = (ferry_socket *)(uintptr_t)argument;
+	struct flock both = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_len = 2 };
+
+	check_eq(fcntl(ferry_socket_fd(socket), F_SETLK, &both), 0);
+	stage_reach(stage, 1);
+	pause();
+}
+
+static void who_does_not_wait_is_not_held_up_by_a_process_that_stands_still(void)
+{
+	for (int k = 0; k < 2; k++) {
+		struct wire wire = wire_make(&wire_kinds[k == 0 ? 0 : 2], NULL);
+		struct peer peer;
+		char text[16];
+
+		wire_write(wire.server, "answer");
+		peer_start(&peer, stand_still, wire.client);
+		peer_await(&peer, 1);
+		check_eq(ferry_socket_read(wire.client, text, sizeof text, FERRY_NOW), -EAGAIN);
+		check_eq(ferry_socket_write(wire.client, "question", 8, FERRY_NOW), -EAGAIN);
+		check_eq(ferry_socket_write(wire.client, "question", 8, ferry_in_ms(1)),
+			 -ETIMEDOUT);
+		peer_kill(&peer);
+		wire_expect(wire.client, "answer");
+		wire_write(wire.client, "question");
+		wire_expect(wire.server, "question");
+		wire_close(&wire);
+	}
+}
+
+/* ---- a peer that was killed ---- */
+
+static void talk_and_wait(struct stage *stage, const void *address)
+{
+	ferry_socket *client;
+	char byte;
+
+	check_eq(ferry_connect(&client, address, NULL, box_patience()), 0);
+	for (int i = 0; i < 2; i++) {
+		wire_write(client, "question");
+		check_eq(ferry_socket_read(client, &byte, 1, FERRY_NOW), -EAGAIN);
+		stage_meet(stage, (uint32_t)i + 1);
+		wire_expect(client, "answer");
+	}
+	stage_meet(stage, 3);
+}
+
+/* Who waits for a moment, again and again, never sleeps; the kernel is asked all the same. */
+static void c6_the_end_is_found_by_who_never_waits_long(void)
+{
+	for (int k = 0; k < 2; k++) {
+		char address[FERRY_ADDRESS_MAX], byte;
+		ferry_listener *listener = wire_listen(&wire_kinds[k == 0 ? 0 : 2], address);
+		ferry_socket *server;
+		struct peer peer;
+		ssize_t r;
+
+		peer_start(&peer, talk_and_wait, address);
+		check_eq(ferry_accept(&server, listener, box_patience()), 0);
+		for (uint32_t i = 1; i <= 2; i++) {
+			wire_expect(server, "question");
+			peer_await(&peer, i);
+			wire_write(server, "answer");
+			peer_allow(&peer, i);
+		}
+		peer_await(&peer, 3);
+		check_eq(wire_moved(server), WIRE_BOTH);
+		check_eq(ferry_socket_read(server, &byte, 1, 1), -ETIMEDOUT);
+		peer_kill(&peer);
+		await((r = ferry_socket_read(server, &byte, 1, 1)) != -ETIMEDOUT);
+		check_eq(r, 0);
+		ferry_socket_close(server);
+		ferry_listener_close(listener);
+	}
+}
+
+/* ---- packets ---- */
+
+enum { SMALL = 5, LARGE = 100 };
+
+static void *steal(void *argument)
+{
+	char packet[LARGE];
+
+	ssize_t r;
+
+	do
+		r = ferry_socket_read(argument, packet, sizeof packet, FERRY_NOW);
+	while (r != 0);
+	return NULL;
+}
+
+static void send_packets(struct stage *stage, const void *argument)
+{
+	ferry_socket *socket = (ferry_socket *)(uintptr_t)argument;
+	const int rounds = check_repeat(20000, 1000000);
+	const char packet[LARGE] = "";
+
+	(void)stage;
+	for (int i = 0; i < rounds; i++)
+		check_eq(ferry_socket_send(socket, packet, i % 2 ? LARGE : SMALL, box_patience()),
+			 0);
+	check_eq(ferry_socket_shutdown(socket, FERRY_WRITE), 0);
+}
+
+/* Somebody else may take the packet that was looked at; what comes then is looked at, too. */
+static void a_packet_is_never_said_to_be_larger_than_the_room(void)
+{
+	ferry_socket *near, *far;
+	struct peer peer;
+	pthread_t thief;
+	ssize_t r;
+
+	check_eq(ferry_socket_pair(&near, &far, FERRY_UNIX_SEQPACKET, NULL), 0);
+	peer_start(&peer, send_packets, far);
+	ferry_socket_close(far);
+	check_eq(pthread_create(&thief, NULL, steal, near), 0);
+	do {
+		char packet[2 * SMALL];
+		r = ferry_socket_receive(near, packet, sizeof packet, box_patience());
+		check(r == SMALL || r == -EMSGSIZE || r == -ENODATA);
+	} while (r != -ENODATA);
+	check_eq(pthread_join(thief, NULL), 0);
+	peer_join(&peer);
+	ferry_socket_close(near);
+}
+
+/* Of a program that sends such. */
+static void an_empty_packet_is_not_the_end_while_others_are_behind_it(void)
+{
+	ferry_socket *socket;
+	int ends[2];
+	char text[8];
+
+	check_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
+	check_eq(ferry_socket_adopt(&socket, ends[0], NULL), 0);
+	check_eq(send(ends[1], "", 0, 0), 0);
+	check_eq(send(ends[1], "text", 4, 0), 4);
+	close(ends[1]);
+	check_eq(ferry_socket_receive(socket, text, sizeof text, box_patience()), 0);
+	check_eq(ferry_socket_receive(socket, text, sizeof text, box_patience()), 4);
+	check_eq(ferry_socket_receive(socket, text, sizeof text, box_patience()), -ENODATA);
+	ferry_socket_close(socket);
+}
+
+/* The kernel calls a socket writable whose datagram has no room at the other end. */
+static void c7_who_sends_to_a_full_socket_waits_idle(void)
+{
+	struct ferry_endpoint endpoint;
+	ferry_socket *sender, *receiver;
+	char address[FERRY_ADDRESS_MAX], text[8];
+	int r;
+
+	snprintf(address, sizeof address, "unix-dgram:%s", scratch_path("socket"));
+	check_eq(ferry_socket_bind(&receiver, address, NULL, box_patience()), 0);
+	check_eq(ferry_socket_bind(&sender, "unix-dgram:@", NULL, box_patience()), 0);
+	check_eq(ferry_endpoint_resolve(&endpoint, address, FERRY_NOW, NULL), 0);
+	do
+		r = ferry_socket_send_to(sender, &endpoint, "text", 4, FERRY_NOW);
+	while (r == 0);
+	check_eq(r, -EAGAIN);
+	const struct usage before = usage_now();
+	check_eq(ferry_socket_send_to(sender, &endpoint, "text", 4, ferry_in_ms(300)), -ETIMEDOUT);
+	const struct usage after = usage_now();
+	check(after.cpu_ns - before.cpu_ns < (after.at - before.at) / 4);
+	check_eq(ferry_socket_receive(receiver, text, sizeof text, FERRY_NOW), 4);
+	check_eq(ferry_socket_send_to(sender, &endpoint, "text", 4, box_patience()), 0);
+	ferry_socket_close(sender);
+	ferry_socket_close(receiver);
+}
+
+/* ---- a crowd at the desk ---- */
+
+static void flood(struct stage *stage, const void *address)
+{
+	struct sockaddr_un name = { .sun_family = AF_UNIX };
+	const int n = snprintf(name.sun_path + 1, sizeof name.sun_path - 1, "ferry-desk-1:%s",
+			       (const char *)address);
+	const socklen_t size = (socklen_t)offsetof(struct sockaddr_un, sun_path) + 1 + (socklen_t)n;
+
+	for (uint32_t i = 1;; i++) {
+		const int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+		check(fd >= 0);
+		(void)connect(fd, (struct sockaddr *)&name, size);
+		close(fd);
+		if (i == 5000)
+			stage_reach(stage, 1);
+	}
+}
+
+/* Anybody of the machine can visit the desk, again and again; connections are accepted all the
+ * same. */
+static void c9_visitors_of_the_desk_do_not_keep_from_accepting(void)
+{
+	enum { CROWD = 3 };
+	char address[FERRY_ADDRESS_MAX];
+	ferry_listener *listener = wire_listen(&wire_kinds[0], address);
+	struct peer peer[CROWD];
+
+	for (int i = 0; i < CROWD; i++) {
+		peer_start(&peer[i], flood, address);
+		peer_await(&peer[i], 1);
+	}
+	for (int i = 0; i < 20; i++) {
+		const int client = plain_connect(address);
+		ferry_socket *server;
+
+		check_eq(ferry_accept(&server, listener, box_patience()), 0);
+		ferry_socket_close(server);
+		close(client);
+	}
+	for (int i = 0; i < CROWD; i++)
+		peer_kill(&peer[i]);
+	ferry_listener_close(listener);
+}
+
+int main(void)
+{
+	const struct CMUnitTest claims[] = {
+		claim(who_does_not_wait_is_not_held_up_by_a_process_that_stands_still),
+		claim(c6_the_end_is_found_by_who_never_waits_long),
+		claim(a_packet_is_never_said_to_be_larger_than_the_room),
+		claim(an_empty_packet_is_not_the_end_while_others_are_behind_it),
+		claim(c9_visitors_of_the_desk_do_not_keep_from_accepting),
+		claim(c7_who_sends_to_a_full_socket_waits_idle),
+	};
+
+	return claim_run_all(claims);
+}
