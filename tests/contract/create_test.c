@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -86,6 +87,28 @@ static void c8_full_file_system_does_not_touch_a_mailbox_that_exists(void)
 	ferry_mailbox_close(box);
 	check_eq(umount2(path, MNT_DETACH), 0);
 	check_eq(rmdir(path), 0);
+}
+
+/* The kernel's signal for it would end the process, without a word. */
+static void c8_a_limit_to_the_size_of_files_is_an_error(void)
+{
+	const struct rlimit limit = { 10000, RLIM_INFINITY };
+	struct ferry_why why = { 0 };
+	ferry_mailbox *box;
+	ferry_pipe *reader, *writer;
+	ferry_segment *segment;
+
+	check_eq(ferry_segment_open(&segment, "shared",
+				    FERRY_SEGMENT_OPTIONS(.bytes = 4096, .max_bytes = 1 << 24)),
+		 0);
+	check_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	check_eq(ferry_mailbox_open(&box, "orders", OPTIONS(.why = &why)), -EFBIG);
+	check(why.text[0]);
+	check_eq(ferry_pipe_pair(&reader, &writer, NULL), -EFBIG);
+	check_eq(ferry_segment_grow(segment, 1 << 20), -EFBIG);
+	ferry_segment_close(segment);
+	check_eq(ferry_remove("shared", NULL), 0);
+	check_eq(scratch_count(), 0);
 }
 
 static void c8_every_page_is_reserved(void)
@@ -315,6 +338,7 @@ int main(void)
 	const struct CMUnitTest claims[] = {
 		claim(c8_full_file_system_is_enospc_and_nothing_is_left),
 		claim(c8_full_file_system_does_not_touch_a_mailbox_that_exists),
+		claim(c8_a_limit_to_the_size_of_files_is_an_error),
 		claim(c8_every_page_is_reserved),
 		claim(c8_eight_that_create_or_open_at_once_are_in_one_mailbox),
 		claim(c8_of_eight_that_create_exclusively_one_succeeds),
