@@ -18,6 +18,7 @@
 #include "../os/fork.h"
 #include "../os/pages.h"
 #include "../os/poll.h"
+#include "../os/reserve.h"
 #include "../os/socket.h"
 #include "../wait/pace.h"
 #include "../wait/waiter.h"
@@ -114,14 +115,14 @@ int fy_moved_memory(void)
 	int saved = errno;
 	int fd = memfd_create("ferry-connection", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 
-	if (fd < 0 || ftruncate(fd, (off_t)FY_LANES_ALL) != 0 ||
+	/* Its last page is reserved, so it has that size, and a limit to that is no signal. */
+	if (fd < 0 || fy_reserve(fd, FY_LANES_ALL - 1, 1) < 0 ||
 	    pwrite(fd, &header, sizeof(header), 0) != (ssize_t)sizeof(header) ||
 	    fcntl(fd, F_ADD_SEALS, SEALS) != 0) {
-		int r = -errno;
 		if (fd >= 0)
 			(void)close(fd);
 		errno = saved;
-		return r;
+		return -ENOMEM;
 	}
 	return fd;
 }

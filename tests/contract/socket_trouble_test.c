@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -99,6 +100,24 @@ static void c6_the_end_is_found_by_who_never_waits_long(void)
 		check_eq(r, 0);
 		ferry_socket_close(server);
 		ferry_listener_close(listener);
+	}
+}
+
+/* ---- a limit ---- */
+
+/* Memory for the connection would be a file of more bytes than the process may make: it stays a
+ * plain socket, and nobody is ended by a signal. */
+static void where_files_must_be_small_connections_are_plain(void)
+{
+	const struct rlimit limit = { 1000, 1000 };
+
+	check_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	wire_each_stream(kind)
+	{
+		struct wire wire = wire_make(kind, NULL);
+		wire_talk(&wire);
+		check_eq(wire_moved(wire.client), 0);
+		wire_close(&wire);
 	}
 }
 
@@ -247,6 +266,7 @@ int main(void)
 	const struct CMUnitTest claims[] = {
 		claim(who_does_not_wait_is_not_held_up_by_a_process_that_stands_still),
 		claim(c6_the_end_is_found_by_who_never_waits_long),
+		claim(where_files_must_be_small_connections_are_plain),
 		claim(a_packet_is_never_said_to_be_larger_than_the_room),
 		claim(an_empty_packet_is_not_the_end_while_others_are_behind_it),
 		claim(c9_visitors_of_the_desk_do_not_keep_from_accepting),
