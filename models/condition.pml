@@ -4,12 +4,16 @@
  *
  * Users take turns at the lock (one step; a dead owner's is taken over). Consumers wait until there is an item; the producer
  * puts one there for each and signals one. A nap is taken only when there is something to see.
+ * Watchers want an item too, but wait for news of the condition (how they sleep until the word changes: wait.pml).
  */
 #ifndef CONSUMERS
 #define CONSUMERS 2
 #endif
+#ifndef WATCHERS
+#define WATCHERS 0 /* numbered behind the consumers */
+#endif
 #ifndef ITEMS
-#define ITEMS CONSUMERS
+#define ITEMS (CONSUMERS + WATCHERS)
 #endif
 #ifndef KILLS
 #define KILLS 0
@@ -23,10 +27,12 @@ mtype = { nothing, waits, signalled, arrived };
 byte lock = NONE;
 byte items;
 byte waiting;           /* generation << 1 | somebody may wait */
-mtype seat[CONSUMERS];
-byte ticket[CONSUMERS];
+mtype seat[CONSUMERS + 1];
+byte ticket[CONSUMERS + 1];
 byte tickets = 1;
 byte asleep;
+byte news;              /* bell: count << 1 | somebody watches */
+byte wanting;           /* watchers that have no item yet */
 byte dead;
 byte got;
 byte producing = 1;
@@ -39,7 +45,7 @@ byte kills = KILLS;
 #define STEP(s)                                                                                    \
 	if                                                                                         \
 	:: atomic { s }                                                                            \
-	:: atomic { kills > 0 && me < CONSUMERS -> kills--; goto die }                             \
+	:: atomic { kills > 0 && me < CONSUMERS + WATCHERS -> kills--; goto die }                             \
 	fi
 #else
 #define STEP(s) atomic { s }
@@ -68,6 +74,15 @@ inline signal_one() {
 			:: else
 			fi
 		fi
+	od
+}
+
+/* Nothing is done if nobody watches; else one compare-and-swap. */
+inline ring_news() {
+	STEP(w = news);
+	do
+	:: (w & 1) == 0 -> break
+	:: else -> STEP(if :: news == w -> news = w + 1; w = 0 :: else -> w = news fi)
 	od
 }
 
@@ -135,6 +150,36 @@ done:
 	best = 0
 }
 
+proctype watcher(byte me) {
+	byte seen, w;
+	do
+	:: STEP(LOCK_FREE -> lock = me);
+#ifndef MUTANT_WATCHES_LATE
+		STEP(news = news | 1; seen = news);
+#endif
+		if
+		:: items > 0 -> break
+		:: else
+		fi;
+		STEP(lock = NONE);
+#ifdef MUTANT_WATCHES_LATE
+		STEP(news = news | 1; seen = news);
+#endif
+		STEP(news != seen -> skip);
+#ifdef MUTANT_WATCHERS_PASS_ON
+		ring_news();
+#endif
+		seen = 0
+	od;
+	atomic { items--; got++; wanting = wanting & ~BIT(me) };
+	atomic { lock = NONE };
+	goto done;
+die:
+	atomic { dead = dead | BIT(me); wanting = wanting & ~BIT(me) };
+done:
+	seen = 0; w = 0
+}
+
 proctype producer(byte me) {
 	byte best, j, n, w;
 	do
@@ -144,6 +189,12 @@ proctype producer(byte me) {
 		atomic { LOCK_FREE -> lock = me };
 		atomic { items++ };
 		atomic { lock = NONE };
+#ifdef MUTANT_WATCHERS_TAKE_IT
+		if
+		:: news & 1 -> goto watched
+		:: else
+		fi;
+#endif
 		STEP(w = waiting);
 		if
 		:: w & 1 ->
@@ -151,9 +202,17 @@ proctype producer(byte me) {
 			if
 			:: best == NONE -> STEP(if :: waiting == w -> waiting = w & ~1 :: else fi)
 			:: else
+#ifdef MUTANT_ONE_HEARS
+				goto heard
+#endif
 			fi
 		:: else
 		fi;
+watched:
+		ring_news();
+		/* Only signals are news: who wakes up for one gives no other. */
+		assert(news >> 1 <= n);
+heard:
 		w = 0; best = 0
 	od;
 	atomic { producing = 0 };
@@ -166,6 +225,8 @@ proctype monitor() {
 	byte u;
 	timeout;
 	assert(producing == 0);
+	assert(items == 0 || wanting == 0);
+	assert(news >> 1 <= ITEMS);
 	do
 	:: u < CONSUMERS -> assert(items == 0 || DEAD(u) || seat[u] == nothing); u++
 	:: else -> break
@@ -177,6 +238,10 @@ init {
 	atomic {
 		do
 		:: k < CONSUMERS -> seat[k] = nothing; run consumer(k); k++
+		:: else -> break
+		od;
+		do
+		:: k < CONSUMERS + WATCHERS -> wanting = wanting | BIT(k); run watcher(k); k++
 		:: else -> break
 		od;
 		run producer(k);

@@ -53,6 +53,30 @@ FERRY_API int ferry_condition_signal(ferry_segment *segment, ferry_condition *co
 /** Wake all who wait; otherwise as ferry_condition_signal(). Since: 0.1 */
 FERRY_API int ferry_condition_broadcast(ferry_segment *segment, ferry_condition *condition);
 
+/**
+ * Begin to watch: what is signalled and broadcast from now on makes an item of ferry_on_condition()
+ * ready (ferry/wait.h), for those who wait for other things too and cannot wait in
+ * ferry_condition_wait(). In this order: acquire the lock; watch; look at the data; release the
+ * lock; wait for the item, if the data were not as wished. When it is ready, begin again.
+ *
+ * Who watches takes no signal from those who wait in ferry_condition_wait(), and is not counted
+ * among the woken: every signal and broadcast is heard by all who watch. It may be heard for
+ * nothing.
+ *
+ * @param ret_seen What the item looks at; it may be in a waiter's set meanwhile. A number that is
+ *        0 (nobody has watched yet) is ready at once.
+ *
+ * @retval 0
+ * @retval -EINVAL, -EBADF, -EIDRM and other errors of ferry/sync.h.
+ *
+ * No system call, and none for signals if nobody watches; each watch lets one signal make one or
+ * two. MT-Safe. Crash: who dies or stops watching costs the next signal these calls, once; of one
+ * whose signaller was killed in the call those who watch hear within 50 ms, or never.
+ * Since: 0.1
+ */
+FERRY_API int ferry_condition_watch(ferry_segment *segment, ferry_condition *condition,
+				    uint32_t *ret_seen);
+
 #ifdef __cplusplus
 }
 #endif

@@ -26,6 +26,7 @@
  *  - process: it has ended; never; never.
  *  - lock: it could be taken; never; never.
  *  - semaphore: there are units; never; never.
+ *  - condition: signalled or broadcast since ferry_condition_watch(); never; never.
  *  - segment: it is larger than was said; never; never.
  *  - waiter: it has something to report; never; never.
  *  - descriptor: POLLIN; POLLOUT; POLLHUP or POLLRDHUP. An error (POLLERR) of a descriptor or
@@ -48,6 +49,7 @@
 #define FERRY_WAIT_H
 
 #include <ferry/base.h>
+#include <ferry/condition.h>
 #include <ferry/lock.h>
 #include <ferry/mailbox.h>
 #include <ferry/pipe.h>
@@ -86,6 +88,7 @@ enum ferry_item_kind {
 	FERRY_ITEM_SEMAPHORE = 10,
 	FERRY_ITEM_SEGMENT = 11,
 	FERRY_ITEM_WAITER = 12,
+	FERRY_ITEM_CONDITION = 13,
 };
 
 typedef struct ferry_waiter ferry_waiter;
@@ -99,8 +102,9 @@ struct ferry_item {
 	int fd;            /**< FD */
 	int signo;         /**< out, HANDLERS: the last signal that was handled; else 0 */
 	void *handle;      /**< the others */
-	void *at;          /**< LOCK, SEMAPHORE: where in the segment */
-	uint64_t value;    /**< MAILBOX: priority; PIPE: bytes; SIGNALS: set; SEGMENT: bytes */
+	void *at;          /**< LOCK, SEMAPHORE, CONDITION: where in the segment */
+	uint64_t value;    /**< MAILBOX: priority; PIPE: bytes; SIGNALS: set; SEGMENT: bytes;
+				CONDITION: address of what was seen */
 };
 
 /** Any descriptor that poll(2) knows. events: FERRY_CAN_READ, FERRY_CAN_WRITE or both. */
@@ -189,6 +193,18 @@ static inline struct ferry_item ferry_on_semaphore(ferry_segment *segment,
 {
 	struct ferry_item item = {
 		FERRY_ITEM_SEMAPHORE, FERRY_CAN_READ, 0, 0, -1, 0, segment, semaphore, 0
+	};
+	return item;
+}
+
+/** A condition that lies in a segment and was signalled since ferry_condition_watch() wrote seen,
+ *  which lives as long as the item. It stays ready until that is called again, with the lock. */
+static inline struct ferry_item ferry_on_condition(ferry_segment *segment,
+						   ferry_condition *condition, const uint32_t *seen)
+{
+	struct ferry_item item = {
+		FERRY_ITEM_CONDITION,     FERRY_CAN_READ, 0, 0, -1, 0, segment, condition,
+		(uint64_t)(uintptr_t)seen
 	};
 	return item;
 }

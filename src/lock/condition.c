@@ -55,3 +55,16 @@ int ferry_condition_broadcast(ferry_segment *segment, ferry_condition *condition
 {
 	return wake(segment, condition, 1);
 }
+
+int ferry_condition_watch(ferry_segment *segment, ferry_condition *condition, uint32_t *ret_seen)
+{
+	int r = ret_seen ? fy_door(segment, condition, FY_PRIMITIVE_CONDITION, FERRY_READ_ONLY)
+			 : -EINVAL;
+
+	if (r < 0)
+		return r;
+	/* RELAXED(a set that has an item with it may look at it meanwhile, and looks again) */
+	atomic_store_explicit((_Atomic uint32_t *)ret_seen, fy_condition_watch((void *)condition),
+			      memory_order_relaxed);
+	return 0;
+}

@@ -79,7 +79,7 @@ static int signal_all(struct fy_sync *sync, uint64_t offset)
 	return woken;
 }
 
-int fy_condition_signal(struct fy_sync *sync, struct fy_condition_shm *condition, int all)
+static int signal_seats(struct fy_sync *sync, struct fy_condition_shm *condition, int all)
 {
 	/* SYNC(condition.waiting) acquire: pairs with announce(): who announced before is seen in
 	 * its seat. */
@@ -95,6 +95,30 @@ int fy_condition_signal(struct fy_sync *sync, struct fy_condition_shm *condition
 		    &condition->waiting, &seen, seen & ~UINT64_C(1), memory_order_seq_cst,
 		    memory_order_seq_cst);
 	return woken;
+}
+
+int fy_condition_signal(struct fy_sync *sync, struct fy_condition_shm *condition, int all)
+{
+	int woken = signal_seats(sync, condition, all);
+
+	/* Beside the seats: those who watch take no signal from anybody, and all of them hear it.
+	 */
+	fy_bell_word_ring(&condition->news, FY_BELL_ALL, sync->object->fd);
+	return woken;
+}
+
+uint32_t fy_condition_watch(struct fy_condition_shm *condition)
+{
+	return fy_bell_word_prepare(&condition->news);
+}
+
+int fy_condition_has_news(const struct fy_condition_shm *condition, uint32_t seen)
+{
+	/* SYNC(bell.word) acquire: pairs with fy_bell_word_ring_slow(): a ring counts on, so the
+	 * word is what it was only if there was none. */
+	uint32_t now = atomic_load_explicit(&condition->news, memory_order_acquire);
+
+	return now != seen || !(seen & 1);
 }
 
 void fy_condition_pass_on(struct fy_sync *sync, const struct fy_seat *seat)

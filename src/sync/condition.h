@@ -15,8 +15,14 @@
 int fy_condition_wait(struct fy_sync *sync, struct fy_condition_shm *condition,
 		      struct fy_lock_shm *lock, uint64_t who, ferry_deadline deadline);
 
-/* Wake one, or all. How many. */
+/* Wake one, or all; and all who watch. How many of those who wait. */
 int fy_condition_signal(struct fy_sync *sync, struct fy_condition_shm *condition, int all);
+
+/* What the next signal or broadcast changes, and until then the bell stays prepared. */
+uint32_t fy_condition_watch(struct fy_condition_shm *condition);
+
+/* Was there one since fy_condition_watch() gave seen, or did it never? */
+int fy_condition_has_news(const struct fy_condition_shm *condition, uint32_t seen);
 
 /* The signal that a dead waiter had, or that a stopped one does not take, goes to another. */
 void fy_condition_pass_on(struct fy_sync *sync, const struct fy_seat *seat);

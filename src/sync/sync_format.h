@@ -97,6 +97,8 @@ struct fy_condition_shm {
 	alignas(FY_LINE) _Atomic uint32_t magic;
 	_Atomic uint32_t tickets; /* order of waiting */
 	_Atomic uint64_t waiting; /* generation << 1 | somebody may be waiting */
+	_Atomic uint32_t news;    /* bell: signals and broadcasts since somebody watched ... */
+	_Atomic uint32_t mark;    /* ... and its mark */
 };
 
 struct fy_barrier_shm {
@@ -133,6 +135,8 @@ FY_AT(fy_semaphore_shm, posted, 16, 4);
 FY_AT(fy_semaphore_shm, mark, 20, 4);
 FY_AT(fy_condition_shm, tickets, 4, 4);
 FY_AT(fy_condition_shm, waiting, 8, 8);
+FY_AT(fy_condition_shm, news, 16, 4);
+FY_AT(fy_condition_shm, mark, 20, 4);
 FY_AT(fy_barrier_shm, parties, 4, 4);
 FY_AT(fy_barrier_shm, word, 8, 8);
 FY_AT(fy_barrier_shm, passed, 16, 4);

@@ -43,8 +43,11 @@ static void wake_at(struct fy_sync *sync, uint64_t offset)
 	case FY_PRIMITIVE_BARRIER:
 		ring(&((struct fy_barrier_shm *)at)->passed, FY_BELL_UNWATCHED);
 		break;
+	case FY_PRIMITIVE_CONDITION: /* who waits in it sleeps on the bell of a seat */
+		ring(&((struct fy_condition_shm *)at)->news, fd);
+		break;
 	default:
-		break; /* who waits for a condition sleeps on the bell of a seat */
+		break;
 	}
 }
 

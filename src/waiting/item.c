@@ -12,6 +12,7 @@
 #include "../signal/receive.h"
 #include "../socket/moved.h"
 #include "../socket/socket.h"
+#include "../sync/condition.h"
 #include "../sync/units.h"
 #include "set.h"
 
@@ -58,6 +59,11 @@ static int check_lock(const struct ferry_item *item)
 static int check_semaphore(const struct ferry_item *item)
 {
 	return check_primitive(item, FY_PRIMITIVE_SEMAPHORE);
+}
+
+static int check_condition(const struct ferry_item *item)
+{
+	return item->value != 0 ? check_primitive(item, FY_PRIMITIVE_CONDITION) : -EINVAL;
 }
 
 /* Who may only read the segment cannot say that it sleeps: it looks at each nap. */
@@ -133,6 +139,17 @@ static void place_semaphore(const struct ferry_item *item, struct fy_item_place 
 
 	place->object = &segment->object;
 	place->bells[place->n_bells++] = &semaphore->posted;
+}
+
+/* A ring passed on would be news to those who began to watch since, who would pass it on again. */
+static void place_condition(const struct ferry_item *item, struct fy_item_place *place)
+{
+	struct ferry_segment *segment = item->handle;
+	struct fy_condition_shm *condition = item->at;
+
+	place->object = &segment->object;
+	place->bells[place->n_bells++] = &condition->news;
+	place->rings_all = 1;
 }
 
 static void place_segment(const struct ferry_item *item, struct fy_item_place *place)
@@ -253,6 +270,20 @@ static int look_semaphore(struct ferry_item *item, int last)
 	return r > 0 ? FERRY_CAN_READ : r;
 }
 
+static int look_condition(struct ferry_item *item, int last)
+{
+	const struct fy_condition_shm *condition = item->at;
+	const _Atomic uint32_t *seen = (const _Atomic uint32_t *)(uintptr_t)item->value;
+	int r = fy_door(item->handle, condition, FY_PRIMITIVE_CONDITION, FERRY_READ_ONLY);
+
+	(void)last;
+	if (r < 0)
+		return r;
+	/* RELAXED(who writes it meanwhile looks at the data itself, and waits after that) */
+	uint32_t heard = atomic_load_explicit(seen, memory_order_relaxed);
+	return fy_condition_has_news(condition, heard) ? FERRY_CAN_READ : 0;
+}
+
 static int look_segment(struct ferry_item *item, int last)
 {
 	struct ferry_segment *segment = item->handle;
@@ -364,6 +395,8 @@ static const struct kind {
 	[FERRY_ITEM_LOCK] = { FERRY_CAN_READ, check_lock, place_lock, look_lock, prepared_lock,
 			      NULL },
 	[FERRY_ITEM_SEMAPHORE] = { FERRY_CAN_READ, check_semaphore, place_semaphore, look_semaphore,
+				   NULL, NULL },
+	[FERRY_ITEM_CONDITION] = { FERRY_CAN_READ, check_condition, place_condition, look_condition,
 				   NULL, NULL },
 	[FERRY_ITEM_SEGMENT] = { FERRY_CAN_READ, check_segment, place_segment, look_segment, NULL,
 				 NULL },

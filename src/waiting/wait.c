@@ -148,7 +148,7 @@ static void pass_on(struct wait *w)
 {
 	for (int i = 0; i < w->n; i++) {
 		struct spot *spot = &w->spots[i];
-		for (int b = 0; b < spot->place.n_bells; b++) {
+		for (int b = 0; b < spot->place.n_bells && !spot->place.rings_all; b++) {
 			_Atomic uint32_t *bell = spot->place.bells[b];
 			/* RELAXED(we prepared it, and look whether it was rung) */
 			uint32_t now = atomic_load_explicit(bell, memory_order_relaxed);

@@ -330,6 +330,172 @@ static void removal_wakes_who_waits(void)
 	ferry_segment_close(segment);
 }
 
+/* ---- those who watch ---- */
+
+static uint32_t seen;
+
+static struct ferry_item watched(void)
+{
+	return ferry_on_condition(segment, &s->condition, &seen);
+}
+
+static void watch(void)
+{
+	lock();
+	check_eq(ferry_condition_watch(segment, &s->condition, &seen), 0);
+	unlock();
+}
+
+static void expect_news(void)
+{
+	struct ferry_item item = watched();
+
+	check_eq(ferry_wait(&item, 1, FERRY_NOW), 1);
+	check_eq(item.happened, FERRY_CAN_READ);
+}
+
+static void expect_no_news(void)
+{
+	struct ferry_item item = watched();
+
+	check_eq(ferry_wait(&item, 1, FERRY_NOW), -EAGAIN);
+}
+
+static void what_was_signalled_before_is_no_news(void)
+{
+	begin();
+	seen = 0;
+	expect_news(); /* nobody has watched: look at the data */
+	check_eq(ferry_condition_signal(segment, &s->condition), 0);
+	watch();
+	expect_no_news();
+	watch();
+	expect_no_news();
+	check_eq(ferry_condition_signal(segment, &s->condition), 0);
+	expect_news();
+	check_eq(ferry_condition_broadcast(segment, &s->condition), 0);
+	expect_news();
+	watch();
+	expect_no_news();
+	end();
+}
+
+static void c6_who_watches_takes_no_signal_from_who_waits(void)
+{
+	struct peer peer;
+
+	begin();
+	for (int i = 0; i < check_repeat(30, 1000); i++) {
+		start_consumer(&peer, 1);
+		watch();
+		supply(1);
+		check_eq(ferry_condition_signal(segment, &s->condition), 1);
+		expect_news();
+		finish(&peer);
+		check_eq(atomic_load(&s->data[0]), 0);
+	}
+	end();
+}
+
+/* Watch, and count how often (1) and what is heard (0), until there is data. */
+static void watcher(struct stage *stage, const void *argument)
+{
+	ferry_segment *own = section_open();
+	struct section *there = section_of(own);
+	uint32_t mine = 0;
+	struct ferry_item item = ferry_on_condition(own, &there->condition, &mine);
+	int over = 0;
+
+	(void)argument;
+	while (!over) {
+		check(ferry_lock_acquire(own, &there->lock, FERRY_FOREVER) >= 0);
+		check_eq(ferry_condition_watch(own, &there->condition, &mine), 0);
+		over = atomic_load(&there->data[0]) != 0;
+		check_eq(ferry_lock_release(own, &there->lock), 0);
+		atomic_fetch_add(&stage->value[1], 1);
+		stage_reach(stage, 1);
+		if (!over)
+			check_eq(ferry_wait(&item, 1, box_patience()), 1);
+		atomic_fetch_add(&stage->value[0], !over);
+	}
+	ferry_segment_close(own);
+}
+
+enum { WATCHERS = 3, SIGNALS = 50 };
+
+/* And nobody wakes another by hearing of it. */
+static void c6_a_signal_is_heard_once_by_each_who_watches(void)
+{
+	struct peer peer[WATCHERS];
+
+	begin();
+	for (int i = 0; i < WATCHERS; i++) {
+		peer_start(&peer[i], watcher, NULL);
+		peer_await(&peer[i], 1);
+	}
+	for (int n = 1; n <= SIGNALS; n++) {
+		for (int i = 0; i < WATCHERS; i++)
+			await(atomic_load(&peer[i].stage->value[1]) == n &&
+			      process_asleep(peer[i].pid));
+		check_eq(ferry_condition_signal(segment, &s->condition), 0);
+		for (int i = 0; i < WATCHERS; i++)
+			await(atomic_load(&peer[i].stage->value[0]) == n);
+	}
+	supply(1);
+	check_eq(ferry_condition_broadcast(segment, &s->condition), 0);
+	for (int i = 0; i < WATCHERS; i++)
+		peer_join(&peer[i]);
+	end();
+}
+
+/* Whoever is killed in its wait leaves only a signal that costs more, once. */
+static void a_watcher_that_dies_harms_nobody(void)
+{
+	begin();
+	for (int i = 0; i < check_repeat(30, 1000); i++) {
+		struct peer doomed, waiter, other;
+		peer_start(&doomed, watcher, NULL);
+		start_consumer(&waiter, 1);
+		peer_start(&other, watcher, NULL);
+		peer_await(&doomed, 1);
+		peer_await(&other, 1);
+		peer_kill(&doomed);
+		lock();
+		atomic_store(&s->data[0], 2); /* one for the consumer, one for the other to see */
+		unlock();
+		check_eq(ferry_condition_signal(segment, &s->condition), 1);
+		finish(&waiter);
+		peer_join(&other);
+		atomic_store(&s->data[0], 0);
+	}
+	end();
+}
+
+static void watching_nonsense_is_refused(void)
+{
+	struct ferry_item item;
+	ferry_segment *reader;
+
+	begin();
+	check_eq(ferry_condition_watch(NULL, &s->condition, &seen), -EINVAL);
+	check_eq(ferry_condition_watch(segment, NULL, &seen), -EINVAL);
+	check_eq(ferry_condition_watch(segment, &s->condition, NULL), -EINVAL);
+	check_eq(ferry_condition_watch(segment, (void *)&s->lock, &seen), -EINVAL);
+	item = ferry_on_condition(segment, &s->condition, NULL);
+	check_eq(ferry_wait(&item, 1, FERRY_NOW), -EINVAL);
+	item = ferry_on_condition(segment, (void *)&s->lock, &seen);
+	check_eq(ferry_wait(&item, 1, FERRY_NOW), -EINVAL);
+	item = watched();
+	item.events = FERRY_CAN_WRITE;
+	check_eq(ferry_wait(&item, 1, FERRY_NOW), -EINVAL);
+	check_eq(
+	    ferry_segment_open(&reader, "section", FERRY_SEGMENT_OPTIONS(.flags = FERRY_READ_ONLY)),
+	    0);
+	check_eq(ferry_condition_watch(reader, &section_of(reader)->condition, &seen), -EBADF);
+	ferry_segment_close(reader);
+	end();
+}
+
 int main(void)
 {
 	const struct CMUnitTest claims[] = {
@@ -344,6 +510,11 @@ int main(void)
 		claim(a_signaller_that_dies_harms_nobody),
 		claim(a_waiter_is_told_that_the_locks_owner_died),
 		claim(removal_wakes_who_waits),
+		claim(what_was_signalled_before_is_no_news),
+		claim(c6_who_watches_takes_no_signal_from_who_waits),
+		claim(c6_a_signal_is_heard_once_by_each_who_watches),
+		claim(a_watcher_that_dies_harms_nobody),
+		claim(watching_nonsense_is_refused),
 	};
 
 	return claim_run_all(claims);

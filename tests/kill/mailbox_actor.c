@@ -92,35 +92,15 @@ ssize_t actor_receive(struct actor *actor, ferry_deadline deadline)
 	return checked(actor, "receive", result);
 }
 
-int actor_wait(struct actor *actor, uint32_t event, ferry_deadline deadline)
+int actor_await(struct actor *actor, enum await way, uint32_t event, ferry_deadline deadline)
 {
 	struct ferry_item item = ferry_on_mailbox(actor->box, event);
-	int result;
+	int result = await_item(way, &item, deadline);
 
-	ATTACKED(result = ferry_wait(&item, 1, deadline));
 	if (result > 0 && item.happened != event)
-		fault(actor->ledger->faults, "C6: ferry_wait by actor %u tells %#x, not %#x",
+		fault(actor->ledger->faults, "C6: a wait by actor %u tells %#x, not %#x",
 		      actor->index, item.happened, event);
-	return (int)checked(actor, "ferry_wait", result);
-}
-
-int actor_wait_kept(struct actor *actor, uint32_t event, ferry_deadline deadline)
-{
-	const struct ferry_item item = ferry_on_mailbox(actor->box, event);
-	struct ferry_report report = { 0 };
-	ferry_waiter *waiter = NULL;
-	int result;
-
-	ATTACKED(result = ferry_waiter_open(&waiter, NULL));
-	if (result == 0)
-		ATTACKED(result = ferry_waiter_add(waiter, &item, NULL));
-	if (result >= 0)
-		ATTACKED(result = ferry_waiter_wait(waiter, &report, 1, deadline));
-	if (result > 0 && report.happened != event)
-		fault(actor->ledger->faults, "C6: ferry_waiter_wait by actor %u tells %#x, not %#x",
-		      actor->index, report.happened, event);
-	ATTACKED(ferry_waiter_close(waiter));
-	return (int)checked(actor, "ferry_waiter_wait", result);
+	return (int)checked(actor, "a wait", result);
 }
 
 ssize_t actor_send_many(struct actor *actor, uint32_t n, uint32_t size, ferry_deadline deadline)

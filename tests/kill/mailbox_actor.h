@@ -7,6 +7,7 @@
 #ifndef KILL_MAILBOX_ACTOR_H
 #define KILL_MAILBOX_ACTOR_H
 
+#include "await.h"
 #include "mailbox_ledger.h"
 #include "mailbox_subject.h"
 
@@ -79,10 +80,8 @@ int actor_loan(struct actor *actor, uint32_t size);
 int actor_commit(struct actor *actor);
 int actor_cancel(struct actor *actor);
 
-/* ferry_wait() for one of enum ferry_event. 1: it has come. */
-int actor_wait(struct actor *actor, uint32_t event, ferry_deadline deadline);
-/* The same by a waiter that is made for it. */
-int actor_wait_kept(struct actor *actor, uint32_t event, ferry_deadline deadline);
+/* Wait for one of enum ferry_event. 1: it has come. */
+int actor_await(struct actor *actor, enum await way, uint32_t event, ferry_deadline deadline);
 
 int actor_remove(struct actor *actor);
 int actor_repair(struct actor *actor);

@@ -67,17 +67,25 @@ static void leave(void *it)
 	actor->observer = actor->reader = actor->writer = NULL;
 }
 
+static bool reads(uint32_t kind)
+{
+	return kind == PIPE_READERS || kind == PIPE_READ_AWAITERS;
+}
+
 static void sleep_in_it(void *it, const struct operation *operation, uint32_t kind,
 			ferry_deadline deadline)
 {
 	(void)operation;
-	if (pipe_actor_open(it, kind == PIPE_READERS ? FERRY_READ : FERRY_WRITE, FERRY_EXISTING) <
-	    0)
+	if (pipe_actor_open(it, reads(kind) ? FERRY_READ : FERRY_WRITE, FERRY_EXISTING) < 0)
 		return;
 	if (kind == PIPE_READERS)
 		pipe_actor_read(it, SMALL, deadline);
-	else
+	else if (kind == PIPE_WRITERS)
 		pipe_actor_write(it, SMALL, deadline);
+	else if (kind == PIPE_READ_AWAITERS)
+		pipe_actor_await_read(it, SMALL, deadline);
+	else
+		pipe_actor_await_write(it, SMALL, deadline);
 }
 
 static void forked(void *it)
@@ -164,6 +172,17 @@ static void feed(struct scene *scene)
 
 /* ---- after the strike ---- */
 
+/* That have not finished, however they wait. */
+static uint32_t readers(struct scene *scene)
+{
+	return scene_unfinished(scene, PIPE_READERS) + scene_unfinished(scene, PIPE_READ_AWAITERS);
+}
+
+static uint32_t writers(struct scene *scene)
+{
+	return scene_unfinished(scene, PIPE_WRITERS) + scene_unfinished(scene, PIPE_WRITE_AWAITERS);
+}
+
 static const char *owed(struct scene *scene)
 {
 	struct ferry_pipe_stat stat;
@@ -173,10 +192,9 @@ static const char *owed(struct scene *scene)
 	stat = look(scene);
 	if (stat.removed)
 		return "somebody sleeps in a pipe that was removed";
-	if (scene_unfinished(scene, PIPE_READERS) && (stat.bytes > 0 || !stat.has_writer))
+	if (readers(scene) && (stat.bytes > 0 || !stat.has_writer))
 		return "a reader sleeps, though there are bytes or no writers";
-	if (scene_unfinished(scene, PIPE_WRITERS) &&
-	    (stat.bytes + SMALL <= PIPE_CAPACITY || !stat.has_reader))
+	if (writers(scene) && (stat.bytes + SMALL <= PIPE_CAPACITY || !stat.has_reader))
 		return "a writer sleeps, though there is room or no reader";
 	return NULL;
 }
@@ -235,7 +253,7 @@ static bool write_or_lose_the_room(struct scene *scene)
 static bool write_if_room(struct scene *scene)
 {
 	/* Before the look at the room: who is done by then has what it wanted. */
-	bool contested = scene_unfinished(scene, PIPE_WRITERS) > 0;
+	bool contested = writers(scene) > 0;
 
 	if (!has_room(scene))
 		return false;
@@ -249,7 +267,7 @@ static bool write_if_room(struct scene *scene)
 static void fill_up(struct scene *scene)
 {
 	scene_phase(scene, "filling");
-	while (!scene_unfinished(scene, PIPE_READERS) && write_if_room(scene))
+	while (!readers(scene) && write_if_room(scene))
 		;
 }
 
@@ -300,11 +318,11 @@ static void survive(struct scene *scene)
 	if (setup->deserted)
 		open_both(scene, 0);
 	scene_phase(scene, "reading and writing");
-	if (!scene_unfinished(scene, PIPE_READERS))
+	if (!readers(scene))
 		pipe_actor_read(scene->survivor, SMALL, FERRY_NOW);
 	(void)write_if_room(scene);
 	fill_up(scene);
-	if (!scene_unfinished(scene, PIPE_READERS))
+	if (!readers(scene))
 		drain(scene);
 }
 
@@ -317,9 +335,9 @@ static void dismiss_sleepers(struct scene *scene)
 
 	scene_phase(scene, "dismissing the sleepers");
 	while (scene_all_unfinished(scene) && !scene_out_of_patience(since)) {
-		if (scene_unfinished(scene, PIPE_READERS) && look(scene).bytes == 0)
+		if (readers(scene) && look(scene).bytes == 0)
 			timed_write(scene, SMALL);
-		if (scene_unfinished(scene, PIPE_WRITERS))
+		if (writers(scene))
 			pipe_actor_read(scene->survivor, ATOMIC, FERRY_NOW);
 		scene_pause();
 	}

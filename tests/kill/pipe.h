@@ -7,6 +7,7 @@
 #ifndef KILL_PIPE_H
 #define KILL_PIPE_H
 
+#include "await.h"
 #include "harness.h"
 #include "scene.h"
 
@@ -53,12 +54,13 @@ struct pipe_setup {
 	bool lonely;      /* nobody else has the victim's end open */
 	bool absent;      /* there is no pipe before */
 	bool removes;
-	bool deserted; /* the reader leaves while the victim stands still */
-	bool drains;   /* into a file that outlives the victim */
+	bool deserted;  /* the reader leaves while the victim stands still */
+	bool drains;    /* into a file that outlives the victim */
+	enum await way; /* of those who wait among other things */
 };
 
-/* The kinds of sleepers. */
-enum { PIPE_READERS, PIPE_WRITERS };
+/* The kinds of sleepers: in the call, and the same among other things. */
+enum { PIPE_READERS, PIPE_WRITERS, PIPE_READ_AWAITERS, PIPE_WRITE_AWAITERS };
 
 struct pipe_actor {
 	struct pipe_ledger *ledger;
@@ -81,6 +83,9 @@ static inline const struct pipe_setup *pipe_setup(const struct operation *operat
 int pipe_actor_open(struct pipe_actor *actor, uint32_t end, uint32_t flags);
 ssize_t pipe_actor_write(struct pipe_actor *actor, uint32_t size, ferry_deadline deadline);
 ssize_t pipe_actor_read(struct pipe_actor *actor, uint32_t size, ferry_deadline deadline);
+/* The same, but waiting by await_item(), and trying when it says that it may go. */
+ssize_t pipe_actor_await_write(struct pipe_actor *actor, uint32_t size, ferry_deadline deadline);
+ssize_t pipe_actor_await_read(struct pipe_actor *actor, uint32_t size, ferry_deadline deadline);
 int pipe_actor_peek(struct pipe_actor *actor, uint32_t size, ferry_deadline deadline);
 int pipe_actor_reserve(struct pipe_actor *actor, uint32_t size, ferry_deadline deadline);
 int pipe_actor_commit(struct pipe_actor *actor, ferry_deadline deadline);

@@ -136,6 +136,48 @@ ssize_t pipe_actor_read(struct pipe_actor *actor, uint32_t size, ferry_deadline 
 	return pipe_checked(actor, "read", result);
 }
 
+static int await(struct pipe_actor *actor, uint32_t size, ferry_deadline deadline)
+{
+	bool reads = actor->reader != NULL;
+	uint32_t event = reads ? FERRY_CAN_READ : FERRY_CAN_WRITE;
+	struct ferry_item item = ferry_on_pipe(reads ? actor->reader : actor->writer, event);
+	int r;
+
+	if (!reads)
+		item.value = size;
+	r = await_item(actor->setup->way, &item, deadline);
+	if (r > 0 && !(item.happened & event) &&
+	    !(item.happened & FERRY_FAILED && actor->setup->removes))
+		fault(actor->ledger->faults, "C6: a wait by actor %u tells %#x", actor->index,
+		      item.happened);
+	return (int)pipe_checked(actor, "a wait", r);
+}
+
+/* Others may have come first: then wait once more. */
+ssize_t pipe_actor_await_write(struct pipe_actor *actor, uint32_t size, ferry_deadline deadline)
+{
+	ssize_t r;
+
+	do {
+		r = await(actor, size, deadline);
+		if (r > 0)
+			r = pipe_actor_write(actor, size, FERRY_NOW);
+	} while (r == -EAGAIN);
+	return r;
+}
+
+ssize_t pipe_actor_await_read(struct pipe_actor *actor, uint32_t size, ferry_deadline deadline)
+{
+	ssize_t r;
+
+	do {
+		r = await(actor, size, deadline);
+		if (r > 0)
+			r = pipe_actor_read(actor, size, FERRY_NOW);
+	} while (r == -EAGAIN);
+	return r;
+}
+
 int pipe_actor_peek(struct pipe_actor *actor, uint32_t size, ferry_deadline deadline)
 {
 	struct ferry_span span = { 0 };

@@ -25,6 +25,16 @@ static void do_read(void *a, op *o)
 	pipe_actor_read(a, pipe_setup(o)->size, patience(o));
 }
 
+static void do_await_write(void *a, op *o)
+{
+	pipe_actor_await_write(a, pipe_setup(o)->size, patience(o));
+}
+
+static void do_await_read(void *a, op *o)
+{
+	pipe_actor_await_read(a, pipe_setup(o)->size, patience(o));
+}
+
 static void do_peek(void *a, op *o)
 {
 	pipe_actor_peek(a, pipe_setup(o)->size, patience(o));
@@ -157,6 +167,31 @@ const struct operation pipe_operations[] = {
 	  .act = do_write,
 	  .wait_ms = 2000,
 	  .rouse = rouse_with_read },
+	{ .name = "pipe-write-tells",
+	  .what = "64 bytes, while one reader sleeps in the call and one in ferry_wait",
+	  .with = WITH(W, .size = SMALL, .way = AWAIT_WAIT),
+	  .act = do_write,
+	  .sleepers = { [PIPE_READERS] = 1, [PIPE_READ_AWAITERS] = 1 } },
+	{ .name = "pipe-write-shows",
+	  .what = "the same with ferry_fd",
+	  .with = WITH(W, .size = SMALL, .way = AWAIT_FD),
+	  .act = do_write,
+	  .sleepers = { [PIPE_READERS] = 1, [PIPE_READ_AWAITERS] = 1 } },
+	{ .name = "pipe-write-awaited",
+	  .what = "64 bytes into a full pipe, in ferry_wait until there is room, beside a writer",
+	  .with = WITH(W, .size = SMALL, .prefill = FULL, .way = AWAIT_WAIT),
+	  .act = do_await_write,
+	  .wait_ms = 2000,
+	  .sleepers = { [PIPE_WRITERS] = 1 },
+	  .rouse = rouse_with_read },
+	{ .name = "pipe-write-awaited-kept",
+	  .what = "the same by a waiter",
+	  .with = WITH(W, .size = SMALL, .prefill = FULL, .way = AWAIT_WAITER),
+	  .act = do_await_write,
+	  .wait_ms = 2000,
+	  .sleepers = { [PIPE_WRITERS] = 1 },
+	  .rouse = rouse_with_read,
+	  .rarely = 4 },
 	{ .name = "pipe-write-atomic",
 	  .what = "4096 bytes",
 	  .with = WITH(W, .size = ATOMIC, .prefill = 640),
@@ -213,6 +248,34 @@ const struct operation pipe_operations[] = {
 	  .act = do_read,
 	  .wait_ms = 2000,
 	  .rouse = rouse_with_write },
+	{ .name = "pipe-read-tells",
+	  .what = "4096 bytes, while one writer sleeps in the call and one in ferry_wait",
+	  .with = WITH(R, .size = ATOMIC, .prefill = FULL, .way = AWAIT_WAIT),
+	  .act = do_read,
+	  .sleepers = { [PIPE_WRITERS] = 1, [PIPE_WRITE_AWAITERS] = 1 } },
+	{ .name = "pipe-read-awaited",
+	  .what = "an empty pipe, in ferry_wait until there are bytes, beside a reader",
+	  .with = WITH(R, .size = SMALL, .way = AWAIT_WAIT),
+	  .act = do_await_read,
+	  .wait_ms = 2000,
+	  .sleepers = { [PIPE_READERS] = 1 },
+	  .rouse = rouse_with_write },
+	{ .name = "pipe-read-awaited-kept",
+	  .what = "the same by a waiter",
+	  .with = WITH(R, .size = SMALL, .way = AWAIT_WAITER),
+	  .act = do_await_read,
+	  .wait_ms = 2000,
+	  .sleepers = { [PIPE_READERS] = 1 },
+	  .rouse = rouse_with_write,
+	  .rarely = 4 },
+	{ .name = "pipe-read-awaited-shown",
+	  .what = "the same by ferry_fd",
+	  .with = WITH(R, .size = SMALL, .way = AWAIT_FD),
+	  .act = do_await_read,
+	  .wait_ms = 2000,
+	  .sleepers = { [PIPE_READERS] = 1 },
+	  .rouse = rouse_with_write,
+	  .rarely = 4 },
 	{ .name = "pipe-read-forked",
 	  .what = "64 bytes, first call of a forked child",
 	  .with = WITH(R, .size = SMALL, .prefill = HALF),
@@ -317,6 +380,12 @@ const struct operation pipe_operations[] = {
 	  .with = WITH(W, .lonely = true),
 	  .act = do_close,
 	  .sleepers = { 1, 0 },
+	  .rarely = 4 },
+	{ .name = "pipe-close-last-write-tells",
+	  .what = "the same, while a reader sleeps in ferry_wait",
+	  .with = WITH(W, .lonely = true, .way = AWAIT_WAIT),
+	  .act = do_close,
+	  .sleepers = { [PIPE_READ_AWAITERS] = 1 },
 	  .rarely = 4 },
 	{ .name = "pipe-close-last-read",
 	  .what = "close the last reading end, while a writer sleeps",

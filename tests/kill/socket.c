@@ -6,6 +6,7 @@
  */
 #include <assert.h>
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "await.h"
 #include "harness.h"
 #include "scene.h"
 
@@ -24,10 +26,12 @@ enum part { TALKS, CONNECTS, ACCEPTS, LISTENS };
 struct socket_setup {
 	enum part part;
 	bool tcp;
-	bool plain;    /* not through shared memory */
-	bool stale;    /* a dead listener has left its file */
-	uint32_t size; /* of messages */
-	bool is_told;  /* a message waits for the victim */
+	bool plain;     /* not through shared memory */
+	bool stale;     /* a dead listener has left its file */
+	uint32_t size;  /* of messages */
+	bool is_told;   /* a message waits for the victim */
+	enum await way; /* the victim waits so */
+	bool shown;     /* the survivor has a descriptor of ferry_fd() for its end */
 };
 
 /* Messages are numbered from 1, each way. */
@@ -47,6 +51,7 @@ struct socket_actor {
 	const struct socket_setup *setup;
 	ferry_listener *listener;
 	ferry_socket *socket; /* between victim and survivor */
+	int fd;               /* of ferry_fd() for it; -1: none */
 	uint32_t got;
 };
 
@@ -111,6 +116,7 @@ static void *hire(struct scene *scene, uint32_t index)
 		abort();
 	actor->ledger = scene->record;
 	actor->setup = setup_of(scene);
+	actor->fd = -1;
 	return actor;
 }
 
@@ -155,6 +161,9 @@ static void leave(void *it)
 {
 	struct socket_actor *actor = it;
 
+	if (actor->fd >= 0)
+		(void)ferry_fd_close(actor->fd);
+	actor->fd = -1;
 	ferry_socket_close(actor->socket);
 	ferry_listener_close(actor->listener);
 	actor->socket = NULL;
@@ -203,6 +212,18 @@ static void set_stage(struct scene *scene)
 		listen_at(survivor, ledger->address);
 }
 
+/* Before the victim acts: so what it does must show there. */
+static void show(struct socket_actor *survivor)
+{
+	struct ferry_item item = ferry_on_socket(survivor->socket, FERRY_CAN_READ);
+
+	survivor->fd = ferry_fd(&item);
+	expect(survivor->ledger, "ferry_fd", survivor->fd, survivor->fd >= 0);
+	if (survivor->fd < 0)
+		_exit(1);
+	(void)ferry_fd_clear(survivor->fd);
+}
+
 /* The victim is prepared: be at the other end. */
 static void complete_stage(struct scene *scene)
 {
@@ -221,6 +242,8 @@ static void complete_stage(struct scene *scene)
 		_exit(1);
 	if (setup->part == TALKS)
 		(void)next(survivor, setup->size, FERRY_NOW);
+	if (setup->shown)
+		show(survivor);
 	if (setup->is_told && !scene->operation->rouse)
 		tell_victim(survivor);
 }
@@ -245,6 +268,25 @@ static bool was_killed(const struct scene *scene)
 	return scene->run->strike == STRIKE_KILL && scene->outcome->struck;
 }
 
+/* There is a message, or the end: the descriptor must say so by itself, and go on saying it. */
+static void see_shown(struct scene *scene)
+{
+	const struct socket_actor *survivor = scene->survivor;
+	const struct socket_ledger *ledger = scene->record;
+	struct pollfd entry = { .fd = survivor->fd, .events = POLLIN };
+	int64_t since = now_ns();
+	int happened = 0;
+
+	if (survivor->fd < 0 || (!scene_victim_is_over(scene) && ledger->sent <= survivor->got))
+		return;
+	scene_phase(scene, "looking at the descriptor");
+	while (happened == 0 && poll(&entry, 1, SCENE_PATIENCE) == 1)
+		happened = ferry_fd_clear(survivor->fd);
+	scene_took(scene, since);
+	if (!(happened & FERRY_CAN_READ))
+		fault(scene->faults, "C6: the descriptor tells %#x", (unsigned)happened);
+}
+
 /* What the victim sent comes whole and in order, and then, if it is over, the end; at once. */
 static void hear(struct scene *scene)
 {
@@ -253,9 +295,10 @@ static void hear(struct scene *scene)
 	const bool over = scene_victim_is_over(scene);
 	ssize_t r = 0;
 
-	scene_phase(scene, "hearing the victim");
 	if (!survivor->socket)
 		return;
+	see_shown(scene);
+	scene_phase(scene, "hearing the victim");
 	do {
 		int64_t since = now_ns();
 		r = next(survivor, setup_of(scene)->size,
@@ -287,6 +330,9 @@ static void send_to_nobody(struct scene *scene)
 	}
 	expect(scene->record, "sending to nobody", r, r == -EPIPE || r == -ECONNRESET);
 	scene_took(scene, since);
+	if (survivor->fd >= 0)
+		(void)ferry_fd_close(survivor->fd);
+	survivor->fd = -1;
 	ferry_socket_close(survivor->socket);
 	survivor->socket = NULL;
 }
@@ -442,15 +488,34 @@ static void do_send(void *a, op *o)
 	returned(actor, r);
 }
 
-static void do_receive(void *a, op *o)
+static ssize_t receive(struct socket_actor *actor, ferry_deadline deadline)
 {
-	struct socket_actor *actor = a;
 	const uint32_t size = actor->setup->size;
 	ssize_t r;
 
-	ATTACKED(r = ferry_socket_receive(actor->socket, incoming, sizeof(incoming), patience(o)));
+	ATTACKED(r = ferry_socket_receive(actor->socket, incoming, sizeof(incoming), deadline));
 	if (r >= 0 && ((uint32_t)r != size || memcmp(incoming, message(1, size), size) != 0))
 		fault(actor->ledger->faults, "C1: the victim's message is another one");
+	return r;
+}
+
+static void do_receive(void *a, op *o)
+{
+	returned(a, receive(a, patience(o)));
+}
+
+/* It may be said for nothing: then wait once more. */
+static void do_await(void *a, op *o)
+{
+	struct socket_actor *actor = a;
+	struct ferry_item item = ferry_on_socket(actor->socket, FERRY_CAN_READ);
+	ssize_t r;
+
+	do {
+		r = await_item(actor->setup->way, &item, patience(o));
+		if (r > 0)
+			r = receive(actor, FERRY_NOW);
+	} while (r == -EAGAIN);
 	returned(actor, r);
 }
 
@@ -573,6 +638,34 @@ static const struct operation operations[] = {
 	  .act = do_receive,
 	  .wait_ms = 2000,
 	  .rouse = rouse_with_message },
+	{ .name = "socket-awaited",
+	  .what = "the same in ferry_wait",
+	  .with = WITH(.part = TALKS, .is_told = true, .size = SMALL, .way = AWAIT_WAIT),
+	  .act = do_await,
+	  .wait_ms = 2000,
+	  .rouse = rouse_with_message },
+	{ .name = "socket-awaited-kept",
+	  .what = "the same by a waiter",
+	  .with = WITH(.part = TALKS, .is_told = true, .size = SMALL, .way = AWAIT_WAITER),
+	  .act = do_await,
+	  .wait_ms = 2000,
+	  .rouse = rouse_with_message,
+	  .rarely = 4 },
+	{ .name = "socket-awaited-shown",
+	  .what = "the same by ferry_fd",
+	  .with = WITH(.part = TALKS, .is_told = true, .size = SMALL, .way = AWAIT_FD),
+	  .act = do_await,
+	  .wait_ms = 2000,
+	  .rouse = rouse_with_message,
+	  .rarely = 4 },
+	{ .name = "socket-send-shows",
+	  .what = "two messages of 64 bytes to one who has a descriptor of ferry_fd",
+	  .with = WITH(.part = TALKS, .size = SMALL, .shown = true),
+	  .act = do_send },
+	{ .name = "socket-close-shows",
+	  .what = "close a connection, the other end of which has one",
+	  .with = WITH(.part = TALKS, .size = SMALL, .shown = true),
+	  .act = do_close },
 	{ .name = "socket-shutdown",
 	  .what = "end the sending",
 	  .with = WITH(.part = TALKS, .size = SMALL),

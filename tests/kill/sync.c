@@ -266,6 +266,64 @@ int dig_plain_post(struct digger *d)
 	return expected(d, "post", r);
 }
 
+/* ---- among other things ---- */
+
+static int await(struct digger *d, struct ferry_item item, ferry_deadline deadline)
+{
+	int r = expected(d, "a wait", await_item(d->way, &item, deadline));
+
+	if (r > 0 && item.happened != FERRY_CAN_READ)
+		fault(d->tale->faults, "C6: a wait tells %#x", item.happened);
+	if (r == -ETIMEDOUT)
+		fault(d->tale->faults, "C6: nobody wakes who waits among other things");
+	return r;
+}
+
+/* Others may have come first: then wait once more. */
+int dig_await_turn(struct digger *d, ferry_deadline deadline)
+{
+	int r;
+
+	do {
+		r = await(d, ferry_on_lock(d->segment, &d->pit->lock), deadline);
+		if (r > 0)
+			r = dig_turn(d, FERRY_NOW);
+	} while (r == -EAGAIN);
+	return r;
+}
+
+int dig_await_unit(struct digger *d, ferry_deadline deadline)
+{
+	int r;
+
+	do {
+		r = await(d, ferry_on_semaphore(d->segment, &d->pit->units), deadline);
+		if (r > 0)
+			r = dig_take(d, FERRY_NOW);
+	} while (r == -EAGAIN);
+	return r < 0 ? r : dig_post(d);
+}
+
+int dig_await_said(struct digger *d, ferry_deadline deadline)
+{
+	uint32_t seen = 0;
+	uint64_t said = 0;
+	int r = 1;
+
+	while (r > 0 && !said) {
+		r = dig_lock(d, deadline);
+		if (r < 0)
+			return r;
+		ATTACKED(r = ferry_condition_watch(d->segment, &d->pit->condition, &seen));
+		said = atomic_load(&d->pit->said);
+		(void)dig_unlock(d);
+		if (expected(d, "watch", r) == 0 && !said)
+			r = await(d, ferry_on_condition(d->segment, &d->pit->condition, &seen),
+				  deadline);
+	}
+	return r;
+}
+
 /* ---- the family ---- */
 
 static void *hire(struct scene *scene, uint32_t index)
@@ -279,6 +337,7 @@ static void *hire(struct scene *scene, uint32_t index)
 		setenv("FERRY_SPIN_NS", "0", 1);
 	d->tale = scene->record;
 	d->index = index;
+	d->way = pit_setup(scene->operation)->way;
 	return d;
 }
 
@@ -354,11 +413,13 @@ static bool asleep(struct scene *scene)
 	const struct digger *survivor = scene->survivor;
 	struct ferry_sync_entry entries[32];
 	int n = ferry_sync_list(survivor->segment, entries, 32);
-	uint32_t waiting = 0;
+	uint32_t waiting = 0, seated = 0;
 
 	for (int i = 0; i < n && i < 32; i++)
 		waiting += entries[i].role == FERRY_SYNC_WAITS;
-	return waiting >= scene->n_sleepers;
+	for (uint32_t i = 0; i < scene->n_sleepers; i++)
+		seated += !pit_setup(scene->operation)->unseated[scene->sleepers[i].kind];
+	return waiting >= seated;
 }
 
 static void doom(struct scene *scene, uint32_t actor)

@@ -8,6 +8,7 @@
 
 #include <stdatomic.h>
 
+#include "await.h"
 #include "scene.h"
 
 #define PIT_NAME "pit"
@@ -49,6 +50,7 @@ struct digger {
 	ferry_segment *segment;
 	struct pit *pit;
 	uint32_t index;
+	enum await way;
 	bool has_lock, has_read, has_write;
 	uint32_t units;
 };
@@ -57,8 +59,10 @@ struct digger {
 struct pit_setup {
 	void (*survivor)(struct digger *survivor); /* has done this before anybody sleeps */
 	void (*sleep[2])(struct digger *sleeper, ferry_deadline deadline); /* by kind */
-	bool resets;                                                       /* the barrier */
-	bool loses; /* the spare lock may be released with nothing repaired */
+	bool unseated[2]; /* those of this kind wait by await_item(), so in no seat */
+	enum await way;   /* and so */
+	bool resets;      /* the barrier */
+	bool loses;       /* the spare lock may be released with nothing repaired */
 };
 
 static inline const struct pit_setup *pit_setup(const struct operation *operation)
@@ -85,6 +89,11 @@ int dig_once(struct digger *d, ferry_deadline deadline);
 
 /* Take the spare lock, repair if an owner died, release; it may be lost. */
 int dig_spare(struct digger *d, ferry_deadline deadline);
+
+/* The same, but waiting by await_item(), and trying when it says that it may go. */
+int dig_await_turn(struct digger *d, ferry_deadline deadline);
+int dig_await_unit(struct digger *d, ferry_deadline deadline); /* and give it back */
+int dig_await_said(struct digger *d, ferry_deadline deadline); /* the condition */
 
 /* The semaphore that gives nothing back. */
 int dig_plain_wait(struct digger *d, ferry_deadline deadline);

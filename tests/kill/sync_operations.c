@@ -41,6 +41,9 @@ ACT(units_again, dig_take(d, FERRY_NOW))
 ACT(say_one, (atomic_store(&d->pit->said, 1), dig_say(d, false)))
 ACT(say_all, (atomic_store(&d->pit->said, 1), dig_say(d, true)))
 ACT(wait_said, dig_wait(d, patience(o)))
+ACT(await_turn, dig_await_turn(d, patience(o)))
+ACT(await_unit, dig_await_unit(d, patience(o)))
+ACT(await_said, dig_await_said(d, patience(o)))
 ACT(join, ATTACKED((void)ferry_barrier_join(d->segment, &d->pit->barrier)))
 ACT(part, ATTACKED((void)ferry_barrier_leave(d->segment, &d->pit->barrier)))
 ACT(meet, dig_meet(d, patience(o)))
@@ -183,6 +186,21 @@ static void sleep_plain(struct digger *d, ferry_deadline deadline)
 		dig_plain_post(d);
 }
 
+static void sleep_await_turn(struct digger *d, ferry_deadline deadline)
+{
+	dig_await_turn(d, deadline);
+}
+
+static void sleep_await_unit(struct digger *d, ferry_deadline deadline)
+{
+	dig_await_unit(d, deadline);
+}
+
+static void sleep_await_said(struct digger *d, ferry_deadline deadline)
+{
+	dig_await_said(d, deadline);
+}
+
 /* ---- setups ---- */
 
 typedef const struct pit_setup setup;
@@ -201,6 +219,21 @@ static setup onces = { .sleep = { sleep_once } };
 static setup spares = { .loses = true };
 static setup plain = { .sleep = { sleep_plain } };
 static setup plain_there = { .survivor = has_plain, .sleep = { sleep_plain } };
+
+/* The victim waits among other things, and another behind it in the call. */
+#define LOCK_HELD(by)  WITH(by, .survivor = has_lock, .sleep = { sleep_turn })
+#define UNITS_HELD(by) WITH(by, .survivor = has_units, .sleep = { sleep_units })
+#define UNSAID(by)     WITH(by, .sleep = { sleep_said })
+/* The first of the others waits in the call, the second among other things. */
+#define LOCK_TOLD(by)  WITH(by, .sleep = { sleep_turn, sleep_await_turn }, BESIDE)
+#define UNITS_TOLD(by) WITH(by, .sleep = { sleep_units, sleep_await_unit }, BESIDE)
+#define SAID_TOLD(by)  WITH(by, .sleep = { sleep_said, sleep_await_said }, BESIDE)
+#define BESIDE         .unseated = { false, true }
+#define WITH(by, ...)                                                                              \
+	.with = &(setup)                                                                           \
+	{                                                                                          \
+		.way = (by), __VA_ARGS__                                                           \
+	}
 
 #define OP(n, w, ...)                                                                              \
 	{                                                                                          \
@@ -270,6 +303,38 @@ const struct operation sync_operations[] = {
 	   .act = say_one),
 	OP("condition-broadcast", "signal all who wait", .with = &said, .sleepers = { 2 },
 	   .act = say_all),
+	OP("lock-awaited", "ferry_wait for a lock, with another in line", LOCK_HELD(AWAIT_WAIT),
+	   .wait_ms = 1000, .sleepers = { 1 }, .act = await_turn, .rouse = give_lock),
+	OP("lock-awaited-kept", "the same by a waiter", LOCK_HELD(AWAIT_WAITER), .wait_ms = 1000,
+	   .sleepers = { 1 }, .act = await_turn, .rouse = give_lock, .rarely = 4),
+	OP("lock-awaited-shown", "the same by ferry_fd", LOCK_HELD(AWAIT_FD), .wait_ms = 1000,
+	   .sleepers = { 1 }, .act = await_turn, .rouse = give_lock, .rarely = 4),
+	OP("lock-release-told", "give back a lock that one is in line for, and one in ferry_wait",
+	   LOCK_TOLD(AWAIT_WAIT), .sleepers = { 1, 1 }, .prepare = lock_take, .act = lock_give),
+	OP("lock-release-shows", "the same with ferry_fd", LOCK_TOLD(AWAIT_FD),
+	   .sleepers = { 1, 1 }, .prepare = lock_take, .act = lock_give),
+	OP("units-awaited", "ferry_wait for a unit, with another waiting", UNITS_HELD(AWAIT_WAIT),
+	   .wait_ms = 1000, .sleepers = { 1 }, .act = await_unit, .rouse = give_unit),
+	OP("units-awaited-kept", "the same by a waiter", UNITS_HELD(AWAIT_WAITER), .wait_ms = 1000,
+	   .sleepers = { 1 }, .act = await_unit, .rouse = give_unit, .rarely = 4),
+	OP("units-awaited-shown", "the same by ferry_fd", UNITS_HELD(AWAIT_FD), .wait_ms = 1000,
+	   .sleepers = { 1 }, .act = await_unit, .rouse = give_unit, .rarely = 4),
+	OP("units-post-told", "give back a unit that one waits for, and one in ferry_wait",
+	   UNITS_TOLD(AWAIT_WAIT), .sleepers = { 1, 1 }, .prepare = units_take_both,
+	   .act = units_give),
+	OP("units-post-shows", "the same with ferry_fd", UNITS_TOLD(AWAIT_FD), .sleepers = { 1, 1 },
+	   .prepare = units_take_both, .act = units_give),
+	OP("condition-watch", "watch, and sleep in ferry_wait until somebody signals, with another",
+	   UNSAID(AWAIT_WAIT), .wait_ms = 1000, .sleepers = { 1 }, .act = await_said,
+	   .rouse = say_it),
+	OP("condition-watch-shown", "the same by ferry_fd", UNSAID(AWAIT_FD), .wait_ms = 1000,
+	   .sleepers = { 1 }, .act = await_said, .rouse = say_it, .rarely = 4),
+	OP("condition-signal-told", "signal one who waits, and one who watches in ferry_wait",
+	   SAID_TOLD(AWAIT_WAIT), .sleepers = { 1, 1 }, .act = say_one),
+	OP("condition-signal-shows", "the same with ferry_fd", SAID_TOLD(AWAIT_FD),
+	   .sleepers = { 1, 1 }, .act = say_one),
+	OP("condition-broadcast-told", "broadcast to two who watch and one who waits",
+	   SAID_TOLD(AWAIT_WAITER), .sleepers = { 1, 2 }, .act = say_all),
 	OP("condition-wait", "sleep until somebody signals, with another behind", .with = &said,
 	   .wait_ms = 1000, .sleepers = { 1 }, .act = wait_said, .rouse = say_it),
 	OP("barrier-last", "arrive as the last one", .with = &meeting, .sleepers = { 1 },

@@ -401,6 +401,42 @@ static void take_unit(struct scene *scene)
 	    0);
 }
 
+/* As somebody does who looks at the data behind it. */
+static void watch_condition(struct scene *scene)
+{
+	struct section *s = section_of(scene->segment);
+
+	check_eq(ferry_lock_acquire(scene->segment, &s->lock, box_patience()), 0);
+	check_eq(ferry_condition_watch(scene->segment, &s->condition, &scene->seen), 0);
+	check_eq(ferry_lock_release(scene->segment, &s->lock), 0);
+}
+
+static void make_condition(struct scene *scene)
+{
+	scene->segment = section_make(0, 0, 1);
+	watch_condition(scene);
+}
+
+static void item_condition(const struct scene *scene, struct ferry_item *ret_item)
+{
+	*ret_item = ferry_on_condition(scene->segment, &section_of(scene->segment)->condition,
+				       &scene->seen);
+}
+
+static void signal_it(struct scene *scene)
+{
+	check_eq(ferry_condition_signal(scene->segment, &section_of(scene->segment)->condition), 0);
+}
+
+static void broadcast_by_another(struct scene *scene)
+{
+	ferry_segment *segment = section_open();
+
+	(void)scene;
+	check_eq(ferry_condition_broadcast(segment, &section_of(segment)->condition), 0);
+	ferry_segment_close(segment);
+}
+
 static void make_growing(struct scene *scene)
 {
 	check_eq(ferry_segment_open(&scene->segment, "section",
@@ -596,6 +632,25 @@ const struct subject subjects[] = {
 	  .take = take_unit,
 	  .killed = FERRY_CAN_READ,
 	  .removed = FERRY_FAILED },
+	{ .name = "a signal of a condition",
+	  .events = FERRY_CAN_READ,
+	  .happened = FERRY_CAN_READ,
+	  .make = make_condition,
+	  .item = item_condition,
+	  .end = end_section,
+	  .give = signal_it,
+	  .take = watch_condition,
+	  .again = 1,
+	  .removed = FERRY_FAILED },
+	{ .name = "a broadcast of a condition",
+	  .events = FERRY_CAN_READ,
+	  .happened = FERRY_CAN_READ,
+	  .make = make_condition,
+	  .item = item_condition,
+	  .end = end_section,
+	  .give = broadcast_by_another,
+	  .take = watch_condition,
+	  .again = 1 },
 	{ .name = "growth of a segment",
 	  .events = FERRY_CAN_READ,
 	  .happened = FERRY_CAN_READ,

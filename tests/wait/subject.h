@@ -26,6 +26,7 @@ struct scene {
 	int removed;
 	char address[FERRY_ADDRESS_MAX];
 	int fd[2];
+	uint32_t seen; /**< of the condition */
 };
 
 struct subject {
