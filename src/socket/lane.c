@@ -489,13 +489,13 @@ static ssize_t read_socket(struct fy_lane *lane, struct msghdr *message, unsigne
 	for (int tries = 0; tries < TRIES; tries++) {
 		const uint64_t to = stretch_end(lane);
 		ssize_t came, r;
+		*message = asked; /* a try before has written into it */
 		if (to < side->from)
 			return -FERRY_ECORRUPT;
 		if (side->count >= to) {
 			finish_stretch(lane);
 			return 0;
 		}
-		*message = asked; /* a try writes into it */
 		if (side->count < side->from)
 			came = r = receive_bells(lane, side->from - side->count, 0);
 		else

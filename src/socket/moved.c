@@ -258,6 +258,7 @@ struct wait {
 	struct fy_moved *moved;
 	struct fy_moved_way *way;
 	int in_ring; /* at the last try */
+	int late;    /* the deadline has passed: one more try */
 };
 
 static int can_wait(void *object)
@@ -303,19 +304,32 @@ static void compare_cores(struct wait *wait)
 	wait->waiter.same_core = writer == us;
 }
 
+/* As wait_again(), at the socket. A hostile end can have it ready for ever with nothing there for
+ * us; that is not to outlast the deadline. */
+static int wait_at_socket(struct wait *wait, int reading)
+{
+	struct pollfd ready = { .fd = wait->moved->fd, .events = reading ? POLLIN : POLLOUT };
+	const ferry_deadline deadline = wait->waiter.deadline;
+	int r = fy_poll(&ready, 1, deadline, wait->moved->interruptible);
+
+	if (r <= 0)
+		return r;
+	if (wait->late)
+		return -ETIMEDOUT;
+	wait->late = deadline != FERRY_FOREVER && fy_now() >= deadline;
+	return 0;
+}
+
 /* Nothing was possible. 0: try again; or why not. */
 static int wait_again(struct wait *wait)
 {
 	const int reading = wait->way == &wait->moved->in;
-	struct pollfd ready = { .fd = wait->moved->fd, .events = reading ? POLLIN : POLLOUT };
 
 	/* What it was not possible for may stay ready: another process may be at the handle. */
 	if (wait->waiter.deadline == FERRY_NOW)
 		return -EAGAIN;
-	if (!wait->in_ring) {
-		int r = fy_poll(&ready, 1, wait->waiter.deadline, wait->moved->interruptible);
-		return r > 0 ? 0 : r;
-	}
+	if (!wait->in_ring)
+		return wait_at_socket(wait, reading);
 	if (wait->waiter.phase == FY_WAITER_NEW)
 		compare_cores(wait);
 	int r = fy_waiter_again(&wait->waiter);
