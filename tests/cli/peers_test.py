@@ -203,6 +203,23 @@ def python_connects_over_tls(tool):
 
 
 @case
+def who_cannot_agree_about_tls_does_not_end_a_listener_that_keeps_on(tool):
+    needs_tls(tool)
+    certificate_file, key = certificate(tool)
+    listener, address = listening(tool, '--tls-certificate', certificate_file, '--tls-key', key,
+                                  '--keep', 'tls://127.0.0.1:0', stdin=subprocess.PIPE)
+    listener.stdin.write(b'for the first that agrees')
+    listener.stdin.close()
+    listener.stdin = None
+    with socket.create_connection(('127.0.0.1', int(port_of(address))), HANG) as stranger:
+        stranger.sendall(b'GET / HTTP/1.0\r\n\r\n')
+    result = tool.run('connect', '--tls-ca', certificate_file, address)
+    check_equal(result.out, b'for the first that agrees')
+    listener.send_signal(signal.SIGTERM)
+    check_equal(ended(listener)[0], -signal.SIGTERM)
+
+
+@case
 def a_command_for_each_connection_over_tls(tool):
     needs_tls(tool)
     certificate_file, key = certificate(tool)
