@@ -34,6 +34,8 @@ void bridge_tell(const struct bridge *bridge, const char *what, const char *addr
 
 ferry_deadline bridge_deadline(int64_t ns);
 
+#define BRIDGE_HANDSHAKE_MS 30000 /* that a client has to agree about TLS */
+
 /* Move bytes, or messages, until both sides have ended. Gives the exit status. */
 int bridge_run(struct bridge *bridge, ferry_socket *socket);
 

@@ -17,6 +17,9 @@
 
 #define SECOND INT64_C(1000000000)
 
+/* What the umask was before --mode put it aside; -1 if it did not. */
+static int umask_before = -1;
+
 static void parse_arguments(const struct argp *argp, int argc, char **argv, unsigned flags,
 			    void *input)
 {
@@ -118,7 +121,7 @@ int cli_status(int error)
 }
 
 /* What the reader can do about an error, or NULL. */
-static const char *advice(int error)
+static const char *advice(const char *command, int error)
 {
 	static const struct {
 		int error;
@@ -137,7 +140,6 @@ static const char *advice(int error)
 		{ ENOBUFS, "let its receivers finish, or create one with more --memory" },
 		{ FERRY_ECORRUPT, "remove it with `ferry rm` and create it again" },
 		{ FERRY_EFOREIGN, "check the location; ferry leaves other files alone" },
-		{ FERRY_EKIND, "`ferry ls` shows what kind it is" },
 		{ FERRY_EVERSION, "use the version of ferry that made it, or delete the file" },
 		{ FERRY_ETRUNCATED, "delete the file and create it again" },
 		{ FERRY_ELOCATION, "give a name, a path, or key:NUMBER" },
@@ -146,6 +148,9 @@ static const char *advice(int error)
 		{ FERRY_EMEMBERS, "close some, or create one with more --members" },
 	};
 
+	/* What is not there is the directory. */
+	if (error == -ENOENT && strncmp(command, "create", strlen("create")) == 0)
+		return "make the directory first";
 	for (size_t i = 0; i < sizeof table / sizeof *table; i++)
 		if (table[i].error == -error)
 			return table[i].text;
@@ -155,7 +160,7 @@ static const char *advice(int error)
 int cli_fail(const char *command, const char *location, int error, const struct ferry_why *why)
 {
 	const char *cause = why && why->text[0] ? why->text : ferry_strerror(error);
-	const char *todo = advice(error);
+	const char *todo = advice(command, error);
 
 	cli_complain("%s %s: %s%s%s", command, location, cause, todo ? "; " : "", todo ? todo : "");
 	return cli_status(error);
@@ -297,8 +302,17 @@ uint32_t cli_mode_option(struct argp_state *state, const char *text)
 		mode = 8 * mode + (uint64_t)(*text - '0');
 	if (mode < 1 || mode > 0777)
 		argp_error(state, "--mode: only 0001 to 0777 make sense");
-	umask(0);
+	mode_t before = umask(0);
+	if (umask_before < 0)
+		umask_before = (int)before;
 	return (uint32_t)mode;
+}
+
+void cli_restore_umask(void)
+{
+	if (umask_before >= 0)
+		umask((mode_t)umask_before);
+	umask_before = -1;
 }
 
 const char *cli_human_size(char buffer[static CLI_HUMAN_BYTES], uint64_t bytes)

@@ -96,8 +96,10 @@ uint64_t cli_count_option(struct argp_state *state, const char *option, const ch
 			  uint64_t min, uint64_t max);
 
 /* The value of --mode, in octal. The mode that was asked for is what the file gets, as with mkdir
- * -m: the umask is set to 0. */
+ * -m: the umask is set to 0, until cli_restore_umask(), which a command that runs another one calls
+ * before it does. */
 uint32_t cli_mode_option(struct argp_state *state, const char *text);
+void cli_restore_umask(void);
 
 /* Room for what the two functions below write. */
 #define CLI_HUMAN_BYTES 24

@@ -64,16 +64,14 @@ static bool report(const char *name, const struct ferry_repair *repair, bool dry
 	}
 	if (!repair->members && !repair->messages && !repair->bytes)
 		return false;
-	if (repair->blocks) {
-		printf("%s: %s%" PRIu32 " dead member%s, %" PRIu32 " block%s, %s freed\n", name,
-		       would, repair->members, CLI_PLURAL(repair->members), repair->blocks,
-		       CLI_PLURAL(repair->blocks), cli_human_size(size, repair->bytes));
-		return true;
-	}
-	printf("%s: %s%" PRIu32 " dead member%s, %" PRIu32 " message%s wait%s again, %s freed\n",
-	       name, would, repair->members, CLI_PLURAL(repair->members), repair->messages,
-	       CLI_PLURAL(repair->messages), repair->messages == 1 ? "s" : "",
-	       cli_human_size(size, repair->bytes));
+	printf("%s: %s%" PRIu32 " dead member%s", name, would, repair->members,
+	       CLI_PLURAL(repair->members));
+	if (repair->messages)
+		printf(", %" PRIu32 " message%s wait%s again", repair->messages,
+		       CLI_PLURAL(repair->messages), repair->messages == 1 ? "s" : "");
+	if (repair->blocks)
+		printf(", %" PRIu32 " block%s", repair->blocks, CLI_PLURAL(repair->blocks));
+	printf(", %s freed\n", cli_human_size(size, repair->bytes));
 	return true;
 }
 

@@ -22,8 +22,9 @@ enum { OPTION_MODE = 512, OPTION_MOST, OPTION_KEEP };
 struct listening {
 	struct bridge bridge; /* first: its argp gets it */
 	bool keep;
-	char **command; /* NULL: standard input and output */
-	size_t most;    /* children at once */
+	bool input_taken; /* standard input has gone to a connection */
+	char **command;   /* NULL: standard input and output */
+	size_t most;      /* children at once */
 	ferry_listener *listener;
 	ferry_process *children[MOST_CHILDREN];
 	size_t n;
@@ -53,6 +54,23 @@ static error_t take_argument(struct listening *listening, char *argument, struct
 	return 0;
 }
 
+/* With --exec nothing comes to standard output: what concerns that has no meaning. */
+static void check_command(const struct listening *listening, struct argp_state *state)
+{
+	const struct bridge *bridge = &listening->bridge;
+	const char *other = bridge->messages       ? "--messages"
+			    : listening->keep      ? "--keep"
+			    : bridge->quit         ? "--quit"
+			    : bridge->timeout >= 0 ? "--timeout"
+			    : bridge->idle >= 0    ? "--idle"
+						   : NULL;
+
+	if (!listening->command[0])
+		argp_error(state, "--exec: say which command to run");
+	if (other)
+		argp_error(state, "--exec and %s exclude each other", other);
+}
+
 static error_t parse(int key, char *argument, struct argp_state *state)
 {
 	static char *none[] = { NULL };
@@ -80,10 +98,8 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 	case ARGP_KEY_END:
 		if (!listening->bridge.address)
 			argp_error(state, "say which address to listen at");
-		if (listening->command && !listening->command[0])
-			argp_error(state, "--exec: say which command to run");
-		if (listening->command && listening->bridge.messages)
-			argp_error(state, "--exec and --messages exclude each other");
+		if (listening->command)
+			check_command(listening, state);
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -235,38 +251,60 @@ static int serve_datagrams(struct listening *listening, ferry_socket *socket)
 
 /* ---- one after another ---- */
 
-static int talk_once(struct listening *listening, bool is_first)
+/* Wait for a connection. STATUS_DONE, or the exit status after it was said why there is none. */
+static int await_connection(struct listening *listening, ferry_socket **ret_socket)
 {
-	const ferry_deadline until = bridge_deadline(listening->bridge.timeout);
-	char peer[FERRY_ADDRESS_MAX] = "";
-	ferry_socket *socket;
+	const struct bridge *bridge = &listening->bridge;
+	const ferry_deadline until = bridge_deadline(bridge->timeout);
+	char time[CLI_HUMAN_BYTES];
 	int r;
 
 	do
-		r = ferry_accept(&socket, listening->listener, until);
+		r = ferry_accept(ret_socket, listening->listener, until);
 	while (r == -EINTR && !interrupt_seen());
-	if (r < 0)
+	if (r == -ETIMEDOUT) {
+		cli_complain("listen %s: nobody came within %s", bridge->address,
+			     cli_human_duration(time, bridge->timeout));
+		return STATUS_NOTHING;
+	}
+	return r < 0 ? bridge_failed(bridge, r) : STATUS_DONE;
+}
+
+static int talk_once(struct listening *listening, ferry_socket *socket)
+{
+	char peer[FERRY_ADDRESS_MAX] = "";
+	int r = ferry_socket_handshake(socket, ferry_in_ms(BRIDGE_HANDSHAKE_MS),
+				       &listening->bridge.why);
+
+	if (r < 0) {
+		ferry_socket_close(socket);
 		return bridge_failed(&listening->bridge, r);
-	r = ferry_socket_handshake(socket, until, &listening->bridge.why);
-	if (r < 0)
-		return bridge_failed(&listening->bridge, r);
+	}
 	(void)ferry_socket_peer(socket, peer, sizeof(peer));
 	bridge_tell(&listening->bridge, "connection from", peer);
 	/* Only the first gets standard input, which cannot be read twice. It is not closed: the
 	 * thread that reads may still have it. */
-	if (is_first)
+	if (!listening->input_taken) {
+		listening->input_taken = true;
 		return bridge_run(&listening->bridge, socket);
+	}
 	int status = bridge_hear(&listening->bridge, socket);
 	ferry_socket_close(socket);
 	return status;
 }
 
+/* What happens to one connection does not keep the next from being served. */
 static int talk(struct listening *listening)
 {
-	int status = talk_once(listening, true);
+	ferry_socket *socket;
+	int status;
 
-	while (listening->keep && !interrupt_seen())
-		status = talk_once(listening, false);
+	do {
+		status = await_connection(listening, &socket);
+		if (status != STATUS_DONE)
+			return status;
+		status = talk_once(listening, socket);
+	} while (listening->keep && !interrupt_seen());
 	return status;
 }
 
@@ -275,11 +313,17 @@ static int listen_to_datagrams(struct listening *listening)
 	struct bridge *bridge = &listening->bridge;
 	char address[FERRY_ADDRESS_MAX] = "";
 	ferry_socket *socket;
-	int r = ferry_socket_bind(&socket, bridge->address, &bridge->options,
-				  bridge_deadline(bridge->timeout));
 
+	if (bridge->timeout >= 0) {
+		cli_complain("listen %s: --timeout is for connections; with --idle it ends when no "
+			     "datagram has come for so long",
+			     bridge->address);
+		return STATUS_USAGE;
+	}
+	int r = ferry_socket_bind(&socket, bridge->address, &bridge->options, FERRY_FOREVER);
 	if (r < 0)
 		return bridge_failed(bridge, r);
+	cli_restore_umask();
 	(void)ferry_socket_local(socket, address, sizeof(address));
 	bridge_tell(bridge, "listening at", address);
 	int status = listening->command ? serve_datagrams(listening, socket)
@@ -297,6 +341,7 @@ static int listen_to_connections(struct listening *listening, bool secure)
 
 	if (r < 0)
 		return bridge_failed(bridge, r);
+	cli_restore_umask();
 	(void)ferry_listener_address(listening->listener, address, sizeof(address));
 	bridge_tell(bridge, "listening at", address);
 	int status = !listening->command ? talk(listening)

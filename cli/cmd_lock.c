@@ -252,25 +252,30 @@ static bool repair(const struct lock_command *lock, struct outcome *ret_failure)
 }
 
 /*
- * The lock is ours. Where the section was left half done we do not release it: the handle is closed
- * with it, which is a death, and the next owner is told.
+ * Take the lock, run the command, give it back: what came of it. Where the section was left half
+ * done the lock is not released: the handle is closed with it, which is a death, and the next owner
+ * is told.
  */
-static int execute(const struct lock_command *lock, ferry_segment *segment, ferry_lock *it,
-		   bool owner_died)
+static struct outcome execute(const struct lock_command *lock, ferry_segment *segment,
+			      ferry_lock *it)
 {
 	struct outcome outcome = { .status = STATUS_OWN_FAILURE };
-	int r = 0;
+	ferry_deadline deadline = lock->try            ? FERRY_NOW
+				  : lock->timeout >= 0 ? ferry_in_ns(lock->timeout)
+						       : FERRY_FOREVER;
+	int r = ferry_lock_acquire(segment, it, deadline);
 
-	if (owner_died && !repair(lock, &outcome))
-		return end_as(&outcome);
-	if (owner_died)
+	if (r == -EAGAIN || r == -ETIMEDOUT)
+		return (struct outcome){ .status = unavailable(lock) };
+	if (r == FERRY_OWNER_DIED && !repair(lock, &outcome))
+		return outcome;
+	if (r == FERRY_OWNER_DIED)
 		r = ferry_lock_repaired(segment, it);
 	if (r == 0)
 		r = run(lock->command, &outcome);
 	if (r == 0 && outcome.signal == 0)
 		r = ferry_lock_release(segment, it);
-	ferry_segment_close(segment);
-	return r < 0 ? fail(lock, r, NULL) : end_as(&outcome);
+	return r < 0 ? (struct outcome){ .status = fail(lock, r, NULL) } : outcome;
 }
 
 int cmd_lock(int argc, char **argv)
@@ -280,19 +285,13 @@ int cmd_lock(int argc, char **argv)
 	ferry_segment *segment;
 	ferry_lock *it;
 
-	if (argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &lock))
-		cli_die(STATUS_USAGE, "cannot read the arguments");
+	cli_parse_in_order(&argp, argc, argv, &lock);
 	int r = ferry_lock_open(&segment, &it, lock.location,
 				FERRY_SEGMENT_OPTIONS(.mode = lock.mode, .why = &why));
 	if (r < 0)
 		return fail(&lock, r, &why);
-	ferry_deadline deadline = lock.try            ? FERRY_NOW
-				  : lock.timeout >= 0 ? ferry_in_ns(lock.timeout)
-						      : FERRY_FOREVER;
-	r = ferry_lock_acquire(segment, it, deadline);
-	if (r == -EAGAIN || r == -ETIMEDOUT)
-		return unavailable(&lock);
-	if (r < 0)
-		return fail(&lock, r, NULL);
-	return execute(&lock, segment, it, r == FERRY_OWNER_DIED);
+	cli_restore_umask();
+	struct outcome outcome = execute(&lock, segment, it);
+	ferry_segment_close(segment); /* or this process would be a dead member */
+	return end_as(&outcome);
 }

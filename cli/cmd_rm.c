@@ -51,7 +51,7 @@ static const struct argp argp = {
 	       "\nExamples:\n"
 	       "  ferry rm orders\n"
 	       "  ferry rm orders jobs /run/app/frames\n"
-	       "  ferry ls --names | grep '^test-' | xargs ferry rm",
+	       "  ferry ls --names | grep '^test-' | xargs -d '\\n' ferry rm",
 };
 
 /* Go on after a failure; the first one decides the exit status. */

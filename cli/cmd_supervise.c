@@ -15,12 +15,15 @@
 #define MS INT64_C(1000000)
 #define S  (1000 * MS)
 
+#define MAX_DELAY (30 * S) /* without --max-delay */
+
 enum restart { RESTART_NEVER, RESTART_ON_FAILURE, RESTART_ALWAYS };
 
 struct supervise {
 	struct child child;
 	enum restart restart;
-	int64_t delay, max_delay; /* ns before it is started again: doubled each time, up to max */
+	int64_t delay, max_delay; /* ns before it is started again: doubled each time, up to max;
+				   * a max_delay of -1 was not given */
 	int64_t stable; /* ns after which a run counts as good, and the delay is as at first */
 	int64_t grace;  /* ns from the request to end to SIGKILL */
 	uint64_t max_restarts; /* in a row without a good run; 0 = without limit */
@@ -69,22 +72,29 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 		s->restart = parse_restart(state, argument);
 		return 0;
 	case OPTION_DELAY:
-		s->delay = cli_duration_option(state, "delay", argument);
+		s->delay = cli_duration_option(state, "--delay", argument);
 		return 0;
 	case OPTION_MAX_DELAY:
-		s->max_delay = cli_duration_option(state, "max-delay", argument);
+		s->max_delay = cli_duration_option(state, "--max-delay", argument);
 		return 0;
 	case OPTION_STABLE:
-		s->stable = cli_duration_option(state, "stable", argument);
+		s->stable = cli_duration_option(state, "--stable", argument);
 		return 0;
 	case OPTION_MAX_RESTARTS:
-		s->max_restarts = cli_count_option(state, "max-restarts", argument, 1, UINT32_MAX);
+		s->max_restarts =
+		    cli_count_option(state, "--max-restarts", argument, 1, UINT32_MAX);
 		return 0;
 	case OPTION_GRACE:
-		s->grace = cli_duration_option(state, "grace", argument);
+		s->grace = cli_duration_option(state, "--grace", argument);
 		return 0;
 	case 'q':
 		s->quiet = true;
+		return 0;
+	case ARGP_KEY_END:
+		if (s->max_delay >= 0 && s->max_delay < s->delay)
+			argp_error(state, "--max-delay is less than --delay");
+		if (s->max_delay < 0)
+			s->max_delay = s->delay > MAX_DELAY ? s->delay : MAX_DELAY;
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -169,8 +179,8 @@ static int supervise(struct supervise *s)
 			in_a_row = 0;
 		}
 		if (s->max_restarts && in_a_row++ == s->max_restarts) {
-			cli_complain("supervise: '%s' failed %" PRIu64 " times in a row; giving up",
-				     s->child.command[0], in_a_row);
+			cli_complain("supervise: '%s' %s %" PRIu64 " times in a row; giving up",
+				     s->child.command[0], status ? "failed" : "ended", in_a_row);
 			return status;
 		}
 		say_restart(s, status, delay);
@@ -185,14 +195,12 @@ int cmd_supervise(int argc, char **argv)
 	struct supervise s = {
 		.restart = RESTART_ON_FAILURE,
 		.delay = 100 * MS,
-		.max_delay = 30 * S,
+		.max_delay = -1,
 		.stable = 10 * S,
 		.grace = 10 * S,
 	};
 
 	cli_parse_in_order(&argp, argc, argv, &s);
-	if (s.max_delay < s.delay)
-		s.max_delay = s.delay;
 	child_catch_signals();
 	if (getpid() != 1 && ferry_adopt_orphans(1) < 0)
 		cli_complain("supervise: cannot adopt orphans; they go to init");

@@ -16,8 +16,7 @@
 
 #include "cli.h"
 
-#define BLOCK     65536
-#define HANDSHAKE 30000 /* ms that a client has to agree about TLS */
+#define BLOCK 65536
 
 struct guest {
 	struct guests *guests;
@@ -168,7 +167,7 @@ static void carry(struct guest *guest)
 static int agree(const struct guest *guest)
 {
 	struct ferry_why why = { 0 };
-	const ferry_deadline until = ferry_in_ms(HANDSHAKE);
+	const ferry_deadline until = ferry_in_ms(BRIDGE_HANDSHAKE_MS);
 	int r;
 
 	do

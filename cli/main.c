@@ -16,7 +16,7 @@ static const struct command {
 	int (*run)(int argc, char **argv);
 	const char *summary;
 } commands[] = {
-	{ "create", cmd_create, "make a mailbox or a segment" },
+	{ "create", cmd_create, "make a mailbox, a segment or a pipe" },
 	{ "send", cmd_send, "send messages from arguments, standard input or a file" },
 	{ "receive", cmd_receive, "receive one message, several, or all that come" },
 	{ "peek", cmd_peek, "show the next message and leave it there" },
@@ -93,7 +93,7 @@ static char *help_filter(int key, const char *text, void *input)
 		return (char *)(uintptr_t)text;
 	fputs("Commands:\n", stream);
 	for (size_t i = 0; i < N_COMMANDS; i++)
-		fprintf(stream, "  %-9s %s\n", commands[i].name, commands[i].summary);
+		fprintf(stream, "  %-10s %s\n", commands[i].name, commands[i].summary);
 	fputs(text, stream);
 	if (fclose(stream) == 0)
 		return list;
@@ -136,7 +136,8 @@ static int run(const struct invocation *invocation)
 	return invocation->command->run(invocation->argc, invocation->argv);
 }
 
-/* Output that could not be written is a failure, even if the command did its work. */
+/* At the end, whoever ends it (argp does so after --help): output that could not be written is a
+ * failure, even if the command did its work. */
 static void check_output(void)
 {
 	if (fflush(stdout) == 0 && !ferror(stdout))
@@ -151,13 +152,13 @@ int main(int argc, char **argv)
 	char name[] = "ferry"; /* in usage errors, however it was called */
 
 	occupy_standard_descriptors();
+	if (atexit(check_output))
+		cli_die(STATUS_FAILED, "out of memory");
 	argp_program_version = "ferry " FERRY_VERSION;
 	argp_err_exit_status = STATUS_USAGE;
 	if (argc > 0)
 		argv[0] = name;
 	if (argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &invocation) || !invocation.command)
 		return STATUS_USAGE;
-	int status = run(&invocation);
-	check_output();
-	return status;
+	return run(&invocation);
 }

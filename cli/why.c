@@ -192,8 +192,9 @@ int why_look(struct why *why, const char *location, bool must_be_segment)
 	if (r == 0 && stat.kind == FERRY_KIND_SEGMENT)
 		r = look_twice(why, location, &cause);
 	else if (r == 0 && must_be_segment) {
-		cli_complain("why %s: locks lie in segments, and this is a %s", location,
-			     ferry_kind_name(stat.kind));
+		cli_complain("why %s: locks lie in segments, and this is a %s; `ferry stat %s` "
+			     "shows who waits in it",
+			     location, ferry_kind_name(stat.kind), location);
 		return STATUS_FAILED;
 	}
 	if (r == 0 || (!must_be_segment && is_no_object(r)))

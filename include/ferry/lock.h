@@ -59,8 +59,10 @@ FERRY_API int ferry_lock_acquire(ferry_segment *segment, ferry_lock *lock, ferry
 FERRY_API int ferry_lock_release(ferry_segment *segment, ferry_lock *lock);
 
 /**
- * After FERRY_OWNER_DIED: the data are right again. 0; -EPERM: the calling thread does not have the
- * lock; -EINVAL: nothing was to be repaired; and the errors of ferry/sync.h. Since: 0.1
+ * After FERRY_OWNER_DIED: the data are right again. What tells how far the dead owner came should
+ * be volatile, or the compiler may leave out stores that only a death makes visible. 0; -EPERM: the
+ * calling thread does not have the lock; -EINVAL: nothing was to be repaired; and the errors of
+ * ferry/sync.h. Since: 0.1
  */
 FERRY_API int ferry_lock_repaired(ferry_segment *segment, ferry_lock *lock);
 

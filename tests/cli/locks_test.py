@@ -112,6 +112,26 @@ def the_lock_is_made_with_the_mode_that_was_asked_for(tool):
 
 
 @case
+def the_command_has_the_umask_of_its_caller_whatever_the_mode(tool):
+    for options in ([], ['--mode', '0666']):
+        result = tool.run('lock', *options, 'a', '--', 'sh', '-c', 'umask', umask=0o027)
+        check_equal(result.out, b'0027\n', options)
+
+
+@case
+def whoever_is_done_is_no_member_any_more(tool):
+    owner = hold(tool)
+    tool.run('lock', '--try', 'a', 'true', status=3, err='ferry: lock a: ')
+    tool.run('lock', '--timeout', '1ms', 'a', 'true', status=3, err='ferry: lock a: ')
+    check_equal([member['pid'] for member in tool.stat('a')['members']], [owner.pid])
+    kill(owner)
+    tool.run('lock', '--on-owner-died', 'exit 1', 'a', 'true', status=125, err='ferry: lock a: ')
+    tool.run('lock', 'a', '--', 'sh', '-c', 'kill -9 $$', status=-signal.SIGKILL, err='ferry: lock a: ')
+    tool.run('lock', 'a', 'no-such-command', status=127, err='ferry: lock a: ')
+    check_equal([member['pid'] for member in tool.stat('a')['members'] if member['pid'] != owner.pid], [])
+
+
+@case
 def signals_are_passed_on(tool):
     for name in ('TERM', 'INT', 'HUP', 'QUIT', 'USR1', 'USR2'):
         owner = hold(tool, trap=f'trap "exit 9" {name}', script='while :; do sleep 0.02; done')

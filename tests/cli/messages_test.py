@@ -488,6 +488,16 @@ def a_full_disk_puts_the_message_back(tool):
 
 
 @case
+def help_that_cannot_be_written_is_a_failure(tool):
+    for args in (['--help'], ['--version'], ['send', '--help'], ['ls', '--usage']):
+        with open('/dev/full', 'wb') as full:
+            process = tool.start(*args, stdout=full)
+            err = process.communicate(timeout=HANG)[1]
+        check_equal(process.returncode, 1, args)
+        check(b'cannot write to standard output' in err, err)
+
+
+@case
 def a_slow_non_blocking_reader_gets_everything(tool):
     box = make(tool, '--max-size=1M')
     big = random.Random(9).randbytes(1000000)

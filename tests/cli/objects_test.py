@@ -72,6 +72,11 @@ def the_mode_is_what_was_asked_for_whatever_the_umask(tool):
 
 
 @case
+def create_in_a_directory_that_is_not_there_says_so(tool):
+    tool.fails(4, 'create', 'mailbox', f'{tool.dir}/no/box', says=['make the directory first'])
+
+
+@case
 def create_leaves_an_existing_mailbox_as_it_is(tool):
     tool.run('create', 'mailbox', 'box', '--max-size=1000')
     tool.run('send', 'box', 'kept')

@@ -203,6 +203,7 @@ def supervise_gives_up_when_told(tool):
     supervised(tool, 'exit 4', '--restart', 'never', status=4, err='')
     result = supervised(tool, 'exit 0', '--restart', 'always', '--max-restarts', '2')
     check_equal(result.err.count('again in'), 2)
+    check("'sh' ended 3 times in a row" in result.err, result)
 
 
 @case
@@ -217,6 +218,8 @@ def the_delay_doubles_up_to_its_limit(tool):
     result = supervised(tool, 'exit 1', '--max-delay', '3ms', '--max-restarts', '4', status=1)
     check_equal([line.rpartition('again in ')[2] for line in result.err.splitlines()[:4]],
                 ['1 ms', '2 ms', '3 ms', '3 ms'])
+    tool.misused('supervise', '--delay', '5s', '--max-delay', '1s', 'true',
+                 says='--max-delay is less than --delay')
 
 
 @case

@@ -138,6 +138,16 @@ def a_command_for_each_connection(tool):
 
 
 @case
+def a_command_has_the_umask_of_its_caller_whatever_the_mode(tool):
+    listener, address = listening(tool, '--exec', '--mode', '0666', f'unix:{tool.dir}/s', 'sh',
+                                  '-c', 'umask', umask=0o027)
+    check_equal(tool.run('connect', address).out, b'0027\n')
+    check_equal(os.stat(tool.dir / 's').st_mode & 0o777, 0o666)
+    listener.send_signal(signal.SIGTERM)
+    check_equal(ended(listener)[0], -signal.SIGTERM)
+
+
+@case
 def no_more_commands_than_allowed(tool):
     listener, address = listening(tool, '--exec', '--most', '1', 'unix:@', 'cat')
     with plain(address) as first, plain(address) as second:
@@ -265,7 +275,10 @@ def ls_shows_listeners_and_connections(tool):
 
 @case
 def time_limits(tool):
-    tool.fails(3, 'listen', '--timeout', '50ms', 'unix:@', says=['listen'])
+    for options in ([], ['--keep']):
+        tool.fails(3, 'listen', '--timeout', '50ms', *options, 'unix:@',
+                   says=['listen unix:@: nobody came within 50 ms'])
+    tool.fails(2, 'listen', '--timeout', '50ms', 'udp://127.0.0.1:0', says=['--idle'])
     listener, address = listening(tool, 'unix:@', stdin=subprocess.PIPE)
     client = tool.start('connect', '--idle', '50ms', address, stdin=subprocess.PIPE)
     check_equal(client.wait(HANG), 0)
@@ -280,7 +293,8 @@ def what_makes_no_sense_is_refused(tool):
     tool.misused('listen', says='address')
     tool.misused('listen', '--exec', 'unix:@', says='command')
     tool.misused('listen', 'unix:@', 'cat', says='--exec')
-    tool.misused('listen', '--exec', '--messages', 'unix:@', 'cat', says='exclude')
+    for option in ('--messages', '--keep', '--quit', '--timeout=1', '--idle=1'):
+        tool.misused('listen', '--exec', option, 'unix:@', 'cat', says='exclude')
     tool.fails(2, 'connect', 'tcp://localhost:http', says=['character 17', 'number'])
     tool.fails(2, 'listen', 'http://x:1', says=['character 1', 'tcp://'])
     tool.fails(1, 'connect', 'unix:@ferry-nobody', says=['connect', 'refused'])

@@ -297,7 +297,7 @@ def what_is_no_segment_is_passed_over_or_refused_by_name(tool):
     tool.run('create', 'mailbox', 'box')
     (tool.dir / 'file').write_bytes(b'no object')
     check_equal(tool.run('why').out, b'Nobody waits.\n')
-    tool.fails(1, 'why', 'box', says=['why box: ', 'mailbox'])
+    tool.fails(1, 'why', 'box', says=['why box: ', 'mailbox', '`ferry stat box`'])
     tool.fails(1, 'why', 'file', says=['why file: '])
     tool.fails(4, 'why', 'nothing', says=['why nothing: '])
 
