@@ -8,18 +8,29 @@
 #include "../sync/core.h"
 #include "../sync/thread.h"
 
-/* Is a line at this offset of the mapping within the memory? */
-static inline int fy_door_holds(struct ferry_segment *segment, uint64_t offset)
+/* Is a line at this offset of the mapping within the memory, as far as that is known? */
+static inline int fy_door_knows(const struct ferry_segment *segment, uint64_t offset)
 {
 	/* RELAXED(what is known stays true) */
 	uint64_t known = atomic_load_explicit(&segment->bytes, memory_order_relaxed);
 
-	if (FY_UNLIKELY(offset % FY_LINE != 0))
-		return 0;
 	/* A page at least is known: no underflow on the right. */
-	if (FY_LIKELY(offset - segment->memory <= known - FY_LINE))
-		return 1;
-	return fy_segment_holds(segment, offset, FY_LINE);
+	return offset % FY_LINE == 0 && offset - segment->memory <= known - FY_LINE;
+}
+
+/* Is a line at this offset of the mapping within the memory? */
+static inline int fy_door_holds(struct ferry_segment *segment, uint64_t offset)
+{
+	return FY_LIKELY(fy_door_knows(segment, offset)) ||
+	       (offset % FY_LINE == 0 && fy_segment_holds(segment, offset, FY_LINE));
+}
+
+static inline int fy_door_is(const void *primitive, enum fy_primitive magic)
+{
+	const struct fy_lock_shm *any = primitive;
+
+	/* RELAXED(whoever made it told us where it is) */
+	return atomic_load_explicit(&any->magic, memory_order_relaxed) == (uint32_t)magic;
 }
 
 /* May this handle use what is to be initialized at primitive? 0 or an error. */
@@ -42,10 +53,19 @@ static inline int fy_door(struct ferry_segment *segment, const void *primitive,
 
 	if (FY_UNLIKELY(r < 0))
 		return r;
-	const struct fy_lock_shm *any = primitive;
-	/* RELAXED(whoever made it told us where it is) */
-	uint32_t there = atomic_load_explicit(&any->magic, memory_order_relaxed);
-	return FY_LIKELY(there == (uint32_t)magic) ? 0 : -EINVAL;
+	return FY_LIKELY(fy_door_is(primitive, magic)) ? 0 : -EINVAL;
+}
+
+/* Is all as it nearly always is? Then fy_door() returns 0. It calls nothing: a function that goes
+ * by it, and leaves everything else to another one, has no registers to save. */
+static inline int fy_door_is_open(const struct ferry_segment *segment, const void *primitive,
+				  enum fy_primitive magic, uint32_t forbidden)
+{
+	return FY_LIKELY(segment && primitive) && FY_LIKELY(!(segment->flags & forbidden)) &&
+	       FY_LIKELY(fy_object_is_ours(&segment->object)) &&
+	       FY_LIKELY(fy_object_state(&segment->object) == 0) &&
+	       FY_LIKELY(fy_door_knows(segment, fy_sync_offset(&segment->sync, primitive))) &&
+	       FY_LIKELY(fy_door_is(primitive, magic));
 }
 
 /* The same for giving back, which a removed segment does not keep anybody from. */

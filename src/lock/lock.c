@@ -11,23 +11,38 @@ int ferry_lock_init(ferry_segment *segment, ferry_lock *lock)
 	return fy_door_init(segment, lock, FY_PRIMITIVE_LOCK);
 }
 
-int ferry_lock_acquire(ferry_segment *segment, ferry_lock *lock, ferry_deadline deadline)
+static FY_COLD int acquire_slow(ferry_segment *segment, ferry_lock *lock, ferry_deadline deadline)
 {
 	struct fy_lock_shm *shm = (void *)lock;
 	int r = fy_door(segment, lock, FY_PRIMITIVE_LOCK, FERRY_READ_ONLY);
 
-	if (FY_UNLIKELY(r < 0))
+	if (r < 0)
 		return r;
 	struct fy_thread *thread = fy_thread_self();
-	if (FY_UNLIKELY(!thread))
+	if (!thread)
 		return -ENOMEM;
 	uint64_t who = fy_thread_who(thread, &segment->object);
-	r = fy_core_acquire(&segment->sync, &shm->core, who, fy_sync_offset(&segment->sync, lock),
-			    deadline);
-	if (FY_UNLIKELY(r < 0))
+	r = fy_core_acquire_slow(&segment->sync, &shm->core, who,
+				 fy_sync_offset(&segment->sync, lock), deadline);
+	if (r < 0)
 		return fy_segment_judge(segment, r);
 	fy_thread_hold(thread, &segment->sync, lock, who, FY_PRIMITIVE_LOCK, FY_NO_SEAT);
 	return r;
+}
+
+int ferry_lock_acquire(ferry_segment *segment, ferry_lock *lock, ferry_deadline deadline)
+{
+	struct fy_thread *thread = &fy_thread;
+	struct fy_lock_shm *shm = (void *)lock;
+
+	if (FY_UNLIKELY(!fy_door_is_open(segment, lock, FY_PRIMITIVE_LOCK, FERRY_READ_ONLY) ||
+			!fy_thread_is_ready(thread)))
+		return acquire_slow(segment, lock, deadline);
+	uint64_t who = fy_thread_who(thread, &segment->object);
+	if (FY_UNLIKELY(!fy_core_take(&shm->core, who)))
+		return acquire_slow(segment, lock, deadline);
+	fy_thread_hold(thread, &segment->sync, lock, who, FY_PRIMITIVE_LOCK, FY_NO_SEAT);
+	return 0;
 }
 
 static FY_COLD int release_slow(ferry_segment *segment, ferry_lock *lock)

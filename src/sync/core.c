@@ -185,7 +185,9 @@ static uint64_t word_after(struct fy_core_shm *core, uint64_t w, uint64_t died)
 	return died;
 }
 
-/* Of those that have a core, a ferry_lock has a bell behind it. */
+/* Of those that have a core, a ferry_lock has a bell behind it. Who sleeps there has set W: so only
+ * a release that saw W, or who takes it away, rings. (The others leave the line to the next owner,
+ * who may have it already.) */
 static void ring_bell(const struct fy_sync *sync, struct fy_core_shm *core)
 {
 	struct fy_lock_shm *lock = (void *)((uint8_t *)core - offsetof(struct fy_lock_shm, core));
@@ -195,7 +197,7 @@ static void ring_bell(const struct fy_sync *sync, struct fy_core_shm *core)
 		fy_bell_word_ring(&lock->left, FY_BELL_ALL, sync->object->fd);
 }
 
-static int release(struct fy_sync *sync, struct fy_core_shm *core, uint64_t who, int died)
+int fy_core_release_slow(struct fy_sync *sync, struct fy_core_shm *core, uint64_t who, int died)
 {
 	for (;;) {
 		uint64_t w = fy_core_load(core);
@@ -205,6 +207,7 @@ static int release(struct fy_sync *sync, struct fy_core_shm *core, uint64_t who,
 			if (!swap(core, w, FY_CORE_LOST))
 				continue;
 			(void)fy_futex_wake(futex_of(core), INT32_MAX);
+			ring_bell(sync, core);
 			return 0;
 		}
 		set_time(&core->since, 0);
@@ -214,17 +217,10 @@ static int release(struct fy_sync *sync, struct fy_core_shm *core, uint64_t who,
 		fy_thread.marks = is_open(after) ? after : 0;
 		if ((w & FY_CORE_WAITERS) && !(w & FY_CORE_CALLED))
 			call_next(sync, core);
+		if (w & FY_CORE_WAITERS)
+			ring_bell(sync, core);
 		return 0;
 	}
-}
-
-int fy_core_release_slow(struct fy_sync *sync, struct fy_core_shm *core, uint64_t who, int died)
-{
-	int r = release(sync, core, who, died);
-
-	if (r == 0)
-		ring_bell(sync, core);
-	return r;
 }
 
 int fy_core_ready(struct fy_sync *sync, const struct fy_core_shm *core, int ask)
@@ -247,7 +243,7 @@ void fy_core_want(struct fy_core_shm *core)
 {
 	uint64_t w = fy_core_load(core);
 
-	while (w != FY_CORE_LOST && fy_core_owner(w) != 0 && !(w & FY_CORE_WAITERS)) {
+	while (w != FY_CORE_LOST && !(w & FY_CORE_WAITERS)) {
 		if (swap(core, w, w | FY_CORE_WAITERS))
 			return;
 		w = fy_core_load(core);
@@ -519,8 +515,9 @@ static void give_up(struct fy_core_call *call)
 		}
 		if (!swap(call->core, w, w & ~FY_CORE_WAITERS))
 			continue;
-		set_time(&call->core->called_at, fy_now_coarse());
+		set_time(&call->core->called_at, fy_now());
 		call_next(call->sync, call->core);
+		ring_bell(call->sync, call->core);
 		return;
 	}
 }

@@ -51,7 +51,7 @@ void fy_core_wake_all(struct fy_core_shm *core);
  * -ENOTRECOVERABLE, -FERRY_ECORRUPT. ask: find out whether the owner lives. */
 int fy_core_ready(struct fy_sync *sync, const struct fy_core_shm *core, int ask);
 
-/* Have the owner leave it the long way, which rings the bell of a ferry_lock. */
+/* Have the owner, or the next one, leave it the long way, which rings the bell of a ferry_lock. */
 void fy_core_want(struct fy_core_shm *core);
 
 /* The data are right again. 0; -EPERM: not ours; -EINVAL: nobody had died. */
@@ -78,8 +78,8 @@ static inline uint64_t fy_core_owner(uint64_t word)
 	return word & ~FY_WHO_MARKS;
 }
 
-static inline int fy_core_acquire(struct fy_sync *sync, struct fy_core_shm *core, uint64_t who,
-				  uint64_t offset, ferry_deadline deadline)
+/* Take it if nobody has it and wants it, as far as we can guess. 1: ours. */
+static inline int fy_core_take(struct fy_core_shm *core, uint64_t who)
 {
 	/* With others about, a free lock has marks most of the time: the same as before, if we
 	 * guess well. A newcomer leaves them as they are. */
@@ -88,13 +88,20 @@ static inline int fy_core_acquire(struct fy_sync *sync, struct fy_core_shm *core
 
 	/* SYNC(core.word) acquire: pairs with the release in fy_core_release(): what the last owner
 	 * wrote is ours to read. */
-	if (FY_LIKELY(atomic_compare_exchange_strong_explicit(
-		&core->word, &free, who | marks, memory_order_acquire, memory_order_relaxed))) {
-		/* RELAXED(a hint for those who spin) */
-		atomic_store_explicit(&core->cpu, fy_cpu() + 1, memory_order_relaxed);
+	if (FY_UNLIKELY(!atomic_compare_exchange_strong_explicit(
+		&core->word, &free, who | marks, memory_order_acquire, memory_order_relaxed)))
 		return 0;
-	}
-	return fy_core_acquire_slow(sync, core, who, offset, deadline);
+	/* RELAXED(a hint for those who spin) */
+	atomic_store_explicit(&core->cpu, fy_cpu() + 1, memory_order_relaxed);
+	return 1;
+}
+
+static inline int fy_core_acquire(struct fy_sync *sync, struct fy_core_shm *core, uint64_t who,
+				  uint64_t offset, ferry_deadline deadline)
+{
+	return FY_LIKELY(fy_core_take(core, who))
+		   ? 0
+		   : fy_core_acquire_slow(sync, core, who, offset, deadline);
 }
 
 static inline int fy_core_release(struct fy_sync *sync, struct fy_core_shm *core, uint64_t who)

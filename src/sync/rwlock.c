@@ -145,7 +145,7 @@ static int grant(struct fy_sync *sync, const struct fy_seat *seat, int how)
 	(void)how;
 	if (seat->role != FY_SEAT_READER_WAITS)
 		return 0;
-	fy_seat_begin(sync, seat->i, fy_now_coarse());
+	fy_seat_begin(sync, seat->i, fy_now());
 	return fy_seat_move(sync, seat, FY_SEAT_READER_GRANTED);
 }
 

@@ -43,6 +43,12 @@ void fy_thread_refresh(struct fy_thread *thread);
 /* Room for one more hold. 0 or -ENOMEM. */
 int fy_thread_more(struct fy_thread *thread);
 
+/* Will fy_thread_self() find nothing to do? */
+static inline int fy_thread_is_ready(const struct fy_thread *thread)
+{
+	return !fy_fork_is_child(thread->generation) && thread->n != thread->room;
+}
+
 /* The calling thread, with room for one more hold; NULL: no memory. After the door of the call. */
 static inline struct fy_thread *fy_thread_self(void)
 {

@@ -9,6 +9,9 @@
 #include "claim.h"
 #include "section.h"
 
+/* A reader that was let in and has not come after this is passed by. */
+#define STALE_NS 20000000LL
+
 static ferry_segment *segment;
 static struct section *s;
 
@@ -38,7 +41,8 @@ static int release(void)
 	return ferry_rwlock_release(segment, &s->rwlock);
 }
 
-/* Take it (value[0] is what it said, value[1] the order), reach 1, release when allowed. */
+/* Take it (value[0] is what it said, value[1] the order, value[2] the time), reach 1, release when
+ * allowed. */
 static void hold(struct stage *stage, int (*take)(ferry_segment *, ferry_rwlock *, ferry_deadline))
 {
 	ferry_segment *own = section_open();
@@ -46,6 +50,7 @@ static void hold(struct stage *stage, int (*take)(ferry_segment *, ferry_rwlock 
 
 	atomic_store(&stage->value[0], take(own, &there->rwlock, FERRY_FOREVER));
 	atomic_store(&stage->value[1], (int64_t)atomic_fetch_add(&there->data[0], 1));
+	atomic_store(&stage->value[2], clock_ns());
 	stage_meet(stage, 1);
 	check_eq(ferry_rwlock_release(own, &there->rwlock), 0);
 	ferry_segment_close(own);
@@ -74,6 +79,11 @@ static void finish(struct peer *peer)
 	peer_await(peer, 1);
 	peer_allow(peer, 1);
 	peer_join(peer);
+}
+
+static int64_t order(const struct peer *peer)
+{
+	return atomic_load(&peer->stage->value[1]);
 }
 
 static int waiting(void)
@@ -281,29 +291,43 @@ static void a_writer_goes_before_later_readers(void)
 	end();
 }
 
+/* Two readers and a writer wait, and the writer before them leaves. 0: a reader did not come for so
+ * long that it was taken for a stopped one, and the writer went first. */
+static int readers_go_first(void)
+{
+	struct peer one;
+	struct peer all[3];
+
+	start(&one, writer);
+	peer_start(&all[0], writer, NULL);
+	await(waiting() == 1);
+	peer_start(&all[1], reader, NULL);
+	peer_start(&all[2], reader, NULL);
+	await(waiting() == 3);
+	for (int i = 0; i < 3; i++)
+		peer_allow(&all[i], 1);
+	const int64_t begun = clock_ns();
+	peer_allow(&one, 1);
+	peer_join(&one);
+	for (int i = 0; i < 3; i++)
+		peer_await(&all[i], 1);
+	const int first = order(&all[0]) > order(&all[1]) && order(&all[0]) > order(&all[2]);
+	check(first || atomic_load(&all[0].stage->value[2]) - begun >= STALE_NS);
+	for (int i = 0; i < 3; i++)
+		peer_join(&all[i]);
+	return first;
+}
+
 /* Readers who wait when a writer leaves come in before the next writer. */
 static void waiting_readers_go_before_the_next_writer(void)
 {
+	int first = 0;
+
 	begin();
-	for (int i = 0; i < check_repeat(10, 200); i++) {
-		struct peer one;
-		struct peer two;
-		struct peer readers[2];
-		start(&one, writer);
-		peer_start(&two, writer, NULL);
-		await(waiting() == 1);
-		peer_start(&readers[0], reader, NULL);
-		peer_start(&readers[1], reader, NULL);
-		await(waiting() == 3);
-		peer_allow(&one, 1);
-		peer_join(&one);
-		peer_await(&readers[0], 1);
-		peer_await(&readers[1], 1);
-		check_eq(atomic_load(&two.stage->reached), 0);
-		finish(&readers[0]);
-		finish(&readers[1]);
-		finish(&two);
-	}
+	for (int i = 0; i < check_repeat(10, 200); i++)
+		first += readers_go_first();
+	if (first == 0)
+		check_skip("no reader comes within 20 ms here");
 	end();
 }
 
