@@ -44,16 +44,13 @@ enum sight {
 	AGAIN, /* it changes just now */
 };
 
-/* The position of an EMPTY cell is over. Are the bytes still its message's? */
-static enum sight left_behind(const struct fy_spot *spot, uint64_t lap)
+/* The position of an EMPTY cell is over. Are the bytes that go with meta still its message's? */
+static enum sight left_with(uint64_t meta, const struct fy_spot *spot, uint64_t lap)
 {
-	uint64_t meta = fy_meta_load(spot->cell);
 	int64_t since = fy_word_ahead(spot->word, lap);
 	int32_t ahead = fy_meta_ahead(meta, lap);
 	int marked = (fy_meta_flags(meta) & FY_META_VOID) != 0;
 
-	if (fy_word_load(spot->cell) != spot->word)
-		return AGAIN;
 	if (since > LAPS_MAX || ahead > 0)
 		return GONE;
 	if (ahead < 0)
@@ -62,6 +59,13 @@ static enum sight left_behind(const struct fy_spot *spot, uint64_t lap)
 		return THERE;
 	/* With one lap between, the mark is of this lap's own send; else of any since. */
 	return since == 1 ? NOTHING : GONE;
+}
+
+static enum sight left_behind(const struct fy_spot *spot, uint64_t lap)
+{
+	uint64_t meta = fy_meta_load(spot->cell);
+
+	return fy_word_load(spot->cell) == spot->word ? left_with(meta, spot, lap) : AGAIN;
 }
 
 /* A message that senders have passed: of which lap is it? */
@@ -102,9 +106,12 @@ static int is_sound(const struct ferry_mailbox *box, const struct fy_got *got)
 	    !fy_memory_is_after(&got->extent,
 				fy_stamp((uint32_t)(got->ring - box->rings), got->spot.position)))
 		return 0;
-	/* A one to one sender does not change the word of a cell that is EMPTY for its message. */
+	/* A one to one sender does not change the word of a cell that is EMPTY for its message; and
+	 * the meta that was copied may be the one that it has put there since we looked. */
 	if (fy_word_state(got->spot.word) == FY_EMPTY &&
-	    fy_meta_load(got->spot.cell) != got->view.meta)
+	    (left_with(got->view.meta, &got->spot, got->spot.position >> box->cells_log2) !=
+		 THERE ||
+	     fy_meta_load(got->spot.cell) != got->view.meta))
 		return 0;
 	return fy_word_load(got->spot.cell) == got->spot.word;
 }
@@ -217,22 +224,36 @@ static void catch_up(struct ferry_mailbox_tap *tap, uint32_t level)
 	tap->next[level] = tail - fy_cells(tap->box);
 }
 
+/* A send that has ended since we passed it may have been before the message at position. So nothing
+ * is shown there that was not there already when those that we passed were looked at. */
+static enum sight visit_in_order(struct ferry_mailbox_tap *tap, uint32_t level, uint64_t position,
+				 struct visit *visit, int *ret_passed)
+{
+	struct fy_spot spot;
+
+	*ret_passed = 0;
+	if (!tap->n_passed)
+		return visit_position(tap, level, position, visit);
+	enum sight sight = look(tap->box, &tap->box->rings[level], position, &spot);
+	if (sight != THERE)
+		return sight;
+	*ret_passed = visit_passed(tap, level, visit) == THERE;
+	return *ret_passed ? THERE : visit_position(tap, level, position, visit);
+}
+
 /* THERE, or NOT_YET. */
 static enum sight visit_level(struct ferry_mailbox_tap *tap, uint32_t level, struct visit *visit)
 {
-	const struct fy_ring *ring = &tap->box->rings[level];
-	struct fy_spot spot;
+	int passed;
 
 	catch_up(tap, level);
 	for (uint64_t i = 0; i < 2 * fy_cells(tap->box); i++) {
 		uint64_t position = tap->next[level];
-		/* A send that has ended since we passed it may have been before this one. */
-		if (tap->n_passed && look(tap->box, ring, position, &spot) == THERE &&
-		    visit_passed(tap, level, visit) == THERE)
-			return THERE;
-		enum sight sight = visit_position(tap, level, position, visit);
-		if (sight == NOT_YET)
-			return NOT_YET;
+		enum sight sight = visit_in_order(tap, level, position, visit, &passed);
+		if (sight == NOT_YET || passed)
+			return sight;
+		if (sight == AGAIN)
+			continue;
 		if (sight == THERE) {
 			tap->next[level] += visit->result != -EMSGSIZE;
 			return THERE;
