@@ -156,12 +156,6 @@ static void died(struct scene *scene, uint32_t actor, bool dead)
 	(void)dead;
 }
 
-static void feed(struct scene *scene)
-{
-	if (scene->operation->rouse)
-		scene->operation->rouse(scene->survivor, scene->operation);
-}
-
 /* ---- after the strike ---- */
 
 static const char *owed(struct scene *scene)
@@ -391,7 +385,6 @@ const struct family family_pipe = {
 	.visible = visible,
 	.asleep = asleep,
 	.died = died,
-	.feed = feed,
 	.survive = survive,
 	.end = end,
 };

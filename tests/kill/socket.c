@@ -161,15 +161,6 @@ static void leave(void *it)
 	actor->listener = NULL;
 }
 
-static void sleep_in_it(void *it, const struct operation *operation, uint32_t kind,
-			ferry_deadline deadline)
-{
-	(void)it;
-	(void)operation;
-	(void)kind;
-	(void)deadline;
-}
-
 /* ---- the scene's own ---- */
 
 static void leave_stale_file(const char *path)
@@ -223,19 +214,6 @@ static void complete_stage(struct scene *scene)
 		(void)next(survivor, setup->size, FERRY_NOW);
 	if (setup->is_told && !scene->operation->rouse)
 		tell_victim(survivor);
-}
-
-static void died(struct scene *scene, uint32_t actor, bool dead)
-{
-	(void)scene;
-	(void)actor;
-	(void)dead;
-}
-
-static void feed(struct scene *scene)
-{
-	if (scene->operation->rouse)
-		scene->operation->rouse(scene->survivor, scene->operation);
 }
 
 /* ---- after the strike ---- */
@@ -590,11 +568,8 @@ const struct family family_socket = {
 	.hire = hire,
 	.enter = enter,
 	.leave = leave,
-	.sleep = sleep_in_it,
 	.set_stage = set_stage,
 	.complete_stage = complete_stage,
-	.died = died,
-	.feed = feed,
 	.survive = survive,
 	.end = end,
 };
