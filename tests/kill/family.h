@@ -62,7 +62,8 @@ struct family {
 	void (*enter)(void *actor);                         /* open what is there */
 	void (*leave)(void *actor);                         /* close it, if it is open */
 	void (*look_after)(void *actor);                    /* * look after the others now */
-	/* One call that sleeps until the survivors wake it or the deadline comes. */
+	/* * One call that sleeps until the survivors wake it or the deadline comes; for operations
+	 * with sleepers. */
 	void (*sleep)(void *actor, const struct operation *operation, uint32_t kind,
 		      ferry_deadline deadline);
 	/* * An operation that forks: in the child, which is the victim; and in the parent, when all
@@ -80,8 +81,9 @@ struct family {
 	/* * The actor is about to be killed: others may learn of its death before died() is called.
 	 */
 	void (*doom)(struct scene *scene, uint32_t actor);
-	void (*died)(struct scene *scene, uint32_t actor, bool dead);
-	/* * A stopped victim went on and fell asleep: give it what it waits for. */
+	void (*died)(struct scene *scene, uint32_t actor, bool dead); /* * */
+	/* * A stopped victim went on and fell asleep: give it what it waits for. NULL: rouse it
+	 * again. */
 	void (*feed)(struct scene *scene);
 	/* The victim is dead, stopped or done: the others must have what is theirs, and go on. */
 	void (*survive)(struct scene *scene);

@@ -164,12 +164,6 @@ static void died(struct scene *scene, uint32_t actor, bool dead)
 	(void)dead;
 }
 
-static void feed(struct scene *scene)
-{
-	if (scene->operation->rouse)
-		scene->operation->rouse(scene->survivor, scene->operation);
-}
-
 /* ---- after the strike ---- */
 
 /* That have not finished, however they wait. */
@@ -409,7 +403,6 @@ const struct family family_pipe = {
 	.visible = visible,
 	.asleep = asleep,
 	.died = died,
-	.feed = feed,
 	.survive = survive,
 	.end = end,
 };

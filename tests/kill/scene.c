@@ -299,6 +299,12 @@ static void doom(struct scene *scene, uint32_t actor)
 		scene->family->doom(scene, actor);
 }
 
+static void note_death(struct scene *scene, uint32_t actor, bool dead)
+{
+	if (scene->family->died)
+		scene->family->died(scene, actor, dead);
+}
+
 static void kill_first(struct scene *scene)
 {
 	struct victim *first = &scene->first;
@@ -314,7 +320,7 @@ static void kill_first(struct scene *scene)
 	/* Of many, some may find others' remains in their way, and go another. */
 	else if (first_victims(scene->operation) == 1)
 		fault(scene->faults, "harness: the first victim did not reach its point");
-	scene->family->died(scene, ACTOR_FIRST, true);
+	note_death(scene, ACTOR_FIRST, true);
 }
 
 /* The first victims, one after the other. */
@@ -322,7 +328,7 @@ static void sacrifice(struct scene *scene)
 {
 	scene_phase(scene, "the first victim");
 	for (uint32_t i = 0; i < first_victims(scene->operation); i++) {
-		scene->family->died(scene, ACTOR_FIRST, false);
+		note_death(scene, ACTOR_FIRST, false);
 		summon(scene, &scene->first, ROLE_FIRST);
 		raise_curtain(scene, &scene->first, ROLE_FIRST);
 		if (scene->run->strike == STRIKE_PROBE) {
@@ -415,7 +421,7 @@ static void strike(struct scene *scene)
 	else if (outcome->struck)
 		victim_hold(victim);
 	if (!outcome->struck || scene->run->strike == STRIKE_KILL)
-		scene->family->died(scene, ACTOR_VICTIM, true);
+		note_death(scene, ACTOR_VICTIM, true);
 	alarm(SCENE_ALARM);
 }
 
@@ -429,12 +435,14 @@ static void go_on(struct scene *scene)
 	while (!victim_finish(victim)) {
 		if (scene->family->feed)
 			scene->family->feed(scene);
+		else if (scene->operation->rouse)
+			scene->operation->rouse(scene->survivor, scene->operation);
 		sched_yield();
 	}
 	if (victim->state == VICTIM_BROKEN)
 		fault(scene->faults, "C5: the victim crashed with signal %d when it went on",
 		      WTERMSIG(victim->status));
-	scene->family->died(scene, ACTOR_VICTIM, true);
+	note_death(scene, ACTOR_VICTIM, true);
 	scene->struck_at = now_ns();
 	alarm(SCENE_ALARM);
 }
@@ -451,7 +459,7 @@ static void dismiss_bystander(struct scene *scene)
 	if (status)
 		fault(scene->faults, "C5: the forked victim's parent ended with %#x",
 		      (unsigned)status);
-	scene->family->died(scene, ACTOR_FIRST, true);
+	note_death(scene, ACTOR_FIRST, true);
 }
 
 static void prepare(struct scene *scene)

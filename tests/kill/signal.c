@@ -121,16 +121,6 @@ static void leave(void *it)
 	actor->process = NULL;
 }
 
-/* Nobody sleeps beside the victim in this family. */
-static void sleep_in_it(void *it, const struct operation *operation, uint32_t kind,
-			ferry_deadline deadline)
-{
-	(void)it;
-	(void)operation;
-	(void)kind;
-	(void)deadline;
-}
-
 /* ---- the scene's own ---- */
 
 static int count(const struct ferry_signal_info *info, void *arg)
@@ -181,19 +171,6 @@ static void complete_stage(struct scene *scene)
 {
 	if (!scene->operation->rouse)
 		send_batch(scene);
-}
-
-static void died(struct scene *scene, uint32_t actor, bool dead)
-{
-	(void)scene;
-	(void)actor;
-	(void)dead;
-}
-
-static void feed(struct scene *scene)
-{
-	if (scene->operation->rouse)
-		scene->operation->rouse(scene->survivor, scene->operation);
 }
 
 /* ---- after the strike ---- */
@@ -353,11 +330,8 @@ const struct family family_signal = {
 	.hire = hire,
 	.enter = enter,
 	.leave = leave,
-	.sleep = sleep_in_it,
 	.set_stage = set_stage,
 	.complete_stage = complete_stage,
-	.died = died,
-	.feed = feed,
 	.survive = survive,
 	.end = end,
 };

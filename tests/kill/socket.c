@@ -170,15 +170,6 @@ static void leave(void *it)
 	actor->listener = NULL;
 }
 
-static void sleep_in_it(void *it, const struct operation *operation, uint32_t kind,
-			ferry_deadline deadline)
-{
-	(void)it;
-	(void)operation;
-	(void)kind;
-	(void)deadline;
-}
-
 /* ---- the scene's own ---- */
 
 static void leave_stale_file(const char *path)
@@ -246,19 +237,6 @@ static void complete_stage(struct scene *scene)
 		show(survivor);
 	if (setup->is_told && !scene->operation->rouse)
 		tell_victim(survivor);
-}
-
-static void died(struct scene *scene, uint32_t actor, bool dead)
-{
-	(void)scene;
-	(void)actor;
-	(void)dead;
-}
-
-static void feed(struct scene *scene)
-{
-	if (scene->operation->rouse)
-		scene->operation->rouse(scene->survivor, scene->operation);
 }
 
 /* ---- after the strike ---- */
@@ -683,11 +661,8 @@ const struct family family_socket = {
 	.hire = hire,
 	.enter = enter,
 	.leave = leave,
-	.sleep = sleep_in_it,
 	.set_stage = set_stage,
 	.complete_stage = complete_stage,
-	.died = died,
-	.feed = feed,
 	.survive = survive,
 	.end = end,
 };

@@ -435,12 +435,6 @@ static void died(struct scene *scene, uint32_t actor, bool dead)
 		doom(scene, actor);
 }
 
-static void feed(struct scene *scene)
-{
-	if (scene->operation->rouse)
-		scene->operation->rouse(scene->survivor, scene->operation);
-}
-
 const struct family family_sync = {
 	.name = "sync",
 	.operations = sync_operations,
@@ -453,7 +447,6 @@ const struct family family_sync = {
 	.asleep = asleep,
 	.doom = doom,
 	.died = died,
-	.feed = feed,
 	.survive = sync_survive,
 	.end = sync_end,
 };
