@@ -99,10 +99,14 @@ void fy_rwlock_leave_reading(struct fy_sync *sync, struct fy_rwlock_shm *lock, u
 		fy_bell_word_ring(&lock->departed, FY_BELL_ALL, FY_BELL_UNWATCHED);
 }
 
-/* A writer died: whoever comes next has it alone, to repair. 0: somebody else did, read again. */
+/* A writer died: whoever comes next has it alone, to repair. 0: somebody else did, read again. What
+ * we know of the dead is not to be found out once more, a nap later. */
 static int repair_as_writer(struct fy_sync *sync, struct fy_thread *thread,
 			    struct fy_rwlock_shm *lock, ferry_deadline deadline)
 {
+	uint64_t owner = fy_core_owner(fy_core_load(&lock->core));
+	if (owner != 0 && fy_who_is_dead(sync, owner))
+		(void)fy_rwlock_leave_writing(sync, lock, owner, 1);
 	int r = fy_rwlock_write(sync, thread, lock, deadline);
 
 	if (r != 0)
