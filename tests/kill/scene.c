@@ -251,8 +251,11 @@ static void start_sleepers(struct scene *scene)
 	if (scene->family->before_sleep)
 		scene->family->before_sleep(scene);
 	gate_pass(scene->gate_open[ROLE_SLEEPERS], scene->n_sleepers);
-	/* A strike may have given them what they want before: then they need not sleep. */
+	/* A strike may have given them what they want before: then they need not sleep. Those who
+	 * begin after it have waited for nothing until then. */
 	while (!all_asleep(scene)) {
+		if (atomic_load(&scene->outcome->calling) < scene->n_sleepers)
+			scene->struck_at = now_ns();
 		if (scene_all_unfinished(scene) < scene->n_sleepers)
 			return;
 		sched_yield();
