@@ -34,6 +34,8 @@ struct fy_entry {
 	int polled;                   /* descriptor by which epoll(7) has it, or -1 */
 	int hailed;                   /* counted among n_signals, and in that list */
 	uint32_t armed_at;            /* index among the armed */
+	uint64_t round;               /* of the wait that it was reported in last ... */
+	int at;                       /* ... and which of its reports that is */
 	struct fy_entry *next;        /* of the hot */
 	struct fy_entry *previous;
 	struct fy_entry *next_watched; /* with a number that goes into the same bucket */
@@ -59,6 +61,7 @@ struct ferry_waiter {
 	uint32_t n;
 	uint32_t slot_hint;
 	uint32_t serial;
+	uint64_t rounds; /* waits that have begun */
 
 	struct fy_entry *hot_first;
 	struct fy_entry *hot_last;

@@ -63,14 +63,19 @@ static int look(struct wait *w, int last)
 	return found;
 }
 
-/* What poll(2) said of those of which the look alone knew nothing. */
+/* What poll(2) said, besides what a look has found. How many items had nothing before. */
 static int look_at_polled(struct wait *w)
 {
 	int found = 0;
 
-	for (int i = 0; i < w->n; i++)
-		if (w->spots[i].place.fd >= 0 && w->items[i].happened == 0)
-			found += fy_item_polled(&w->items[i], w->fds[OWN_FDS + i].revents);
+	for (int i = 0; i < w->n; i++) {
+		struct ferry_item *item = &w->items[i];
+		const uint32_t before = item->happened;
+		if (w->spots[i].place.fd < 0 || before & FERRY_FAILED)
+			continue;
+		found += fy_item_polled(item, w->fds[OWN_FDS + i].revents) && !before;
+		item->happened |= before;
+	}
 	return found;
 }
 

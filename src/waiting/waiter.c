@@ -77,21 +77,31 @@ void fy_set_tell(struct ferry_waiter *waiter)
 
 struct round {
 	struct ferry_waiter *waiter;
+	uint64_t number;
 	struct ferry_report *reports;
 	int n;
 	int room;
 	int woken; /* ferry_wake() may have been called */
 };
 
+static int is_reported(const struct round *round, const struct fy_entry *entry)
+{
+	return entry->round == round->number;
+}
+
+/* Of what a look knows one thing and the kernel another there is one report. */
 static void report(struct round *round, struct fy_entry *entry)
 {
-	round->reports[round->n++] = (struct ferry_report){
-		.user = entry->user,
-		.key = entry->key,
-		.happened = entry->item.happened,
-		.error = entry->item.error,
-		.signo = entry->item.signo,
-	};
+	if (!is_reported(round, entry)) {
+		entry->round = round->number;
+		entry->at = round->n++;
+		round->reports[entry->at] =
+		    (struct ferry_report){ .user = entry->user, .key = entry->key };
+	}
+	round->reports[entry->at].happened |= entry->item.happened;
+	if (entry->item.error < 0)
+		round->reports[entry->at].error = entry->item.error;
+	round->reports[entry->at].signo = entry->item.signo;
 	if (entry->item.events & FERRY_ONE_SHOT)
 		fy_set_cool(round->waiter, entry, FY_SILENT);
 	else if (entry->place.fd < 0 || entry->item.kind == FERRY_ITEM_SOCKET)
@@ -234,11 +244,12 @@ static void take_event(struct round *round, const struct epoll_event *event)
 	}
 	/* It may have been taken out meanwhile. */
 	struct fy_entry *entry = fy_set_find(waiter, (int)event->data.u64);
-	if (!entry || entry->state == FY_SILENT)
+	if (!entry || (entry->state == FY_SILENT && !is_reported(round, entry)))
 		return;
 	if (entry->place.signals != 0)
 		fy_set_heat(waiter, entry);
-	else if (round->n < round->room && fy_item_polled(&entry->item, (short)event->events))
+	else if ((round->n < round->room || is_reported(round, entry)) &&
+		 fy_item_polled(&entry->item, (short)event->events))
 		report(round, entry);
 }
 
@@ -393,7 +404,9 @@ static int wait_once(struct round *round, ferry_deadline deadline)
 static int wait(struct ferry_waiter *waiter, struct ferry_report *reports, int room,
 		ferry_deadline deadline)
 {
-	struct round round = { .waiter = waiter, .reports = reports, .room = room };
+	struct round round = {
+		.waiter = waiter, .number = ++waiter->rounds, .reports = reports, .room = room
+	};
 	int r;
 
 	do {

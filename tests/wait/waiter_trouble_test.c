@@ -132,6 +132,34 @@ static void c7_a_process_that_is_not_to_be_told_of_costs_nothing(void)
 	ferry_process_close(process);
 }
 
+/* ---- what only a look knows, and what only the kernel does ---- */
+
+/* Of a connection in shared memory: that there are bytes is seen in memory, that more fit is said
+ * by the kernel. Who asks for both is told both, and once. */
+static void c6_a_moved_connection_is_told_of_once_and_in_full(void)
+{
+	for (int k = 0; k < 2; k++) {
+		struct wire wire = wire_make_moved(&wire_kinds[k == 0 ? 0 : 2]);
+		const uint32_t both = FERRY_CAN_READ | FERRY_CAN_WRITE;
+		struct ferry_item item = ferry_on_socket(wire.server, both);
+		struct ferry_report report[ROOM];
+
+		make_waiter();
+		const int key = add(item);
+		wire_write(wire.client, "question");
+		for (int i = 0; i < 3; i++) {
+			check_eq(ferry_wait(&item, 1, box_patience()), 1);
+			check_eq(item.happened, both);
+			check_eq(ferry_waiter_wait(waiter, report, ROOM, box_patience()), 1);
+			check_eq(report[0].key, key);
+			check_eq(report[0].happened, both);
+		}
+		wire_expect(wire.server, "question");
+		ferry_waiter_close(waiter);
+		wire_close(&wire);
+	}
+}
+
 /* ---- at once ---- */
 
 static _Atomic int turn; /* the round that both threads may play */
@@ -219,6 +247,7 @@ int main(void)
 		claim(an_item_that_cannot_be_added_takes_no_other_out),
 		claim(c7_a_listener_that_is_not_to_be_told_of_costs_nothing),
 		claim(c7_a_process_that_is_not_to_be_told_of_costs_nothing),
+		claim(c6_a_moved_connection_is_told_of_once_and_in_full),
 		claim(cancelling_and_resuming_at_once_leaves_one_of_the_two),
 		claim(handlers_may_change_the_set_that_runs_them),
 	};
