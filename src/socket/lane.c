@@ -12,11 +12,12 @@
 #include "../os/socket.h"
 #include "descriptor.h"
 
-#define CHUNK  UINT64_C(16384) /* of a long write: the reader begins with it meanwhile */
-#define HANDY  UINT64_C(16384) /* room that a sleeping writer is worth waking for */
-#define BELLS  64              /* taken at once */
-#define WINDOW 16              /* buffers of one such try */
-#define TRIES  8               /* to find where the next byte is */
+#define CHUNK  UINT64_C(16384)    /* of a long write: the reader begins with it meanwhile */
+#define HANDY  UINT64_C(16384)    /* room that a sleeping writer is worth waking for */
+#define BELLS  64                 /* taken at once */
+#define MOST   (8 * FY_LANE_RING) /* in one try, which others may be waiting for */
+#define WINDOW 16                 /* buffers of one such try */
+#define TRIES  8                  /* to find where the next byte is */
 
 static uint8_t *at(const struct fy_lane *lane, uint64_t position)
 {
@@ -190,7 +191,7 @@ ssize_t fy_lane_write(struct fy_lane *lane, const struct msghdr *message, size_t
 	if (!lane->side->in_ring && !passes_descriptors && may_enter(lane, full) && has_room(lane))
 		enter_ring(lane);
 	if (lane->side->in_ring && !passes_descriptors) {
-		ssize_t r = put(lane, message, size);
+		ssize_t r = put(lane, message, least(size, MOST));
 		if (r != -EAGAIN || full == FY_LANE_WAITS)
 			return r;
 	}
@@ -520,7 +521,7 @@ ssize_t fy_lane_read(struct fy_lane *lane, struct msghdr *message, size_t size, 
 		ssize_t r = lane->side->in_ring ? 0 : read_socket(lane, message, look);
 		if (r != 0)
 			return r;
-		r = read_ring(lane, message, size, look);
+		r = read_ring(lane, message, least(size, MOST), look);
 		if (r != 0) {
 			message->msg_controllen = 0;
 			return r;

@@ -24,9 +24,10 @@
 #include "../wait/waiter.h"
 #include "socket.h"
 
-#define SEALS     (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
-#define ASK_EVERY (4 * FY_MS)
-#define WATCH     64u /* looks at the ring between two tries */
+#define SEALS        (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
+#define ASK_EVERY    (4 * FY_MS)
+#define END_PATIENCE (30 * FY_MS)
+#define WATCH        64u /* looks at the ring between two tries */
 
 /* What the processes of one side have in common: this one and its forked children. */
 struct fy_sides {
@@ -552,15 +553,30 @@ ssize_t fy_moved_out(struct fy_moved *moved, const struct msghdr *message, ferry
 
 /* ---- ending ---- */
 
+/* Between two tries to write: what was written comes before the end. Only another process that
+ * stands still within a try is not waited for. */
+static void end_writing(struct fy_moved *moved)
+{
+	int r;
+
+	while ((r = lock(moved, &moved->out, fy_now() + END_PATIENCE)) == -EINTR)
+		;
+	/* RELAXED(a flag of ours; the lane's end is what others see) */
+	atomic_store_explicit(&moved->out.lane.side->shut, 1, memory_order_relaxed);
+	fy_lane_end(&moved->out.lane, FY_LANE_SHUT_DOWN);
+	if (r == 0)
+		unlock(moved, &moved->out);
+	fy_bell_ring_after_store(&moved->out.lane.shm->room, FY_BELL_ALL, FY_BELL_UNWATCHED, 1);
+}
+
 void fy_moved_shutdown(struct fy_moved *moved, uint32_t directions)
 {
-	if (directions & FERRY_WRITE) {
-		/* RELAXED(a flag of ours; the lane's end is what others see) */
-		atomic_store_explicit(&moved->out.lane.side->shut, 1, memory_order_relaxed);
-		fy_lane_end(&moved->out.lane, FY_LANE_SHUT_DOWN);
-		fy_bell_ring_after_store(&moved->out.lane.shm->room, FY_BELL_ALL, FY_BELL_UNWATCHED,
-					 1);
-	}
+	/* Of _Fork(): a thread that stayed behind may have the mutex. The kernel tells of the end.
+	 */
+	if (fy_fork_is_child(moved->generation))
+		return;
+	if (directions & FERRY_WRITE)
+		end_writing(moved);
 	if (directions & FERRY_READ) {
 		/* RELAXED(a flag of ours) */
 		atomic_store_explicit(&moved->in.lane.side->shut, 1, memory_order_relaxed);

@@ -6,6 +6,7 @@
 #include <ferry/ferry.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -100,6 +101,47 @@ static void c6_the_end_is_found_by_who_never_waits_long(void)
 		check_eq(r, 0);
 		ferry_socket_close(server);
 		ferry_listener_close(listener);
+	}
+}
+
+/* ---- two threads ---- */
+
+static _Atomic uint64_t written;
+
+static void *write_to_the_end(void *socket)
+{
+	char some[24] = "";
+	ssize_t r;
+
+	while ((r = ferry_socket_write(socket, some, sizeof some, box_patience())) > 0)
+		atomic_fetch_add(&written, (uint64_t)r);
+	check_eq(r, -EPIPE);
+	return NULL;
+}
+
+/* Whatever a write took comes before the end, also if another thread ends the sending meanwhile. */
+static void c2_what_was_written_comes_before_an_end_made_at_once(void)
+{
+	const int rounds = check_repeat(300, 2000);
+
+	for (int i = 0; i < rounds; i++) {
+		struct wire wire = wire_make_moved(&wire_kinds[2]);
+		uint64_t got = 0;
+		char some[4096];
+		pthread_t writer;
+		ssize_t r;
+
+		atomic_store(&written, 0);
+		check_eq(pthread_create(&writer, NULL, write_to_the_end, wire.client), 0);
+		while (atomic_load(&written) < (uint64_t)i % 64 * 24)
+			;
+		check_eq(ferry_socket_shutdown(wire.client, FERRY_WRITE), 0);
+		while ((r = ferry_socket_read(wire.server, some, sizeof some, box_patience())) > 0)
+			got += (uint64_t)r;
+		check_eq(r, 0);
+		check_eq(pthread_join(writer, NULL), 0);
+		check_eq(got, atomic_load(&written));
+		wire_close(&wire);
 	}
 }
 
@@ -266,6 +308,7 @@ int main(void)
 	const struct CMUnitTest claims[] = {
 		claim(who_does_not_wait_is_not_held_up_by_a_process_that_stands_still),
 		claim(c6_the_end_is_found_by_who_never_waits_long),
+		claim(c2_what_was_written_comes_before_an_end_made_at_once),
 		claim(where_files_must_be_small_connections_are_plain),
 		claim(a_packet_is_never_said_to_be_larger_than_the_room),
 		claim(an_empty_packet_is_not_the_end_while_others_are_behind_it),
