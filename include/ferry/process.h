@@ -159,9 +159,9 @@ enum ferry_spawn_step {
 	FERRY_SPAWN_STEP_CREATE = 1,      /**< making the process (EAGAIN, ENOMEM, EMFILE) */
 	FERRY_SPAWN_STEP_GROUP = 2,       /**< process group or session */
 	FERRY_SPAWN_STEP_PARENT = 3,      /**< die_with_parent */
-	FERRY_SPAWN_STEP_LIMITS = 4,      /**< resource limits */
-	FERRY_SPAWN_STEP_DIRECTORY = 5,   /**< working directory */
-	FERRY_SPAWN_STEP_DESCRIPTORS = 6, /**< passing and closing descriptors */
+	FERRY_SPAWN_STEP_DIRECTORY = 4,   /**< working directory */
+	FERRY_SPAWN_STEP_DESCRIPTORS = 5, /**< passing and closing descriptors */
+	FERRY_SPAWN_STEP_LIMITS = 6,      /**< resource limits */
 	FERRY_SPAWN_STEP_SIGNALS = 7,     /**< mask and actions */
 	FERRY_SPAWN_STEP_EXECUTE = 8,     /**< running the program */
 };

@@ -195,9 +195,10 @@ static int run_steps(struct fy_launch *launch)
 	} steps[] = {
 		{ FERRY_SPAWN_STEP_GROUP, join_group },
 		{ FERRY_SPAWN_STEP_PARENT, tie_to_parent },
-		{ FERRY_SPAWN_STEP_LIMITS, set_limits },
 		{ FERRY_SPAWN_STEP_DIRECTORY, change_directory },
 		{ FERRY_SPAWN_STEP_DESCRIPTORS, set_descriptors },
+		/* After what passing descriptors takes of them on its way. */
+		{ FERRY_SPAWN_STEP_LIMITS, set_limits },
 		{ FERRY_SPAWN_STEP_SIGNALS, set_signals },
 	};
 

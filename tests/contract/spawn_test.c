@@ -194,6 +194,26 @@ static void limits_are_set(void)
 		      "33\n44\n0\n");
 }
 
+/* As many descriptors as the child gets are enough for it. */
+static void passing_descriptors_needs_no_more_than_there_are_in_the_end(void)
+{
+	const struct ferry_spawn_limit limits[] = { { RLIMIT_NOFILE, 4, 4 } };
+	const struct ferry_spawn_descriptor null[] = { { FERRY_SPAWN_NULL, 0 },
+						       { FERRY_SPAWN_NULL, 1 },
+						       { FERRY_SPAWN_NULL, 2 } };
+	struct ferry_process_end end;
+	ferry_process *process;
+
+	check_eq(ferry_spawn(&process,
+			     FERRY_SPAWN_OPTIONS(.program = "true", .limits = limits, .n_limits = 1,
+						 .descriptors = null, .n_descriptors = 3)),
+		 0);
+	check_eq(ferry_process_wait(process, &end, box_patience()), 0);
+	check_eq(end.exited, 1);
+	check_eq(end.code, 0);
+	ferry_process_close(process);
+}
+
 static void spawn_and_leave(struct stage *stage, const void *argument)
 {
 	char program[] = "sleep", time[] = "1000";
@@ -333,6 +353,7 @@ int main(void)
 		claim(signals_are_reset_but_for_those_asked_for),
 		claim(groups_and_sessions_are_made),
 		claim(limits_are_set),
+		claim(passing_descriptors_needs_no_more_than_there_are_in_the_end),
 		claim(a_child_can_die_with_its_parent),
 		claim(what_fails_is_told_with_its_step),
 		claim(a_file_that_is_no_program_is_not_given_to_a_shell),

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <sys/resource.h>
@@ -169,7 +170,7 @@ static void *resume(void *rounds)
 {
 	for (int i = 1; i <= *(int *)rounds; i++) {
 		while (atomic_load(&turn) < i)
-			;
+			(void)sched_yield();
 		check_eq(ferry_waiter_resume(waiter), 0);
 		atomic_store(&played, i);
 	}
@@ -190,7 +191,7 @@ static void cancelling_and_resuming_at_once_leaves_one_of_the_two(void)
 		atomic_store(&turn, i);
 		check_eq(ferry_waiter_cancel(waiter), 0);
 		while (atomic_load(&played) < i)
-			;
+			(void)sched_yield();
 		const int r = ferry_waiter_wait(waiter, report, ROOM, FERRY_NOW);
 		check(r == -ECANCELED || r == -EAGAIN);
 		check_eq(poll(&shown, 1, 0), r == -ECANCELED);
