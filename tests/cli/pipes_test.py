@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import select
 import signal
 import subprocess
 
@@ -207,20 +208,39 @@ def a_tap_shows_messages_and_leaves_them(tool):
 
 
 @case
-def a_tap_says_what_it_missed_and_ends_with_the_object(tool):
+def a_tap_of_a_mailbox_counts_what_it_missed_and_ends_with_the_object(tool):
     tool.run('create', 'mailbox', 'box', '--messages', '10')
-    tap = tool.start('tap', 'box')
-    tool.run('send', 'box', 'ready')
-    until(lambda: tap.poll() is None and tool.run('receive', 'box', '--all').out is not None, 'it runs')
-    os.kill(tap.pid, signal.SIGSTOP)
-    for i in range(30):
-        tool.run('send', 'box', *[f'{i} {k}' for k in range(10)])
+    tap = tool.start('tap', 'box', '--json')
+    sent = 0
+
+    def pass_through(n):
+        nonlocal sent
+        tool.run('send', 'box', *[str(sent + i) for i in range(n)])
+        sent += n
         tool.run('receive', 'box', '--all')
+
+    while not select.select([tap.stdout], [], [], 0)[0]:  # it may not have begun yet
+        pass_through(1)
+    first = int(json.loads(tap.stdout.readline())['data'])
+    os.kill(tap.pid, signal.SIGSTOP)
+    os.waitid(os.P_PID, tap.pid, os.WSTOPPED)
+    for _ in range(30):  # four times as many as can still be seen afterwards
+        pass_through(10)
     os.kill(tap.pid, signal.SIGCONT)
+    last = sent
+    pass_through(1)
+    seen, missed = [first], 0
+    while seen[-1] != last:
+        line = json.loads(tap.stdout.readline())
+        missed += line.get('missed', 0)
+        seen += [int(line['data'])] if 'data' in line else []
+    check_equal(seen, sorted(set(seen)), 'each once, in order')
+    check_equal(len(seen) + missed, sent - first, 'shown or missed')
+    check(missed > 100, missed)
     tool.run('rm', 'box')
     status, _, err = ended(tap)
     check_equal(status, 4)
-    check(b'tap box' in err, err)
+    check(f'tap box: missed {missed} messages\n'.encode() in err, err)
 
 
 @case
