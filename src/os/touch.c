@@ -29,16 +29,26 @@ int fy_touch_open(void)
 	return r;
 }
 
-int fy_touch_watch(int watcher, int fd)
+static int watch(int watcher, int fd, uint32_t events)
 {
 	char path[40];
 	int saved = errno;
 
 	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	int number = inotify_add_watch(watcher, path, IN_ACCESS);
+	int number = inotify_add_watch(watcher, path, events);
 	int r = number < 0 ? -errno : number;
 	errno = saved;
 	return r;
+}
+
+int fy_touch_watch(int watcher, int fd)
+{
+	return watch(watcher, fd, IN_ACCESS);
+}
+
+int fy_touch_watch_closing(int watcher, int fd)
+{
+	return watch(watcher, fd, IN_ACCESS | IN_CLOSE);
 }
 
 void fy_touch_unwatch(int watcher, int number)
@@ -70,6 +80,8 @@ int fy_touch_read(int watcher, int *ret_numbers, int n)
 			dropped |= (event.mask & IN_Q_OVERFLOW) != 0;
 			if (event.mask & IN_ACCESS)
 				ret_numbers[found++] = event.wd;
+			else if (event.mask & IN_CLOSE)
+				ret_numbers[found++] = -event.wd;
 		}
 	} while (got > 0 && found == 0 && !dropped);
 	errno = saved;

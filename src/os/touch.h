@@ -22,6 +22,9 @@ int fy_touch_open(void);
 /* Watch the file behind fd. Its number, which is the same for the same file; or -errno (-ENOSPC:
  * the user watches too many). */
 int fy_touch_watch(int watcher, int fd);
+/* The same, and be told when somebody has closed the file, also by dying: of this the number comes
+ * as a negative one. What else the kernel does at a close may still be to come. */
+int fy_touch_watch_closing(int watcher, int fd);
 void fy_touch_unwatch(int watcher, int number);
 
 /* What was touched: at most n numbers (n >= 16), each perhaps more than once. How many, 0: no more;

@@ -163,6 +163,31 @@ void fy_set_heat_watched(struct ferry_waiter *waiter, int number)
 			fy_set_heat(waiter, e);
 }
 
+void fy_set_note_closing(struct ferry_waiter *waiter, int number, int64_t now)
+{
+	for (struct fy_entry *e = *bucket_of(waiter, number); e; e = e->next_watched) {
+		if (e->number != number)
+			continue;
+		if (e->closed_at == 0) {
+			e->next_closed = waiter->closed;
+			waiter->closed = e;
+		}
+		e->closed_at = now;
+		if (e->state == FY_ARMED)
+			fy_set_heat(waiter, e);
+	}
+}
+
+static void leave_closed(struct ferry_waiter *waiter, const struct fy_entry *entry)
+{
+	struct fy_entry **at = &waiter->closed;
+
+	while (*at && *at != entry)
+		at = &(*at)->next_closed;
+	if (*at)
+		*at = entry->next_closed;
+}
+
 static int more_buckets(struct ferry_waiter *waiter)
 {
 	uint32_t buckets = waiter->buckets > 0 ? 2 * waiter->buckets : BUCKETS_MIN;
@@ -215,7 +240,7 @@ static int watch(struct ferry_waiter *waiter, struct fy_entry *entry)
 	if (r == 0 && waiter->n_watched >= waiter->buckets)
 		r = more_buckets(waiter);
 	if (r == 0)
-		r = fy_touch_watch(waiter->touch, entry->place.object->fd);
+		r = fy_touch_watch_closing(waiter->touch, entry->place.object->fd);
 	if (r < 0)
 		return r;
 	entry->number = r;
@@ -380,6 +405,7 @@ static void displace(struct ferry_waiter *waiter, struct fy_entry *entry)
 static void remove_entry(struct ferry_waiter *waiter, struct fy_entry *entry)
 {
 	leave_state(waiter, entry);
+	leave_closed(waiter, entry);
 	displace(waiter, entry);
 	leave_table(waiter, entry);
 	free(entry);

@@ -36,6 +36,8 @@ struct fy_entry {
 	uint32_t armed_at;            /* index among the armed */
 	uint64_t round;               /* of the wait that it was reported in last ... */
 	int at;                       /* ... and which of its reports that is */
+	int64_t closed_at;            /* when its file was last closed by somebody ... */
+	struct fy_entry *next_closed; /* ... who may have died; in this list; 0: not in it */
 	struct fy_entry *next;        /* of the hot */
 	struct fy_entry *previous;
 	struct fy_entry *next_watched; /* with a number that goes into the same bucket */
@@ -68,7 +70,8 @@ struct ferry_waiter {
 	struct fy_entry **armed;
 	uint32_t n_armed;
 	uint32_t armed_room;
-	uint32_t sweep_at; /* the armed one that is looked at next */
+	uint32_t sweep_at;       /* the armed one that is looked at next */
+	struct fy_entry *closed; /* to be looked after before all others */
 	int64_t swept_at;
 
 	struct fy_entry **watched; /* buckets, by number */
@@ -96,6 +99,7 @@ struct fy_entry *fy_set_find(const struct ferry_waiter *waiter, int key);
 void fy_set_heat(struct ferry_waiter *waiter, struct fy_entry *entry);
 void fy_set_cool(struct ferry_waiter *waiter, struct fy_entry *entry, enum fy_entry_state state);
 void fy_set_heat_watched(struct ferry_waiter *waiter, int number);
+void fy_set_note_closing(struct ferry_waiter *waiter, int number, int64_t now);
 void fy_set_heat_all(struct ferry_waiter *waiter);
 void fy_set_heat_signals(struct ferry_waiter *waiter);
 void fy_set_free(struct ferry_waiter *waiter);

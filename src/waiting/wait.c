@@ -20,7 +20,6 @@
 #include "item.h"
 
 #define WORDS_MAX 64      /* bells; with more, poll(2) is cheaper */
-#define CARE_MAX  64      /* items that are looked after in one nap */
 #define BLIND_NAP (FY_MS) /* nobody can wake us: all descriptors are taken */
 #define OWN_FDS   3       /* of poll(2): signals hailed, signals blocked, the post */
 #define SMALL     16      /* items, for which no memory is asked for */
@@ -45,7 +44,6 @@ struct wait {
 	uint64_t blocked_signals; /* ... and of those the ones to be told of if they are blocked */
 	enum how how;
 	int blind; /* there is something that cannot wake us */
-	int cared; /* the item that is looked after next */
 	struct fy_hail *hail;
 	struct fy_post *post;
 	uint32_t hailed;
@@ -267,10 +265,8 @@ static int sleep_once(struct wait *w, int64_t until)
 
 static void care(struct wait *w)
 {
-	for (int k = 0; k < w->n && k < CARE_MAX; k++) {
-		fy_item_care(&w->items[w->cared]);
-		w->cared = (w->cared + 1) % w->n;
-	}
+	for (int i = 0; i < w->n; i++)
+		fy_item_care(&w->items[i]);
 }
 
 /* Where only bells can be lost, and nobody is blind, there is no need for naps. */

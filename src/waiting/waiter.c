@@ -21,12 +21,13 @@
 #include "set.h"
 
 #define EVENTS 64 /* that are fetched at once */
-/* So many of the armed each nap looks after in full; if there are more, it takes them in turn,
- * fewer at a time, since what it looks at is in no cache any more; and at the bells of some more.
- */
-#define SWEEP_FEW  64u
-#define SWEEP_FULL 16u
-#define SWEEP_BELL 64u
+/* Each nap looks after the armed; if there are more than a few it takes them in turn, at least
+ * some, and as many as it gets through in the time: those in the cache are soon done. */
+#define SWEEP_FEW   64u
+#define SWEEP_LEAST 4u
+#define SWEEP_NS    (100 * INT64_C(1000))
+/* So long after a close it is certain that a dead one's lock is free. */
+#define CLOSED_NS FY_MS
 
 /* ---- eventfds; AS-Safe ---- */
 
@@ -204,7 +205,10 @@ static void take_touches(struct ferry_waiter *waiter)
 		fy_set_heat_all(waiter);
 	/* What was left in it makes it readable again. */
 	for (int i = 0; i < n; i++)
-		fy_set_heat_watched(waiter, numbers[i]);
+		if (numbers[i] > 0)
+			fy_set_heat_watched(waiter, numbers[i]);
+		else
+			fy_set_note_closing(waiter, -numbers[i], fy_now());
 }
 
 static void take_own(struct round *round, enum fy_own own)
@@ -297,21 +301,43 @@ static int bells_have_changed(const struct fy_entry *entry)
 	return changed;
 }
 
-static int look_after(struct fy_entry *entry)
+static void look_after(struct ferry_waiter *waiter, struct fy_entry *entry)
 {
 	fy_item_care(&entry->item);
-	return fy_item_look(&entry->item, 1);
+	if (entry->state == FY_ARMED &&
+	    (bells_have_changed(entry) || fy_item_look(&entry->item, 1)))
+		fy_set_heat(waiter, entry);
 }
 
-/* Look at up to n of the armed, in turn. */
-static void sweep_some(struct ferry_waiter *waiter, uint32_t at, uint32_t n, int in_full)
+/* Whoever had one of these files open and is gone may have left something. */
+static void look_after_closed(struct ferry_waiter *waiter, int64_t now)
 {
+	struct fy_entry **at = &waiter->closed;
+
+	while (*at) {
+		struct fy_entry *entry = *at;
+		look_after(waiter, entry);
+		if (now - entry->closed_at < CLOSED_NS) {
+			at = &entry->next_closed; /* and once more at the next nap */
+			continue;
+		}
+		entry->closed_at = 0;
+		*at = entry->next_closed;
+	}
+}
+
+static void look_after_armed(struct ferry_waiter *waiter, int64_t now)
+{
+	const uint32_t n = waiter->n_armed;
+	const uint32_t least = n <= SWEEP_FEW ? n : SWEEP_LEAST;
+
 	for (uint32_t k = 0; k < n && waiter->n_armed > 0; k++) {
-		struct fy_entry *entry = waiter->armed[at % waiter->n_armed];
-		if (bells_have_changed(entry) || (in_full && look_after(entry)))
-			fy_set_heat(waiter, entry); /* and the last of the armed is in its place */
-		else
-			at++;
+		if (k >= least && k % SWEEP_LEAST == 0 && fy_now() - now >= SWEEP_NS)
+			return;
+		struct fy_entry *entry = waiter->armed[waiter->sweep_at % waiter->n_armed];
+		look_after(waiter, entry);
+		/* Else the last of the armed is in its place. */
+		waiter->sweep_at += entry->state == FY_ARMED;
 	}
 }
 
@@ -320,13 +346,8 @@ int fy_set_sweep(struct ferry_waiter *waiter, int64_t now)
 	if (now - waiter->swept_at < FY_NAP / 2 || waiter->n_armed == 0)
 		return 0;
 	waiter->swept_at = now;
-	if (waiter->n_armed <= SWEEP_FEW) {
-		sweep_some(waiter, 0, waiter->n_armed, 1);
-	} else {
-		sweep_some(waiter, waiter->sweep_at, SWEEP_FULL, 1);
-		sweep_some(waiter, waiter->sweep_at * (SWEEP_BELL / SWEEP_FULL), SWEEP_BELL, 0);
-		waiter->sweep_at += SWEEP_FULL;
-	}
+	look_after_closed(waiter, now);
+	look_after_armed(waiter, now);
 	return waiter->hot_first != NULL;
 }
 

@@ -200,14 +200,20 @@ static void end_socket(struct scene *scene)
 }
 
 /* The peer alone has the other end. */
-static void connect_to_peer(struct scene *scene,
-			    void (*body)(struct stage *stage, const void *argument))
+static void accept_peer(struct scene *scene,
+			void (*body)(struct stage *stage, const void *argument))
 {
 	ferry_listener *listener = wire_listen(&wire_kinds[2], scene->address);
 
 	peer_start(&scene->peer, body, scene->address);
 	check_eq(ferry_accept(&scene->socket, listener, box_patience()), 0);
 	ferry_listener_close(listener);
+}
+
+static void connect_to_peer(struct scene *scene,
+			    void (*body)(struct stage *stage, const void *argument))
+{
+	accept_peer(scene, body);
 	peer_await(&scene->peer, 1);
 }
 
@@ -243,10 +249,8 @@ static void hear_one(struct scene *scene)
 	wire_expect(scene->socket, "x");
 }
 
-/* A plain socket: one that moves into memory has room again while it does. */
-static void hear_later(struct stage *stage, const void *address)
+static void hear_all(struct stage *stage, ferry_socket *socket)
 {
-	ferry_socket *socket = connect_back(stage, address, FERRY_SOCKET_PLAIN);
 	char bytes[4096];
 
 	while (ferry_socket_read(socket, bytes, sizeof bytes, FERRY_NOW) > 0)
@@ -254,6 +258,28 @@ static void hear_later(struct stage *stage, const void *address)
 	stage_reach(stage, GIVEN);
 	stage_wait(stage, OVER);
 	ferry_socket_close(socket);
+}
+
+/* A plain socket: one that moves into memory has room again while it does. */
+static void hear_later(struct stage *stage, const void *address)
+{
+	hear_all(stage, connect_back(stage, address, FERRY_SOCKET_PLAIN));
+}
+
+enum { TALKS = 2 }; /* until both directions have moved into memory */
+
+static void move_and_hear_later(struct stage *stage, const void *address)
+{
+	ferry_socket *socket;
+
+	check_eq(ferry_connect(&socket, address, NULL, box_patience()), 0);
+	for (int i = 0; i < TALKS; i++) {
+		wire_write(socket, "question");
+		wire_expect(socket, "answer");
+	}
+	stage_reach(stage, 1);
+	stage_wait(stage, GIVEN);
+	hear_all(stage, socket);
 }
 
 static void fill_socket(struct scene *scene)
@@ -264,6 +290,18 @@ static void fill_socket(struct scene *scene)
 static void make_speaker(struct scene *scene)
 {
 	connect_to_peer(scene, hear_later);
+	fill_socket(scene);
+}
+
+static void make_moved_speaker(struct scene *scene)
+{
+	accept_peer(scene, move_and_hear_later);
+	for (int i = 0; i < TALKS; i++) {
+		wire_expect(scene->socket, "question");
+		wire_write(scene->socket, "answer");
+	}
+	peer_await(&scene->peer, 1);
+	check_eq(wire_moved(scene->socket), WIRE_BOTH);
 	fill_socket(scene);
 }
 
@@ -593,6 +631,17 @@ const struct subject subjects[] = {
 	  .end = end_socket,
 	  .give = give_by_peer,
 	  .take = fill_socket,
+	  .killed = FERRY_AT_END,
+	  .may_fail = 1 },
+	/* It cannot be filled again before the peer has read once more (docs/formats/connection.md,
+	 * "A full ring"). */
+	{ .name = "room in a moved socket",
+	  .events = FERRY_CAN_WRITE,
+	  .happened = FERRY_CAN_WRITE,
+	  .make = make_moved_speaker,
+	  .item = item_socket,
+	  .end = end_socket,
+	  .give = give_by_peer,
 	  .killed = FERRY_AT_END,
 	  .may_fail = 1 },
 	{ .name = "a signal",

@@ -531,6 +531,63 @@ static void c7_many_idle_mailboxes_cost_nothing(void)
 		box_end(box[i], crowd_name(i));
 }
 
+enum { MANY = 900, DEATHS = 7 };
+
+/* Take a message and never be done with it. */
+static void take_and_hold(struct stage *stage, const void *number)
+{
+	ferry_mailbox *box = box_open(crowd_name(*(const int *)number), NULL);
+
+	box_take(box, 1);
+	stage_reach(stage, 1);
+	stage_wait(stage, 2);
+}
+
+static pid_t holder;
+
+static void kill_holder(void)
+{
+	check_eq(kill(holder, SIGKILL), 0);
+}
+
+/* Taken in turn, it would be one nap in so many until somebody looks. */
+static void c5_in_a_large_set_too_what_a_dead_one_held_is_told_soon(void)
+{
+	static ferry_mailbox *box[MANY];
+	struct ferry_report report;
+	struct peer peer;
+	int soon = 0;
+
+	make_waiter();
+	for (int i = 0; i < MANY; i++) {
+		box[i] = box_open(crowd_name(i),
+				  FERRY_MAILBOX_OPTIONS(.messages = 1, .max_size = 8, .spin = -1));
+		add_box(box[i], FERRY_CAN_READ);
+	}
+	expect_nothing();
+	for (int n = 0; n < DEATHS; n++) {
+		const int number = (n * 257 + 100) % MANY;
+		int64_t start;
+
+		box_send(box[number], 1);
+		peer_start(&peer, take_and_hold, &number);
+		peer_await(&peer, 1);
+		expect_nothing();
+		holder = peer.pid;
+		start = clock_ns();
+		check_eq(wait_while(kill_holder, &report), 1);
+		soon += clock_ns() - start < 300000000;
+		check(report.user == box[number]);
+		box_expect(box[number], 1);
+		expect_nothing();
+		peer_kill(&peer);
+	}
+	check(soon > DEATHS / 2);
+	ferry_waiter_close(waiter);
+	for (int i = 0; i < MANY; i++)
+		box_end(box[i], crowd_name(i));
+}
+
 /* ---- ferry_fd ---- */
 
 static int readable(int fd)
@@ -646,6 +703,7 @@ int main(void)
 		claim(a_cancelled_wait_leaves_its_handles_alone),
 		claim(a_waiter_is_itself_something_to_wait_for),
 		claim(c7_many_idle_mailboxes_cost_nothing),
+		claim(c5_in_a_large_set_too_what_a_dead_one_held_is_told_soon),
 		claim(a_descriptor_is_cleared_only_when_there_is_nothing),
 		claim(each_descriptor_of_a_handle_is_readable),
 		claim(c7_an_idle_descriptor_costs_nothing),
