@@ -259,28 +259,47 @@ static void advance(struct rest *rest, size_t done)
 	}
 }
 
+static ssize_t move_some(ferry_socket *socket, const struct iovec *buffers, int n, int out,
+			 ferry_deadline deadline)
+{
+	return out ? fy_socket_move_out(socket, buffers, n, 1, deadline)
+		   : fy_socket_move_in(socket, buffers, n, deadline);
+}
+
+/* All but the first bytes, which are done. How many are done then. */
+FY_COLD static ssize_t move_rest(ferry_socket *socket, struct rest *rest, size_t moved, size_t size,
+				 int out, ferry_deadline deadline)
+{
+	struct iovec window[WINDOW];
+	size_t some = moved;
+
+	while (moved < size) {
+		advance(rest, some); /* and past empty buffers */
+		ssize_t r = move_some(socket, window, window_of(rest, window), out, deadline);
+		if (r <= 0)
+			break;
+		some = (size_t)r;
+		moved += some;
+	}
+	return (ssize_t)moved;
+}
+
 static ssize_t move_all(ferry_socket *socket, const struct iovec *buffers, int n, int out,
 			ferry_deadline deadline)
 {
 	struct rest rest = { buffers, n, 0 };
-	struct iovec window[WINDOW];
-	ssize_t size = fy_buffers_size(buffers, n), moved = 0;
+	ssize_t size = fy_buffers_size(buffers, n);
 
 	if (!socket || size < 0)
 		return socket ? size : -EINVAL;
 	if (!fy_transport_is_stream(socket->transport))
 		return -EOPNOTSUPP;
-	while (moved < size) {
-		advance(&rest, 0); /* past empty buffers */
-		int some = window_of(&rest, window);
-		ssize_t r = out ? fy_socket_move_out(socket, window, some, 1, deadline)
-				: fy_socket_move_in(socket, window, some, deadline);
-		if (r <= 0)
-			return moved > 0 ? moved : r;
-		moved += r;
-		advance(&rest, (size_t)r);
-	}
-	return moved;
+	if (size == 0)
+		return 0;
+	ssize_t r = move_some(socket, buffers, n, out, deadline);
+	return r <= 0 || r == size
+		   ? r
+		   : move_rest(socket, &rest, (size_t)r, (size_t)size, out, deadline);
 }
 
 ssize_t ferry_socket_readv_all(ferry_socket *socket, const struct iovec *buffers, int n,
