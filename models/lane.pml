@@ -25,8 +25,11 @@
 #define OPEN 255
 #define BELL 0
 
-/* In shared memory. */
-byte tail, head, got, leave, from;
+/* In shared memory. What is written at a position is told at one of two places. */
+#define NEWS 2
+#define NEWS_OF(p) ((p) % NEWS)
+byte news[NEWS];
+byte head, got, leave, from;
 byte to = OPEN;
 byte stretches = 1;
 byte finished;
@@ -41,6 +44,8 @@ bit reader_asleep, writer_asleep;
 
 /* To check. */
 byte written;    /* bytes whose write has been published */
+byte seen;       /* the reader's own: what it has been told */
+byte mine;       /* the writer's own: its tail */
 byte read_so_far;
 bit reader_done;
 byte kills = KILLS;
@@ -84,7 +89,7 @@ inline tell() {
 
 proctype writer() {
 	byte w_sent, w_stretches = 1, w_next = 1;
-	bit w_in_ring, w_rings, w_overflows, w_plain;
+	bit w_in_ring, w_rings, w_overflows, w_plain, w_two;
 	do
 	:: w_next <= N ->
 		w_overflows = 0; w_plain = 0;
@@ -122,13 +127,24 @@ again:
 		if
 		:: w_in_ring && !w_plain ->
 			STEP(if
-			     :: tail - head < RING -> ring[tail % RING] = w_next; w_rings = 1
+			     :: mine - head < RING -> ring[mine % RING] = w_next; w_rings = 1
+			     :: mine - head < RING - 1 && w_next < N ->
+				ring[mine % RING] = w_next;
+				ring[(mine + 1) % RING] = w_next + 1;
+				w_rings = 1;
+				w_two = 1
 			     :: else
 			     fi);
 			if
 			:: w_rings ->
 				w_rings = 0;
-				STEP(tail++; written = w_next);
+				w_next = w_next + w_two;
+#ifdef MUTANT_TOLD_AT_END
+				STEP(mine = mine + 1 + w_two; news[NEWS_OF(mine)] = mine; written = w_next);
+#else
+				STEP(news[NEWS_OF(mine)] = mine + 1 + w_two; mine = mine + 1 + w_two; written = w_next);
+#endif
+				w_two = 0;
 				tell();
 				goto next
 			:: else
@@ -151,7 +167,7 @@ again:
 			:: else
 			fi;
 #endif
-			STEP(leave = tail);
+			STEP(leave = mine);
 			STEP(from = w_sent);
 			STEP(to = OPEN);
 			w_stretches++; w_in_ring = 0;
@@ -172,7 +188,7 @@ again:
 sleep:
 		STEP(room_bell = 1);
 		STEP(if
-		     :: tail - head < RING && !w_plain && !w_overflows -> skip
+		     :: mine - head < RING && !w_plain && !w_overflows -> skip
 		     :: finished == w_stretches && (w_plain || w_overflows) -> skip
 		     :: else -> writer_asleep = room_bell
 		     fi);
@@ -191,7 +207,7 @@ next:
 #endif
 	goto done;
 die:
-	w_rings = 0;
+	w_rings = 0; w_two = 0;
 done:
 	atomic { closed = 1; w_rings = 0; w_in_ring = 0; w_plain = 0; w_overflows = 0 }
 }
@@ -202,6 +218,20 @@ inline ring_room() {
 	atomic {
 		if
 		:: room_bell -> room_bell = 0; writer_asleep = 0
+		:: else
+		fi
+	}
+}
+
+/* Having read all that was seen, see whether there is more. */
+inline look() {
+	atomic {
+		if
+#ifdef MUTANT_OLD_NEWS
+		:: seen == head && news[NEWS_OF(seen)] != 0 -> seen = news[NEWS_OF(seen)]
+#else
+		:: seen == head && news[NEWS_OF(seen)] > seen -> seen = news[NEWS_OF(seen)]
+#endif
 		:: else
 		fi
 	}
@@ -229,18 +259,20 @@ again:
 	fi;
 
 at_ring:
+	look();
 	if
-	:: tail != head ->
+	:: seen != head ->
 		atomic {
-			assert(tail - head <= RING);
+			assert(seen > head && seen - head <= RING);
 			assert(ring[head % RING] == read_so_far + 1);
 			read_so_far++
 		}
 		head++;
 		ring_room();
 #ifdef POLLED
+		look();
 		if
-		:: tail == head -> goto arm
+		:: seen == head -> goto arm
 		:: else -> goto wait
 		fi
 #else
@@ -257,8 +289,9 @@ at_ring:
 #endif
 	if
 	:: s != r_fin ->
+		look();
 		if
-		:: tail != head -> goto again
+		:: seen != head -> goto again
 		:: else
 		fi;
 		atomic {
@@ -270,8 +303,9 @@ at_ring:
 	:: else
 	fi;
 #ifndef MUTANT_ENDED_LAST
+	look();
 	if
-	:: tail != head -> goto again
+	:: seen != head -> goto again
 	:: else
 	fi;
 #endif
@@ -286,8 +320,9 @@ at_ring:
 #ifndef MUTANT_NO_SECOND_LOOK
 	bytes_bell = 1;
 #endif
+	look();
 	if
-	:: tail != head || stretches != r_fin || ended -> goto again
+	:: seen != head || stretches != r_fin || ended -> goto again
 	:: else
 	fi;
 #ifdef MUTANT_PEEK_LAST
@@ -303,8 +338,9 @@ at_ring:
 		:: else
 		fi
 	}
+	look();
 	if
-	:: s != r_fin || tail != head -> n = 0; goto again
+	:: s != r_fin || seen != head -> n = 0; goto again
 	:: else
 	fi;
 	take_bells(n);
@@ -350,8 +386,9 @@ arm:
 #else
 	wanted = 1;
 #endif
+	look();
 	if
-	:: tail != head || stretches != r_fin || r_over -> n = 0; goto again_polled
+	:: seen != head || stretches != r_fin || r_over -> n = 0; goto again_polled
 	:: else
 	fi;
 #ifdef MUTANT_TAKES_ALL

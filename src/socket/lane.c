@@ -24,6 +24,12 @@ static uint8_t *at(const struct fy_lane *lane, uint64_t position)
 	return lane->ring + position % FY_LANE_RING;
 }
 
+/* What comes at a position is told here. */
+static _Atomic uint64_t *news_of(const struct fy_lane *lane, uint64_t position)
+{
+	return &lane->shm->news[fy_lane_news_of(position)].tail;
+}
+
 static uint64_t until_wrap(uint64_t position)
 {
 	return FY_LANE_RING - position % FY_LANE_RING;
@@ -94,6 +100,16 @@ static void copy_in(struct fy_lane *lane, struct fy_cursor *cursor, uint64_t n)
 		fy_cursor_get(cursor, lane->ring, n - first);
 }
 
+/* The reader has had the lines of the next write, a while ago. Have them back before it comes. */
+static void fetch_next(const struct fy_lane *lane)
+{
+	const uint64_t position = lane->side->position;
+
+	fy_prefetch_write(news_of(lane, position));
+	fy_prefetch_write(at(lane, position));
+	fy_prefetch_write(at(lane, position + FY_LINE));
+}
+
 static ssize_t put(struct fy_lane *lane, const struct msghdr *message, size_t size)
 {
 	struct fy_lane_side *side = lane->side;
@@ -110,9 +126,11 @@ static ssize_t put(struct fy_lane *lane, const struct msghdr *message, size_t si
 		if (n == 0)
 			break;
 		copy_in(lane, &cursor, n);
+		_Atomic uint64_t *tail = news_of(lane, side->position);
 		side->position += n;
 		/* SYNC(lane.tail) release: pairs with look_at_tail(): the bytes are there. */
-		atomic_store_explicit(&lane->shm->tail, side->position, memory_order_release);
+		atomic_store_explicit(tail, side->position, memory_order_release);
+		fetch_next(lane);
 		tell_reader(lane);
 		done += n;
 	}
@@ -202,17 +220,36 @@ ssize_t fy_lane_write(struct fy_lane *lane, const struct msghdr *message, size_t
 
 /* ---- reading ---- */
 
-/* See how far the writer is. 0 or -FERRY_ECORRUPT. */
+/* Is that further than the position? Else it is news of an earlier write. */
+static int is_ahead(uint64_t tail, uint64_t position)
+{
+	return (int64_t)(tail - position) > 0;
+}
+
+/* Having read all that was seen, see whether there is more. 0 or -FERRY_ECORRUPT. */
 static int look_at_tail(struct fy_lane *lane)
 {
 	struct fy_lane_side *side = lane->side;
-	/* SYNC(lane.tail) acquire: pairs with put(): the bytes before it are there. */
-	uint64_t tail = atomic_load_explicit(&lane->shm->tail, memory_order_acquire);
 
+	if (side->seen != side->position)
+		return 0;
+	/* The bytes come with the same wait as the news of them. */
+	fy_prefetch(at(lane, side->position));
+	/* SYNC(lane.tail) acquire: pairs with put(): the bytes before it are there. */
+	uint64_t tail = atomic_load_explicit(news_of(lane, side->position), memory_order_acquire);
+	if (!is_ahead(tail, side->position))
+		return 0;
 	if (tail - side->position > FY_LANE_RING)
 		return -FERRY_ECORRUPT;
 	side->seen = tail;
 	return 0;
+}
+
+/* Whoever sleeps for room has made a barrier here before (moved.c), if that is possible. */
+static int must_fence(const struct fy_lane *lane)
+{
+	/* SYNC(lane.fenced) acquire: pairs with fy_lane_ask_for_fences(). */
+	return lane->fences || atomic_load_explicit(&lane->shm->fenced, memory_order_acquire) != 0;
 }
 
 /* Bytes have been read: hand their room back. A sleeping writer is woken for a handy piece. */
@@ -224,7 +261,8 @@ static void give_room(struct fy_lane *lane)
 	/* SYNC(lane.head) release: pairs with look_at_head(): our reads of it are over. */
 	atomic_store_explicit(&lane->shm->head, side->position, memory_order_release);
 	if (waiting == 0 || FY_LANE_RING - waiting >= HANDY)
-		fy_bell_ring_after_store(&lane->shm->room, FY_BELL_ALL, FY_BELL_UNWATCHED, 1);
+		fy_bell_ring_after_store(&lane->shm->room, FY_BELL_ALL, FY_BELL_UNWATCHED,
+					 must_fence(lane));
 }
 
 static void copy_out(const struct fy_lane *lane, struct fy_cursor *cursor, uint64_t n)
@@ -237,14 +275,16 @@ static void copy_out(const struct fy_lane *lane, struct fy_cursor *cursor, uint6
 		fy_cursor_put(cursor, lane->ring, n - first);
 }
 
-static ssize_t take(struct fy_lane *lane, const struct msghdr *message, size_t size)
+static ssize_t take(struct fy_lane *lane, const struct msghdr *message, size_t size, unsigned look)
 {
 	struct fy_lane_side *side = lane->side;
 	struct fy_cursor cursor = { .next = message->msg_iov, .n = (int)message->msg_iovlen };
 	size_t done = 0;
 
 	while (done < size) {
-		if (side->seen == side->position && look_at_tail(lane) < 0)
+		if (done > 0 && look & FY_LANE_ONCE && side->seen == side->position)
+			break;
+		if (look_at_tail(lane) < 0)
 			return -FERRY_ECORRUPT;
 		const uint64_t n = least(least(side->seen - side->position, size - done), CHUNK);
 		if (n == 0)
@@ -388,8 +428,11 @@ static int arm(struct fy_lane *lane)
 
 int fy_lane_arm(struct fy_lane *lane)
 {
-	int r = lane->side->in_ring ? arm(lane) : 0;
-
+	if (!lane->side->in_ring)
+		return 0;
+	int r = look_at_tail(lane);
+	if (r == 0 && lane->side->seen == lane->side->position)
+		r = arm(lane);
 	return r < 0 ? r : 0;
 }
 
@@ -397,7 +440,7 @@ static ssize_t read_ring(struct fy_lane *lane, const struct msghdr *message, siz
 			 unsigned look)
 {
 	for (int again = (look & FY_LANE_ASKS) != 0;; again = 0) {
-		ssize_t r = take(lane, message, size);
+		ssize_t r = take(lane, message, size, look);
 		if (r != -EAGAIN)
 			return r;
 		/* The order matters: what was written before the end is seen after it. */
@@ -534,16 +577,23 @@ uint32_t fy_lane_watch(const struct fy_lane *lane, uint32_t looks)
 {
 	/* RELAXED(a guess) */
 	const uint64_t head = atomic_load_explicit(&lane->shm->head, memory_order_relaxed);
+	const _Atomic uint64_t *tail = news_of(lane, head);
 
 	for (uint32_t i = 0; i < looks; i++) {
+		fy_prefetch(at(lane, head)); /* as in look_at_tail() */
 		/* RELAXED(a guess) */
-		if (atomic_load_explicit(&lane->shm->tail, memory_order_relaxed) != head)
+		if (is_ahead(atomic_load_explicit(tail, memory_order_relaxed), head))
 			return i;
-		/* The bytes come with the same wait as the tail. */
-		fy_prefetch(at(lane, head));
 		fy_pause();
 	}
 	return looks;
+}
+
+void fy_lane_ask_for_fences(struct fy_lane *lane)
+{
+	/* SYNC(lane.fenced) release: pairs with must_fence(). A reader that has just looked may
+	 * miss us once; the nap's end mends that. */
+	atomic_store_explicit(&lane->shm->fenced, 1, memory_order_release);
 }
 
 void fy_lane_probe(struct fy_lane *lane)
@@ -559,11 +609,17 @@ int fy_lane_is_plain(const struct fy_lane *lane)
 uint64_t fy_lane_waiting(const struct fy_lane *lane)
 {
 	/* RELAXED(to look at) */
-	uint64_t tail = atomic_load_explicit(&lane->shm->tail, memory_order_relaxed);
-	/* RELAXED(to look at) */
 	uint64_t head = atomic_load_explicit(&lane->shm->head, memory_order_relaxed);
+	uint64_t most = 0;
 
-	return least(tail - head, FY_LANE_RING);
+	for (int i = 0; i < FY_LANE_NEWS; i++) {
+		/* RELAXED(to look at) */
+		uint64_t tail =
+		    atomic_load_explicit(&lane->shm->news[i].tail, memory_order_relaxed);
+		if (is_ahead(tail, head + most))
+			most = tail - head;
+	}
+	return least(most, FY_LANE_RING);
 }
 
 /* ---- ending ---- */

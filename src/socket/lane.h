@@ -37,6 +37,7 @@ struct fy_lane {
 	uint8_t *ring;
 	struct fy_lane_side *side;
 	int fd;
+	int fences; /* reading: barriers of others do not reach this process */
 };
 
 /* How a try to write may go about a full ring. */
@@ -51,19 +52,25 @@ ssize_t fy_lane_write(struct fy_lane *lane, const struct msghdr *message, size_t
 #define FY_LANE_AT_END ((ssize_t)INTPTR_MIN)
 
 /* What a try to read does besides: when the ring is empty, ask the socket whether the other end
- * lives; and for those who wait for the descriptor, keep to their rules (arm() in lane.c). */
-enum fy_lane_look { FY_LANE_ASKS = 1, FY_LANE_POLLED = 2 };
+ * lives; and for those who wait for the descriptor, keep to their rules (arm() in lane.c). Or does
+ * not: look whether there is more than what came first, which takes the line of the next write from
+ * a writer who is just waiting for our answer to this one. */
+enum fy_lane_look { FY_LANE_ASKS = 1, FY_LANE_POLLED = 2, FY_LANE_ONCE = 4 };
 
 /* Read what there is, at most size bytes.
  * > 0; -EAGAIN; FY_LANE_AT_END; -FERRY_ECORRUPT; what recvmsg(2) says. */
 ssize_t fy_lane_read(struct fy_lane *lane, struct msghdr *message, size_t size, unsigned look);
 
-/* After a read that emptied the ring, for those who wait for the descriptor. 0, or an error. */
+/* After a read, for those who wait for the descriptor, if it emptied the ring. 0, or an error. */
 int fy_lane_arm(struct fy_lane *lane);
 
 /* Reading: spin until there seems to be something in the ring. How many looks it took, or `looks`.
  * May be called by any thread. */
 uint32_t fy_lane_watch(const struct fy_lane *lane, uint32_t looks);
+
+/* Writing, and about to sleep for room: we cannot make the barrier that spares the reader a fence.
+ */
+void fy_lane_ask_for_fences(struct fy_lane *lane);
 
 /* Writing: send a byte that says nothing. If nobody is there any more, TCP tells so afterwards. */
 void fy_lane_probe(struct fy_lane *lane);

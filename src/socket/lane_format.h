@@ -23,9 +23,24 @@
 /* What the writer says of its end (`ended`). */
 enum fy_lane_end { FY_LANE_OPEN = 0, FY_LANE_SHUT_DOWN = 1, FY_LANE_CLOSED = 2 };
 
-struct fy_lane_shm {
-	/* The writer's, with every write. */
+/* One place of several where the writer says how far it has come. */
+struct fy_lane_news {
 	alignas(FY_LINE) _Atomic uint64_t tail; /* bytes written into the ring, ever */
+};
+
+#define FY_LANE_NEWS 8
+
+/* Where stands what is written at this position: neighbours lie in different lines, whatever the
+ * size of the writes is. */
+static inline uint32_t fy_lane_news_of(uint64_t position)
+{
+	return (position ^ position >> 3 ^ position >> 6 ^ position >> 9 ^ position >> 12) %
+	       FY_LANE_NEWS;
+}
+
+struct fy_lane_shm {
+	/* The writer's, one with every write. */
+	struct fy_lane_news news[FY_LANE_NEWS];
 	/* The reader's, with every read. */
 	alignas(FY_LINE) _Atomic uint64_t head; /* bytes read from the ring, ever */
 	_Atomic uint64_t got;                   /* bytes read from the socket, ever */
@@ -38,6 +53,7 @@ struct fy_lane_shm {
 	_Atomic uint32_t stretches;              /* that have begun; the first is open at once */
 	_Atomic uint32_t ended;                  /* enum fy_lane_end */
 	_Atomic uint32_t writer_cpu;             /* a hint: where it last waited, plus 1 */
+	_Atomic uint32_t fenced; /* 1: who gives room fences before it looks at `room` */
 	/* The reader's, seldom. */
 	alignas(FY_LINE) _Atomic uint32_t ready; /* 1: it reads by ferry's calls */
 	_Atomic uint32_t finished;               /* stretches that it has read to their end */
@@ -53,27 +69,29 @@ struct fy_lanes_shm {
 	struct fy_lane_shm lane[2]; /* 0: what the one that connected writes; 1: the other way */
 };
 
-FY_AT(fy_lane_shm, tail, 0, 8);
-FY_AT(fy_lane_shm, head, 64, 8);
-FY_AT(fy_lane_shm, got, 72, 8);
-FY_AT(fy_lane_shm, bytes, 128, 64);
-FY_AT(fy_lane_shm, room, 192, 64);
-FY_AT(fy_lane_shm, leave, 256, 8);
-FY_AT(fy_lane_shm, from, 264, 8);
-FY_AT(fy_lane_shm, to, 272, 8);
-FY_AT(fy_lane_shm, stretches, 280, 4);
-FY_AT(fy_lane_shm, ended, 284, 4);
-FY_AT(fy_lane_shm, writer_cpu, 288, 4);
-FY_AT(fy_lane_shm, ready, 320, 4);
-FY_AT(fy_lane_shm, finished, 324, 4);
-FY_AT(fy_lane_shm, gone, 328, 4);
-FY_AT(fy_lane_shm, wanted, 332, 4);
-FY_AT(fy_lane_shm, reader_cpu, 336, 4);
-static_assert(sizeof(struct fy_lane_shm) == 384, "a lane is six lines");
+FY_AT(fy_lane_shm, news, 0, 512);
+FY_AT(fy_lane_news, tail, 0, 8);
+FY_AT(fy_lane_shm, head, 512, 8);
+FY_AT(fy_lane_shm, got, 520, 8);
+FY_AT(fy_lane_shm, bytes, 576, 64);
+FY_AT(fy_lane_shm, room, 640, 64);
+FY_AT(fy_lane_shm, leave, 704, 8);
+FY_AT(fy_lane_shm, from, 712, 8);
+FY_AT(fy_lane_shm, to, 720, 8);
+FY_AT(fy_lane_shm, stretches, 728, 4);
+FY_AT(fy_lane_shm, ended, 732, 4);
+FY_AT(fy_lane_shm, writer_cpu, 736, 4);
+FY_AT(fy_lane_shm, fenced, 740, 4);
+FY_AT(fy_lane_shm, ready, 768, 4);
+FY_AT(fy_lane_shm, finished, 772, 4);
+FY_AT(fy_lane_shm, gone, 776, 4);
+FY_AT(fy_lane_shm, wanted, 780, 4);
+FY_AT(fy_lane_shm, reader_cpu, 784, 4);
+static_assert(sizeof(struct fy_lane_shm) == 832, "a lane is thirteen lines");
 FY_AT(fy_lanes_shm, magic, 0, 4);
 FY_AT(fy_lanes_shm, version, 4, 4);
 FY_AT(fy_lanes_shm, ring, 8, 8);
-FY_AT(fy_lanes_shm, lane, 64, 768);
+FY_AT(fy_lanes_shm, lane, 64, 1664);
 
 /* What one side sends the other when it offers to move: one packet, with the memory. */
 struct fy_offer_wire {

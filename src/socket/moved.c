@@ -13,6 +13,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "../os/barrier.h"
 #include "../os/clock.h"
 #include "../os/cpu.h"
 #include "../os/fork.h"
@@ -69,8 +70,16 @@ static void after_fork_parent(void)
 	after_fork(0);
 }
 
+/* Barriers reach who has asked for it. */
+static void let_barriers_in(struct fy_moved *moved)
+{
+	moved->in.lane.fences = fy_barrier_register() < 0;
+}
+
 static void after_fork_child(void)
 {
+	for (struct fy_moved *m = all; m; m = m->next)
+		let_barriers_in(m);
 	after_fork(fy_fork_generation());
 }
 
@@ -204,6 +213,7 @@ int fy_moved_begin(struct fy_moved **ret_moved, int memory, int side, int fd,
 	moved->generation = fy_fork_generation();
 	begin_way(moved, &moved->in, !side, &moved->sides->in);
 	begin_way(moved, &moved->out, side, &moved->sides->out);
+	let_barriers_in(moved);
 	moved->sides->out.stretches = 1; /* both lanes begin over the socket */
 	/* RELAXED(nobody else has it yet) */
 	atomic_init(&moved->sides->sharers, 1);
@@ -268,11 +278,20 @@ static int can_wait(void *object)
 	return 0;
 }
 
+/* Readers do not fence between giving room and looking for sleepers (give_room() in lane.c). */
+static void make_barrier(struct fy_waiter *waiter)
+{
+	struct fy_moved *moved = waiter->object;
+
+	if (waiter->bell == &moved->out.lane.shm->room.word && fy_barrier_all() < 0)
+		fy_lane_ask_for_fences(&moved->out.lane);
+}
+
 /* Whoever naps are for is found dead by the next try, which asks the socket. */
-static const struct fy_waiter_host host = { .state = can_wait };
+static const struct fy_waiter_host host = { .state = can_wait, .prepared = make_barrier };
 
 static void begin_wait(struct wait *wait, struct fy_moved *moved, struct fy_moved_way *way,
-		       ferry_deadline deadline)
+		       ferry_deadline deadline, int in_ring)
 {
 	struct fy_lane_shm *shm = way->lane.shm;
 
@@ -287,7 +306,17 @@ static void begin_wait(struct wait *wait, struct fy_moved *moved, struct fy_move
 			    .eager = FY_WAITER_EAGER },
 		.moved = moved,
 		.way = way,
+		.in_ring = in_ring,
 	};
+}
+
+/* The other end reads this line all the time: it is left alone if nothing is new. */
+static void tell_core(_Atomic uint32_t *hint, uint32_t core)
+{
+	/* RELAXED(a hint) */
+	if (atomic_load_explicit(hint, memory_order_relaxed) != core)
+		/* RELAXED(a hint) */
+		atomic_store_explicit(hint, core, memory_order_relaxed);
 }
 
 /* Both sides say where they last waited: on one core, spinning keeps the other from answering. */
@@ -296,10 +325,8 @@ static void compare_cores(struct wait *wait)
 	const uint32_t us = fy_cpu() + 1;
 	struct fy_moved *m = wait->moved;
 
-	/* RELAXED(a hint) */
-	atomic_store_explicit(&m->in.lane.shm->reader_cpu, us, memory_order_relaxed);
-	/* RELAXED(a hint) */
-	atomic_store_explicit(&m->out.lane.shm->writer_cpu, us, memory_order_relaxed);
+	tell_core(&m->in.lane.shm->reader_cpu, us);
+	tell_core(&m->out.lane.shm->writer_cpu, us);
 	/* RELAXED(a hint) */
 	uint32_t writer = atomic_load_explicit(&m->in.lane.shm->writer_cpu, memory_order_relaxed);
 	wait->waiter.same_core = writer == us;
@@ -389,16 +416,15 @@ static ssize_t end_of(struct fy_moved *moved)
 	return -ECONNRESET;
 }
 
-/* With the lock. asks: we are about to sleep, or to give up. */
-static ssize_t read_once(struct fy_moved *moved, struct msghdr *message, size_t size, int asks)
+/* With the lock. look: FY_LANE_ASKS: we are about to sleep, or to give up. */
+static ssize_t read_once(struct fy_moved *moved, struct msghdr *message, size_t size, unsigned look)
 {
 	struct fy_lane *lane = &moved->in.lane;
 	const int polled = is_polled(moved);
-	ssize_t r = fy_lane_read(lane, message, size,
-				 (asks ? FY_LANE_ASKS : 0u) | (polled ? FY_LANE_POLLED : 0u));
+	ssize_t r = fy_lane_read(lane, message, size, look | (polled ? FY_LANE_POLLED : 0u));
 
 	/* If that fails the next call says so. */
-	if (polled && r > 0 && fy_lane_waiting(lane) == 0)
+	if (polled && r > 0)
 		(void)fy_lane_arm(lane);
 	/* RELAXED(a flag of ours) */
 	if (r == -EAGAIN && atomic_load_explicit(&lane->side->shut, memory_order_relaxed))
@@ -406,17 +432,17 @@ static ssize_t read_once(struct fy_moved *moved, struct msghdr *message, size_t 
 	return r == FY_LANE_AT_END ? end_of(moved) : r;
 }
 
-static ssize_t try_in(struct wait *wait, struct msghdr *message, size_t size, int asks)
+static ssize_t try_in(struct fy_moved *moved, struct msghdr *message, size_t size,
+		      ferry_deadline deadline, unsigned look, int *ret_in_ring)
 {
-	struct fy_moved *moved = wait->moved;
 	const struct msghdr asked = *message;
-	int r = lock(moved, wait->way, wait->waiter.deadline);
+	int r = lock(moved, &moved->in, deadline);
 
 	if (r < 0)
 		return r;
-	ssize_t n = read_once(moved, message, size, asks);
-	wait->in_ring = wait->way->lane.side->in_ring;
-	unlock(moved, wait->way);
+	ssize_t n = read_once(moved, message, size, look);
+	*ret_in_ring = moved->in.lane.side->in_ring;
+	unlock(moved, &moved->in);
 	if (n < 0)
 		*message = asked;
 	else if (n == 0)
@@ -425,21 +451,26 @@ static ssize_t try_in(struct wait *wait, struct msghdr *message, size_t size, in
 }
 
 /* The answer may be on its way already: look out for it when it is due, before reading clocks. */
-static ssize_t try_in_when_due(struct wait *wait, struct msghdr *message, size_t size)
+static ssize_t try_in_when_due(struct fy_moved *moved, struct msghdr *message, size_t size,
+			       ferry_deadline deadline, int *ret_in_ring)
 {
-	struct fy_moved_way *way = wait->way;
+	struct fy_moved_way *way = &moved->in;
+
+	const unsigned look = fy_rhythm_get(&way->rhythm.rest) > 0 ? FY_LANE_ONCE : 0u;
 
 	fy_rhythm_rest(&way->rhythm);
-	ssize_t r = try_in(wait, message, size, 0);
+	ssize_t r = try_in(moved, message, size, deadline, look, ret_in_ring);
 	if (r != -EAGAIN) {
 		fy_rhythm_found(&way->rhythm);
 		return r;
 	}
-	if (!wait->in_ring)
+	if (!*ret_in_ring)
 		return r;
 	uint32_t looks = fy_lane_watch(&way->lane, FY_RHYTHM_LOOKS);
 	fy_rhythm_missed(&way->rhythm, looks);
-	return looks < FY_RHYTHM_LOOKS ? try_in(wait, message, size, 0) : r;
+	if (looks == FY_RHYTHM_LOOKS)
+		return r;
+	return try_in(moved, message, size, deadline, FY_LANE_ONCE, ret_in_ring);
 }
 
 /* The time is up. Whoever never has enough of it to sleep has not asked the kernel yet, and shall
@@ -448,7 +479,8 @@ static ssize_t try_in_at_last(struct wait *wait, struct msghdr *message, size_t 
 {
 	if (!wait->in_ring || !is_time_to_ask(wait->way, 0))
 		return -ETIMEDOUT;
-	ssize_t r = try_in(wait, message, size, 1);
+	ssize_t r =
+	    try_in(wait->moved, message, size, wait->waiter.deadline, FY_LANE_ASKS, &wait->in_ring);
 	return r == -EAGAIN ? -ETIMEDOUT : r;
 }
 
@@ -462,17 +494,23 @@ ssize_t fy_moved_in(struct fy_moved *moved, struct msghdr *message, ferry_deadli
 	/* RELAXED(twice does no harm) */
 	if (FY_UNLIKELY(atomic_load_explicit(&moved->reading, memory_order_relaxed) == 0))
 		begin_reading(moved);
-	begin_wait(&wait, moved, &moved->in, deadline);
+	int in_ring = 0;
 	ssize_t r;
 	if (deadline == FERRY_NOW)
-		r = try_in(&wait, message, (size_t)size,
-			   is_time_to_ask(&moved->in, is_polled(moved)));
+		r = try_in(moved, message, (size_t)size, deadline,
+			   is_time_to_ask(&moved->in, is_polled(moved)) ? FY_LANE_ASKS : 0,
+			   &in_ring);
 	else if (moved->in.spin.limit > 0)
-		r = try_in_when_due(&wait, message, (size_t)size);
+		r = try_in_when_due(moved, message, (size_t)size, deadline, &in_ring);
 	else
-		r = try_in(&wait, message, (size_t)size, 0);
+		r = try_in(moved, message, (size_t)size, deadline, 0, &in_ring);
+	if (r != -EAGAIN)
+		return r;
+	begin_wait(&wait, moved, &moved->in, deadline, in_ring);
 	while (r == -EAGAIN && (r = wait_again(&wait)) == 0)
-		r = try_in(&wait, message, (size_t)size, fy_waiter_is_about_to_sleep(&wait.waiter));
+		r = try_in(moved, message, (size_t)size, deadline,
+			   fy_waiter_is_about_to_sleep(&wait.waiter) ? FY_LANE_ASKS : 0,
+			   &wait.in_ring);
 	if (r == -ETIMEDOUT)
 		r = try_in_at_last(&wait, message, (size_t)size);
 	fy_waiter_over(&wait.waiter, r >= 0, 0);
@@ -511,12 +549,12 @@ static int is_refused(struct fy_moved *moved, int look)
 	       is_hung_up(moved);
 }
 
-static ssize_t try_out(struct wait *wait, const struct msghdr *message, size_t size, int look)
+/* slept: this wait has. */
+static ssize_t try_out(struct fy_moved *moved, const struct msghdr *message, size_t size,
+		       ferry_deadline deadline, int look, int slept, int *ret_in_ring)
 {
-	struct fy_moved *moved = wait->moved;
-	struct fy_lane *lane = &wait->way->lane;
-	const ferry_deadline deadline = wait->waiter.deadline;
-	int r = lock(moved, wait->way, deadline);
+	struct fy_lane *lane = &moved->out.lane;
+	int r = lock(moved, &moved->out, deadline);
 	ssize_t n = r;
 
 	if (r < 0)
@@ -526,12 +564,12 @@ static ssize_t try_out(struct wait *wait, const struct msghdr *message, size_t s
 	if (n == 0)
 		n = fy_lane_write(lane, message, size,
 				  deadline == FERRY_NOW ? FY_LANE_OVERFLOWS : FY_LANE_WAITS);
-	wait->in_ring = lane->side->in_ring;
+	*ret_in_ring = lane->side->in_ring;
 	/* Over TCP nobody tells that the other end is dead when it had ended its sending before.
 	 * Not if another thread has left the ring: then such a byte would be data. */
-	if (n == -EAGAIN && wait->in_ring && look && wait->waiter.slept && !moved->reset_by_gone)
+	if (n == -EAGAIN && lane->side->in_ring && look && slept && !moved->reset_by_gone)
 		fy_lane_probe(lane);
-	unlock(moved, wait->way);
+	unlock(moved, &moved->out);
 	return n;
 }
 
@@ -542,11 +580,15 @@ ssize_t fy_moved_out(struct fy_moved *moved, const struct msghdr *message, ferry
 
 	if (fy_fork_is_child(moved->generation))
 		return -EBADF;
-	begin_wait(&wait, moved, &moved->out, deadline);
-	ssize_t r = try_out(&wait, message, (size_t)size, 0);
+	int in_ring = 0;
+	ssize_t r = try_out(moved, message, (size_t)size, deadline, 0, 0, &in_ring);
+	if (r != -EAGAIN)
+		return r;
+	begin_wait(&wait, moved, &moved->out, deadline, in_ring);
 	while (r == -EAGAIN && (r = wait_again(&wait)) == 0)
-		r = try_out(&wait, message, (size_t)size,
-			    fy_waiter_is_about_to_sleep(&wait.waiter));
+		r = try_out(moved, message, (size_t)size, deadline,
+			    fy_waiter_is_about_to_sleep(&wait.waiter), wait.waiter.slept,
+			    &wait.in_ring);
 	fy_waiter_over(&wait.waiter, r >= 0, 0);
 	return r;
 }

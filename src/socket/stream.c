@@ -110,8 +110,31 @@ static const struct iovec *first_of(const struct iovec *buffers, int n)
 	return NULL;
 }
 
-/* A record is taken whole. What the kernel had no room for is waited for here; at the deadline it
- * stays in the handle and goes out with the next call. */
+/* The first of the buffers has been filled. What is left of the same record goes into the others.
+ * How many bytes that was. */
+static ssize_t tls_read_on(ferry_socket *socket, const struct iovec *buffers,
+			   const struct iovec *end)
+{
+	const struct fy_tls_provider *tls = fy_tls_use();
+	ssize_t moved = 0, r = 0;
+	short events = 0;
+
+	for (const struct iovec *next = buffers + 1; next < end; next++) {
+		if (next->iov_len == 0)
+			continue;
+		if (tls->pending(socket->tls) == 0)
+			break;
+		r = tls->read(socket->tls, next->iov_base, next->iov_len, &events);
+		moved += r > 0 ? r : 0;
+		if (r < (ssize_t)next->iov_len)
+			break; /* an error comes again with the next call */
+	}
+	return moved;
+}
+
+/* A record is taken whole. If the kernel had no room for all of it, against expectation (session.c
+ * of src/tls), that is waited for here; at the deadline the rest stays in the handle and goes out
+ * with the next call. */
 static void tls_flush(ferry_socket *socket, ferry_deadline deadline)
 {
 	short events = 0;
@@ -121,26 +144,42 @@ static void tls_flush(ferry_socket *socket, ferry_deadline deadline)
 			return;
 }
 
-static ssize_t tls_move(ferry_socket *socket, const struct iovec *buffers, int n, int out,
+/* Try until something has moved. */
+static ssize_t tls_move(ferry_socket *socket, const struct iovec *one, int out,
 			ferry_deadline deadline)
 {
 	const struct fy_tls_provider *tls = fy_tls_use();
-	const struct iovec *one = first_of(buffers, n);
 
-	if (!one)
-		return 0;
 	for (;;) {
 		short events = 0;
 		ssize_t r = out ? tls->write(socket->tls, one->iov_base, one->iov_len, &events)
 				: tls->read(socket->tls, one->iov_base, one->iov_len, &events);
-		if (r > 0 && out)
-			tls_flush(socket, deadline);
 		if (r >= 0)
 			return r;
 		r = after(socket, r, events, deadline);
 		if (r < 0)
 			return r;
 	}
+}
+
+static ssize_t tls_in(ferry_socket *socket, const struct iovec *buffers, int n,
+		      ferry_deadline deadline)
+{
+	const struct iovec *one = first_of(buffers, n);
+	ssize_t r = one ? tls_move(socket, one, 0, deadline) : 0;
+
+	return r > 0 && (size_t)r == one->iov_len ? r + tls_read_on(socket, one, buffers + n) : r;
+}
+
+static ssize_t tls_out(ferry_socket *socket, const struct iovec *buffers, int n,
+		       ferry_deadline deadline)
+{
+	const struct iovec *one = first_of(buffers, n);
+	ssize_t r = one ? tls_move(socket, one, 1, deadline) : 0;
+
+	if (r > 0)
+		tls_flush(socket, deadline);
+	return r;
 }
 
 int ferry_socket_handshake(ferry_socket *socket, ferry_deadline deadline, struct ferry_why *why)
@@ -174,7 +213,7 @@ ssize_t fy_socket_move_in(ferry_socket *socket, const struct iovec *buffers, int
 				  .msg_iovlen = (size_t)n };
 
 	if (socket->tls)
-		return tls_move(socket, buffers, n, 0, deadline);
+		return tls_in(socket, buffers, n, deadline);
 	return fy_socket_message_in(socket, &message, 0, deadline);
 }
 
@@ -185,7 +224,7 @@ ssize_t fy_socket_move_out(ferry_socket *socket, const struct iovec *buffers, in
 				  .msg_iovlen = (size_t)n };
 
 	if (socket->tls)
-		return tls_move(socket, buffers, n, 1, deadline);
+		return tls_out(socket, buffers, n, deadline);
 	return fy_socket_message_out(socket, &message, all, deadline);
 }
 
@@ -259,28 +298,47 @@ static void advance(struct rest *rest, size_t done)
 	}
 }
 
+static ssize_t move_some(ferry_socket *socket, const struct iovec *buffers, int n, int out,
+			 ferry_deadline deadline)
+{
+	return out ? fy_socket_move_out(socket, buffers, n, 1, deadline)
+		   : fy_socket_move_in(socket, buffers, n, deadline);
+}
+
+/* All but the first bytes, which are done. How many are done then. */
+FY_COLD static ssize_t move_rest(ferry_socket *socket, struct rest *rest, size_t moved, size_t size,
+				 int out, ferry_deadline deadline)
+{
+	struct iovec window[WINDOW];
+	size_t some = moved;
+
+	while (moved < size) {
+		advance(rest, some); /* and past empty buffers */
+		ssize_t r = move_some(socket, window, window_of(rest, window), out, deadline);
+		if (r <= 0)
+			break;
+		some = (size_t)r;
+		moved += some;
+	}
+	return (ssize_t)moved;
+}
+
 static ssize_t move_all(ferry_socket *socket, const struct iovec *buffers, int n, int out,
 			ferry_deadline deadline)
 {
 	struct rest rest = { buffers, n, 0 };
-	struct iovec window[WINDOW];
-	ssize_t size = fy_buffers_size(buffers, n), moved = 0;
+	ssize_t size = fy_buffers_size(buffers, n);
 
 	if (!socket || size < 0)
 		return socket ? size : -EINVAL;
 	if (!fy_transport_is_stream(socket->transport))
 		return -EOPNOTSUPP;
-	while (moved < size) {
-		advance(&rest, 0); /* past empty buffers */
-		int some = window_of(&rest, window);
-		ssize_t r = out ? fy_socket_move_out(socket, window, some, 1, deadline)
-				: fy_socket_move_in(socket, window, some, deadline);
-		if (r <= 0)
-			return moved > 0 ? moved : r;
-		moved += r;
-		advance(&rest, (size_t)r);
-	}
-	return moved;
+	if (size == 0)
+		return 0;
+	ssize_t r = move_some(socket, buffers, n, out, deadline);
+	return r <= 0 || r == size
+		   ? r
+		   : move_rest(socket, &rest, (size_t)r, (size_t)size, out, deadline);
 }
 
 ssize_t ferry_socket_readv_all(ferry_socket *socket, const struct iovec *buffers, int n,

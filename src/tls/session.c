@@ -12,7 +12,6 @@
 #include <ferry/error.h>
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
-#include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,9 +19,11 @@
 
 #include "../base/why.h"
 #include "../os/fork.h"
+#include "../os/poll.h"
 #include "../os/socket.h"
 
 #define RECORD ((size_t)16384) /* bytes of the largest */
+#define SMALL  (RECORD / 8)
 
 struct fy_tls {
 	pthread_mutex_t mutex;
@@ -33,6 +34,7 @@ struct fy_tls {
 	int agreed; /* the handshake is done */
 	int said_farewell;
 	int reads_no_more;
+	int records; /* small ones that may be begun before the kernel is asked for room again */
 	uint32_t generation; /* of the process whose connection it is */
 	size_t out_at;       /* of the records that the kernel had no room for */
 	size_t out_size;
@@ -162,6 +164,22 @@ static int attach(struct fy_tls *tls)
 	BIO_set_init(bio, 1);
 	SSL_set_bio(tls->openssl, bio, bio);
 	return 0;
+}
+
+/* Will the next record go out in one piece? The kernel says that a socket can be written when a
+ * third of its buffer is free, which is more than a record unless somebody has made it small; then
+ * the end of a record waits here for the next call. 0; -EAGAIN; or an error. */
+static int ask_for_room(struct fy_tls *tls, size_t size)
+{
+	struct pollfd room = { .fd = tls->fd, .events = POLLOUT };
+
+	if (size <= SMALL && tls->records > 0) {
+		tls->records--;
+		return 0;
+	}
+	int r = fy_poll(&room, 1, FERRY_NOW, 0);
+	tls->records = r > 0 ? (int)(RECORD / SMALL) - 1 : 0;
+	return r > 0 ? 0 : r;
 }
 
 /* ---- making ---- */
@@ -335,6 +353,8 @@ ssize_t fy_tls_session_write(struct fy_tls *tls, const void *data, size_t size, 
 		*ret_events = POLLOUT;
 		r = flush(tls); /* an error, too: what is left would be waited for in vain */
 	}
+	if (r == 0)
+		r = ask_for_room(tls, size);
 	if (r == 0) {
 		r = SSL_write_ex(tls->openssl, data, size < RECORD ? size : RECORD, &n);
 		if (r != 1 && (r = judge(tls, r, ret_events)) == 0)

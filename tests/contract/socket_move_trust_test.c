@@ -350,7 +350,7 @@ static void scribbling_in_the_memory_harms_nobody_else(void)
 		enemy_seed((uint64_t)i);
 		for (int k = 0; k < 20000 && kill(victim.pid, 0) == 0; k++) {
 			if (k % 7 == 0)
-				enemy_change_words(memory, 64, 832, 1 + k % 3);
+				enemy_change_words(memory, 64, 1728, 1 + k % 3);
 			if (k % 5 == 0)
 				(void)ferry_socket_write(wire.client, buffer, sizeof buffer,
 							 FERRY_NOW);

@@ -68,12 +68,13 @@ static unsigned accesses;
 static const struct word {
 	unsigned at, size;
 } words[] = {
-	{ 0, 8 },   { 64, 8 },  { 72, 8 },  { 128, 8 }, { 192, 8 }, { 256, 8 },
-	{ 264, 8 }, { 272, 8 }, { 280, 4 }, { 284, 4 }, { 288, 4 }, { 320, 4 },
-	{ 324, 4 }, { 328, 4 }, { 332, 4 }, { 336, 4 },
+	{ 0, 8 },   { 64, 8 },  { 128, 8 }, { 192, 8 }, { 256, 8 }, { 320, 8 },
+	{ 384, 8 }, { 448, 8 }, { 512, 8 }, { 520, 8 }, { 576, 8 }, { 640, 8 },
+	{ 704, 8 }, { 712, 8 }, { 720, 8 }, { 728, 4 }, { 732, 4 }, { 736, 4 },
+	{ 740, 4 }, { 768, 4 }, { 772, 4 }, { 776, 4 }, { 780, 4 }, { 784, 4 },
 };
 
-enum { WORDS = sizeof(words) / sizeof(words[0]), LANES = 64, LANE = 384 };
+enum { WORDS = sizeof(words) / sizeof(words[0]), LANES = 64, LANE = 832 };
 
 /* One of those of either lane, or any other of the first page. */
 static struct word choose_word(struct input *input)

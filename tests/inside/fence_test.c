@@ -2,14 +2,9 @@
 /* One to one mailboxes where membarrier(2) is refused, as a container's filter may: publishers
  * fence instead, whichever side cannot (docs/formats/mailbox.md, "One to one"). */
 #include <errno.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
-#include <stddef.h>
-#include <sys/prctl.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include "../../src/mailbox/mailbox.h"
+#include "barriers.h"
 #include "box.h"
 #include "check.h"
 #include "claim.h"
@@ -17,28 +12,6 @@
 
 #define OPTIONS FERRY_MAILBOX_OPTIONS(.flags = FERRY_ONE_TO_ONE, .spin = -1)
 #define ROUNDS  1000
-
-/* From here on membarrier(2) is not permitted in this process and its children. */
-static void refuse_membarrier(void)
-{
-	struct sock_filter filter[] = {
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_membarrier, 0, 1),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-	};
-	const struct sock_fprog program = { sizeof filter / sizeof *filter, filter };
-
-	check_eq(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
-	check_eq(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program), 0);
-	check_eq(syscall(SYS_membarrier, 0, 0, 0), -1);
-	check_eq(errno, EPERM);
-}
-
-static int may_membarrier(void)
-{
-	return syscall(SYS_membarrier, 0, 0, 0) >= 0;
-}
 
 /* Send back what comes, asleep each time. argument: refuse first? */
 static void answer(struct stage *stage, const void *argument)
