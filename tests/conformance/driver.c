@@ -7,17 +7,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "check.h"
+#include "kernel.h"
 #include "scratch.h"
-
-static ssize_t result(ssize_t r)
-{
-	return r < 0 ? -errno : r;
-}
 
 static int kernel_pair(struct end *ret_reader, struct end *ret_writer)
 {
@@ -64,31 +59,28 @@ static void kernel_close(struct end *end)
 
 static void kernel_set_nonblocking(struct end *end, bool nonblocking)
 {
-	const int flags = fcntl(end->fd, F_GETFL);
-
 	end->nonblocking = nonblocking;
-	check_eq(fcntl(end->fd, F_SETFL, nonblocking ? flags | O_NONBLOCK : flags & ~O_NONBLOCK),
-		 0);
+	kernel_make_nonblocking(end->fd, nonblocking);
 }
 
 static ssize_t kernel_read(struct end *end, void *buffer, size_t size)
 {
-	return result(read(end->fd, buffer, size));
+	return kernel_result(read(end->fd, buffer, size));
 }
 
 static ssize_t kernel_write(struct end *end, const void *data, size_t size)
 {
-	return result(write(end->fd, data, size));
+	return kernel_result(write(end->fd, data, size));
 }
 
 static ssize_t kernel_readv(struct end *end, const struct iovec *buffers, int n)
 {
-	return result(readv(end->fd, buffers, n));
+	return kernel_result(readv(end->fd, buffers, n));
 }
 
 static ssize_t kernel_writev(struct end *end, const struct iovec *buffers, int n)
 {
-	return result(writev(end->fd, buffers, n));
+	return kernel_result(writev(end->fd, buffers, n));
 }
 
 static int64_t kernel_capacity(struct end *end)
@@ -98,10 +90,7 @@ static int64_t kernel_capacity(struct end *end)
 
 static int64_t kernel_unread(struct end *end)
 {
-	int n;
-
-	check_eq(ioctl(end->fd, FIONREAD, &n), 0);
-	return n;
+	return kernel_unread_bytes(end->fd);
 }
 
 static int kernel_keep_over_exec(struct end *end)

@@ -318,18 +318,12 @@ static void o17_opening_both_ends_at_once(void)
 	unlink(path());
 }
 
-static void caught(int number)
-{
-	(void)number;
-}
-
 static void open_interrupted(struct stage *stage, const void *argument)
 {
 	const enum end_way *way = argument;
-	const struct sigaction action = { .sa_handler = caught };
 	struct end end;
 
-	check_eq(sigaction(SIGUSR1, &action, NULL), 0);
+	peer_catch(0);
 	stage_reach(stage, 1);
 	check_eq(driver->open(&end, path(), *way, false), -EINTR);
 	stage_reach(stage, 2);
@@ -345,8 +339,7 @@ static void o18_caught_signal_while_opening_waits_is_eintr(void)
 
 		peer_start(&peer, open_interrupted, &ways[i]);
 		peer_await(&peer, 1);
-		await(process_asleep(peer.pid));
-		await((kill(peer.pid, SIGUSR1), atomic_load(&peer.stage->reached) >= 2));
+		peer_interrupt(&peer, 2);
 		peer_join(&peer);
 	}
 	unlink(path());

@@ -183,28 +183,10 @@ static void r10_no_buffer_is_refused_and_takes_nothing(void)
 	ends_close(&ends);
 }
 
-static void caught(int signal_number)
-{
-	(void)signal_number;
-}
-
-/* Signals that arrive between two naps end no wait; so they are sent until one does. */
-static void interrupt_until_it_ends(const struct peer *peer)
-{
-	await((kill(peer->pid, SIGUSR1), atomic_load(&peer->stage->reached) >= 2));
-}
-
-static void catch_usr1(int flags)
-{
-	const struct sigaction action = { .sa_handler = caught, .sa_flags = flags };
-
-	check_eq(sigaction(SIGUSR1, &action, NULL), 0);
-}
-
 static void read_until_interrupted(struct stage *stage, const void *argument)
 {
 	(void)argument;
-	catch_usr1(0);
+	peer_catch(0);
 	ends_close_writer(&ends);
 	stage_reach(stage, 1);
 	check_eq(read_byte(), -EINTR);
@@ -219,8 +201,7 @@ static void r11_caught_signal_before_any_byte_is_eintr(void)
 	ends = ends_pair();
 	peer_start(&peer, read_until_interrupted, NULL);
 	peer_await(&peer, 1);
-	await(process_asleep(peer.pid));
-	interrupt_until_it_ends(&peer);
+	peer_interrupt(&peer, 2);
 	ends_put(&ends, "kept");
 	peer_allow(&peer, 3);
 	peer_join(&peer);
@@ -232,7 +213,7 @@ static void read_with_restart(struct stage *stage, const void *argument)
 {
 	const ssize_t *want = argument;
 
-	catch_usr1(SA_RESTART);
+	peer_catch(SA_RESTART);
 	ends_close_writer(&ends);
 	stage_reach(stage, 1);
 	check_eq(read_byte(), *want);
@@ -256,7 +237,7 @@ static void r12_restarting_handler_does_not_end_the_wait(void)
 		check_eq(atomic_load(&peer.stage->reached), 1);
 		ends_put(&ends, "x");
 	} else {
-		interrupt_until_it_ends(&peer);
+		peer_interrupt(&peer, 2);
 	}
 	peer_join(&peer);
 	ends_close(&ends);

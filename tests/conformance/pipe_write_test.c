@@ -434,17 +434,11 @@ static void w19_writev_of_an_impossible_number_of_buffers_is_einval(void)
 	ends_close(&ends);
 }
 
-static void caught(int number)
-{
-	(void)number;
-}
-
 static void write_interrupted(struct stage *stage, const void *argument)
 {
 	const size_t *size = argument;
-	const struct sigaction action = { .sa_handler = caught };
 
-	check_eq(sigaction(SIGUSR1, &action, NULL), 0);
+	peer_catch(0);
 	ends_close_reader(&ends);
 	stage_reach(stage, 1);
 	atomic_store(&stage->value[0], write_some(*size));
@@ -468,7 +462,7 @@ static int64_t write_result_when_interrupted(size_t size, size_t drop_first)
 		await(driver->unread(&ends.reader) == 65536);
 		await(process_asleep(peer.pid));
 	}
-	await((kill(peer.pid, SIGUSR1), atomic_load(&peer.stage->reached) >= 2));
+	peer_interrupt(&peer, 2);
 	r = atomic_load(&peer.stage->value[0]);
 	check_eq(driver->unread(&ends.reader), 65536);
 	peer_allow(&peer, 3);

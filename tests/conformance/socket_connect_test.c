@@ -235,17 +235,11 @@ static void c12_accept_waits_until_somebody_connects(void)
 	door_close(&door);
 }
 
-static void caught(int signal_number)
-{
-	(void)signal_number;
-}
-
 static void accept_until_interrupted(struct stage *stage, const void *argument)
 {
-	const struct sigaction action = { .sa_handler = caught };
 	struct door door = *(const struct door *)argument;
 
-	check_eq(sigaction(SIGUSR1, &action, NULL), 0);
+	peer_catch(0);
 	stage_reach(stage, 1);
 	check_eq(accept_result(&door), -EINTR);
 	stage_reach(stage, 2);
@@ -258,8 +252,7 @@ static void c13_caught_signal_ends_accept_with_eintr(void)
 
 	peer_start(&peer, accept_until_interrupted, &door);
 	peer_await(&peer, 1);
-	await(process_asleep(peer.pid));
-	await((kill(peer.pid, SIGUSR1), atomic_load(&peer.stage->reached) >= 2));
+	peer_interrupt(&peer, 2);
 	peer_join(&peer);
 	door_close(&door);
 }

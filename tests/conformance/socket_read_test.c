@@ -206,17 +206,11 @@ static void r11_no_buffer_is_refused_and_takes_nothing(void)
 	ends_close(&ends);
 }
 
-static void caught(int signal_number)
-{
-	(void)signal_number;
-}
-
 static void read_until_interrupted(struct stage *stage, const void *argument)
 {
-	const struct sigaction action = { .sa_handler = caught };
 	struct end end = end_connect(argument);
 
-	check_eq(sigaction(SIGUSR1, &action, NULL), 0);
+	peer_catch(0);
 	stage_reach(stage, 1);
 	check_eq(read_byte(&end), -EINTR);
 	check(signal(SIGUSR1, SIG_IGN) != SIG_ERR); /* one more may be on its way */
@@ -233,8 +227,7 @@ static void r12_caught_signal_before_any_byte_is_eintr(void)
 	peer_start(&peer, read_until_interrupted, door.at);
 	struct end server = door_accept(&door);
 	peer_await(&peer, 1);
-	await(process_asleep(peer.pid));
-	await((kill(peer.pid, SIGUSR1), atomic_load(&peer.stage->reached) >= 2));
+	peer_interrupt(&peer, 2);
 	end_put(&server, "kept");
 	peer_join(&peer);
 	driver->close(&server);

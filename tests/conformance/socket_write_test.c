@@ -278,10 +278,9 @@ static void w13_writev_of_an_impossible_number_of_buffers_is_einval(void)
 /* A process whose write is interrupted. value[0]: what it returned. */
 static void fill_and_write_until_interrupted(struct stage *stage, const void *argument)
 {
-	const struct sigaction action = { .sa_handler = caught };
 	struct end end = end_connect(argument);
 
-	check_eq(sigaction(SIGUSR1, &action, NULL), 0);
+	peer_catch(0);
 	(void)end_fill(&end);
 	stage_reach(stage, 1);
 	atomic_store(&stage->value[0], driver->write(&end, "x", 1));
@@ -297,8 +296,7 @@ static void w14_caught_signal_before_any_byte_is_eintr(void)
 	peer_start(&peer, fill_and_write_until_interrupted, door.at);
 	struct end server = door_accept(&door);
 	peer_await(&peer, 1);
-	await(process_asleep(peer.pid));
-	await((kill(peer.pid, SIGUSR1), atomic_load(&peer.stage->reached) >= 2));
+	peer_interrupt(&peer, 2);
 	check_eq(atomic_load(&peer.stage->value[0]), -EINTR);
 	peer_allow(&peer, 2);
 	peer_join(&peer);
@@ -308,9 +306,8 @@ static void w14_caught_signal_before_any_byte_is_eintr(void)
 
 static void write_large_until_interrupted(struct stage *stage, const void *argument)
 {
-	const struct sigaction action = { .sa_handler = caught };
 
-	check_eq(sigaction(SIGUSR1, &action, NULL), 0);
+	peer_catch(0);
 	connect_and_write_large(stage, argument);
 }
 
@@ -322,8 +319,7 @@ static void w15_caught_signal_after_a_part_leaves_the_part_as_the_result(void)
 	peer_start(&peer, write_large_until_interrupted, door.at);
 	struct end server = door_accept(&door);
 	peer_await(&peer, 1);
-	await(process_asleep(peer.pid));
-	await((kill(peer.pid, SIGUSR1), atomic_load(&peer.stage->reached) >= 2));
+	peer_interrupt(&peer, 2);
 	const int64_t part = atomic_load(&peer.stage->value[0]);
 	check(part > 0 && part < LARGE);
 	end_get_pattern(&server, 0, (size_t)part);

@@ -2,25 +2,19 @@
 /* The kernel's sockets: nothing but system calls. */
 #include <arpa/inet.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <netinet/in.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include "check.h"
+#include "kernel.h"
 #include "transport.h"
 #include "transports.h"
-
-static ssize_t result(ssize_t r)
-{
-	return r < 0 ? -errno : r;
-}
 
 union name {
 	struct sockaddr any;
@@ -68,7 +62,7 @@ static int kernel_name(struct end *end, bool peer, char *ret_text, size_t n)
 
 static int new_socket(const union name *name)
 {
-	return (int)result(socket(name->any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
+	return (int)kernel_result(socket(name->any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
 }
 
 static int kernel_listen(struct door *ret_door, const char *address)
@@ -89,16 +83,9 @@ static int kernel_listen(struct door *ret_door, const char *address)
 	return 0;
 }
 
-static void make_nonblocking(int fd, bool nonblocking)
-{
-	const int flags = fcntl(fd, F_GETFL);
-
-	check_eq(fcntl(fd, F_SETFL, nonblocking ? flags | O_NONBLOCK : flags & ~O_NONBLOCK), 0);
-}
-
 static int kernel_accept(struct door *door, struct end *ret_end)
 {
-	make_nonblocking(door->fd, door->nonblocking);
+	kernel_make_nonblocking(door->fd, door->nonblocking);
 	const int fd = accept4(door->fd, NULL, NULL, SOCK_CLOEXEC);
 
 	if (fd < 0)
@@ -115,13 +102,13 @@ static int kernel_connect(const char *address, bool nonblocking, struct end *ret
 
 	if (fd < 0)
 		return fd;
-	make_nonblocking(fd, nonblocking);
+	kernel_make_nonblocking(fd, nonblocking);
 	if (connect(fd, &name.any, size)) {
 		const int error = errno;
 		close(fd);
 		return -error;
 	}
-	make_nonblocking(fd, false);
+	kernel_make_nonblocking(fd, false);
 	*ret_end = (struct end){ .fd = fd };
 	return 0;
 }
@@ -149,32 +136,32 @@ static void kernel_close(struct end *end)
 static void kernel_set_nonblocking(struct end *end, bool nonblocking)
 {
 	end->nonblocking = nonblocking;
-	make_nonblocking(end->fd, nonblocking);
+	kernel_make_nonblocking(end->fd, nonblocking);
 }
 
 static ssize_t kernel_read(struct end *end, void *buffer, size_t size)
 {
-	return result(read(end->fd, buffer, size));
+	return kernel_result(read(end->fd, buffer, size));
 }
 
 static ssize_t kernel_write(struct end *end, const void *data, size_t size)
 {
-	return result(write(end->fd, data, size));
+	return kernel_result(write(end->fd, data, size));
 }
 
 static ssize_t kernel_readv(struct end *end, const struct iovec *buffers, int n)
 {
-	return result(readv(end->fd, buffers, n));
+	return kernel_result(readv(end->fd, buffers, n));
 }
 
 static ssize_t kernel_writev(struct end *end, const struct iovec *buffers, int n)
 {
-	return result(writev(end->fd, buffers, n));
+	return kernel_result(writev(end->fd, buffers, n));
 }
 
 static ssize_t kernel_read_all(struct end *end, void *buffer, size_t size)
 {
-	return result(recv(end->fd, buffer, size, MSG_WAITALL));
+	return kernel_result(recv(end->fd, buffer, size, MSG_WAITALL));
 }
 
 static int kernel_shutdown(struct end *end, uint32_t directions)
@@ -183,15 +170,12 @@ static int kernel_shutdown(struct end *end, uint32_t directions)
 				   [FERRY_WRITE] = SHUT_WR,
 				   [FERRY_READ | FERRY_WRITE] = SHUT_RDWR };
 
-	return (int)result(shutdown(end->fd, directions ? how[directions] : -1));
+	return (int)kernel_result(shutdown(end->fd, directions ? how[directions] : -1));
 }
 
 static int64_t kernel_unread(struct end *end)
 {
-	int n;
-
-	check_eq(ioctl(end->fd, FIONREAD, &n), 0);
-	return n;
+	return kernel_unread_bytes(end->fd);
 }
 
 static int kernel_credentials(struct end *end, struct ferry_socket_credentials *ret_credentials)
@@ -229,7 +213,7 @@ static ssize_t kernel_send_descriptor(struct end *end, char byte, int fd)
 					   .cmsg_level = SOL_SOCKET,
 					   .cmsg_type = SCM_RIGHTS };
 	memcpy(CMSG_DATA(&control.header), &fd, sizeof fd);
-	return result(sendmsg(end->fd, &message, 0));
+	return kernel_result(sendmsg(end->fd, &message, 0));
 }
 
 static ssize_t kernel_receive_descriptor(struct end *end, char *ret_byte, int *ret_fd)
@@ -240,7 +224,7 @@ static ssize_t kernel_receive_descriptor(struct end *end, char *ret_byte, int *r
 				  .msg_iovlen = 1,
 				  .msg_control = &control,
 				  .msg_controllen = sizeof control.room };
-	const ssize_t n = result(recvmsg(end->fd, &message, MSG_CMSG_CLOEXEC));
+	const ssize_t n = kernel_result(recvmsg(end->fd, &message, MSG_CMSG_CLOEXEC));
 	const struct cmsghdr *got = n < 0 ? NULL : CMSG_FIRSTHDR(&message);
 
 	*ret_fd = -1;

@@ -422,19 +422,13 @@ static void a_thousand_times_opened_and_closed(void)
 
 /* ---- waiting ---- */
 
-static void nothing(int signo)
-{
-	(void)signo;
-}
-
 static void wait_for_a_client(struct stage *stage, const void *argument)
 {
 	const int interruptible = *(const int *)argument;
-	struct sigaction action = { .sa_handler = nothing };
 	ferry_listener *listener;
 	ferry_socket *socket;
 
-	check_eq(sigaction(SIGUSR1, &action, NULL), 0);
+	peer_catch(0);
 	check_eq(
 	    ferry_listen(&listener, "unix:@",
 			 FERRY_SOCKET_OPTIONS(.flags = interruptible ? FERRY_INTERRUPTIBLE : 0),

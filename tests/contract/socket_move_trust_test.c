@@ -109,50 +109,14 @@ static void keep_a_desk(struct stage *stage, const void *argument)
 	pause();
 }
 
-static void whoever_keeps_the_desk_of_another_gets_nothing(void)
+/* Somebody connects there meanwhile, and has a plain connection. */
+static void connects_plainly_beside(const struct squat *squat, const char *address, int listening)
 {
-	const int users = geteuid() == 0 ? 2 : 1;
-
-	for (int nobody = 0; nobody < users; nobody++) {
-		struct squat squat = { .nobody = nobody };
-		char address[FERRY_ADDRESS_MAX], byte;
-		const int listening = plain_listen(AF_INET, address);
-		ferry_socket *client;
-		struct peer peer;
-		memcpy(squat.name, address, sizeof address);
-		peer_start(&peer, keep_a_desk, &squat);
-		peer_await(&peer, 1);
-		check_eq(ferry_connect(&client, address, NULL, box_patience()), 0);
-		const int server = accept4(listening, NULL, NULL, SOCK_CLOEXEC);
-		check(server >= 0);
-		peer_await(&peer, 2);
-		check_eq(ferry_socket_read(client, &byte, 1, FERRY_NOW), -EAGAIN);
-		wire_write(client, "question");
-		plain_expect(server, "question");
-		check_eq(wire_moved(client), 0);
-		ferry_socket_close(client);
-		close(server);
-		close(listening);
-		peer_kill(&peer);
-	}
-}
-
-/* Of a unix connection the kernel says who is at its other end: not the desk's owner. */
-static void a_desk_must_be_the_listener_s(void)
-{
-	char address[FERRY_ADDRESS_MAX], name[64];
-	struct squat squat = { 0 };
-	const int listening = plain_listen(AF_UNIX, address);
-	struct stat file;
 	ferry_socket *client;
 	struct peer peer;
 	char byte;
 
-	check_eq(stat(address + 5, &file), 0);
-	snprintf(name, sizeof name, "file:%llx:%llx", (unsigned long long)file.st_dev,
-		 (unsigned long long)file.st_ino);
-	memcpy(squat.name, name, sizeof name);
-	peer_start(&peer, keep_a_desk, &squat);
+	peer_start(&peer, keep_a_desk, squat);
 	peer_await(&peer, 1);
 	check_eq(ferry_connect(&client, address, NULL, box_patience()), 0);
 	const int server = accept4(listening, NULL, NULL, SOCK_CLOEXEC);
@@ -165,8 +129,35 @@ static void a_desk_must_be_the_listener_s(void)
 	ferry_socket_close(client);
 	close(server);
 	close(listening);
-	(void)unlink(scratch_path("plain"));
 	peer_kill(&peer);
+}
+
+static void whoever_keeps_the_desk_of_another_gets_nothing(void)
+{
+	const int users = geteuid() == 0 ? 2 : 1;
+
+	for (int nobody = 0; nobody < users; nobody++) {
+		struct squat squat = { .nobody = nobody };
+		char address[FERRY_ADDRESS_MAX];
+		const int listening = plain_listen(AF_INET, address);
+		memcpy(squat.name, address, sizeof address);
+		connects_plainly_beside(&squat, address, listening);
+	}
+}
+
+/* Of a unix connection the kernel says who is at its other end: not the desk's owner. */
+static void a_desk_must_be_the_listener_s(void)
+{
+	char address[FERRY_ADDRESS_MAX];
+	struct squat squat = { 0 };
+	const int listening = plain_listen(AF_UNIX, address);
+	struct stat file;
+
+	check_eq(stat(address + 5, &file), 0);
+	snprintf(squat.name, sizeof squat.name, "file:%llx:%llx", (unsigned long long)file.st_dev,
+		 (unsigned long long)file.st_ino);
+	connects_plainly_beside(&squat, address, listening);
+	(void)unlink(scratch_path("plain"));
 }
 
 /* ---- bad offers ---- */

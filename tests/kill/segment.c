@@ -361,12 +361,6 @@ static void leave(void *part)
 	close_ground(part);
 }
 
-static void sleep_in_it(void *part UNUSED, op *o UNUSED, uint32_t kind UNUSED,
-			ferry_deadline deadline UNUSED)
-{
-	/* Nothing in a segment sleeps. */
-}
-
 static void finish(void *it)
 {
 	struct part *part = it;
@@ -566,7 +560,6 @@ const struct family family_segment = {
 	.hire = hire,
 	.enter = enter,
 	.leave = leave,
-	.sleep = sleep_in_it,
 	.forked = forked,
 	.finish = finish,
 	.set_stage = set_stage,

@@ -14,53 +14,16 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "await.h"
-#include "harness.h"
-#include "scene.h"
-
-enum { SMALL = 64, LARGE = 60000 }; /* two of the latter find room everywhere */
-
-/* What the victim does, and so what must be there before. */
-enum part { TALKS, CONNECTS, ACCEPTS, LISTENS };
-
-struct socket_setup {
-	enum part part;
-	bool tcp;
-	bool plain;     /* not through shared memory */
-	bool stale;     /* a dead listener has left its file */
-	uint32_t size;  /* of messages */
-	bool is_told;   /* a message waits for the victim */
-	enum await way; /* the victim waits so */
-	bool shown;     /* the survivor has a descriptor of ferry_fd() for its end */
-};
-
-/* Messages are numbered from 1, each way. */
-struct socket_ledger {
-	struct faults *faults;
-	char address[FERRY_ADDRESS_MAX];
-	uint32_t begun, sent; /* by the victim; sent: the call said so */
-	uint32_t told;        /* to the victim */
-	bool returned;        /* the victim's call ... */
-	int result;
-};
+#include "sockets.h"
 
 static_assert(sizeof(struct socket_ledger) <= SCENE_RECORD, "the ledger does not fit");
-
-struct socket_actor {
-	struct socket_ledger *ledger;
-	const struct socket_setup *setup;
-	ferry_listener *listener;
-	ferry_socket *socket; /* between victim and survivor */
-	int fd;               /* of ferry_fd() for it; -1: none */
-	uint32_t got;
-};
 
 static const struct socket_setup *setup_of(const struct scene *scene)
 {
 	return scene->operation->with;
 }
 
-static void expect(struct socket_ledger *ledger, const char *what, int64_t r, bool is_right)
+void socket_expect(struct socket_ledger *ledger, const char *what, int64_t r, bool is_right)
 {
 	if (!is_right)
 		fault(ledger->faults, "C5: %s returned %s", what,
@@ -69,39 +32,49 @@ static void expect(struct socket_ledger *ledger, const char *what, int64_t r, bo
 
 /* ---- messages ---- */
 
-static const unsigned char *message(uint32_t number, uint32_t size)
+const unsigned char *socket_message(uint32_t number, uint32_t size)
 {
-	static unsigned char bytes[LARGE];
+	static _Thread_local unsigned char bytes[SOCKET_LARGE];
 
 	for (uint32_t i = 0; i < size; i++)
 		bytes[i] = (unsigned char)(number * 31 + i % 251);
 	return bytes;
 }
 
-static unsigned char incoming[LARGE];
+static _Thread_local unsigned char incoming[SOCKET_LARGE];
 
-/* The next message of the other end: its size, 0 if it is another, or an error. */
-static ssize_t next(struct socket_actor *actor, uint32_t size, ferry_deadline deadline)
+ssize_t socket_receive(struct socket_actor *actor, ferry_deadline deadline)
 {
-	ssize_t n = ferry_socket_receive(actor->socket, incoming, sizeof(incoming), deadline);
+	return ferry_socket_receive(actor->socket, incoming, sizeof(incoming), deadline);
+}
+
+ssize_t socket_check(struct socket_actor *actor, ssize_t n)
+{
+	const uint32_t size = actor->setup->size;
 
 	if (n < 0)
 		return n;
-	if ((uint32_t)n != size || memcmp(incoming, message(++actor->got, size), size) != 0) {
+	if ((uint32_t)n != size ||
+	    memcmp(incoming, socket_message(++actor->got, size), size) != 0) {
 		fault(actor->ledger->faults, "C1: message %u is another one, or torn", actor->got);
 		return 0;
 	}
 	return n;
 }
 
-static void tell_victim(struct socket_actor *survivor)
+ssize_t socket_next(struct socket_actor *actor, ferry_deadline deadline)
+{
+	return socket_check(actor, socket_receive(actor, deadline));
+}
+
+void socket_tell_victim(struct socket_actor *survivor)
 {
 	struct socket_ledger *ledger = survivor->ledger;
 	const uint32_t size = survivor->setup->size;
-	int r = ferry_socket_send(survivor->socket, message(ledger->told + 1, size), size,
+	int r = ferry_socket_send(survivor->socket, socket_message(ledger->told + 1, size), size,
 				  ferry_in_ms(SCENE_PATIENCE));
 
-	expect(ledger, "telling the victim", r, r == 0);
+	socket_expect(ledger, "telling the victim", r, r == 0);
 	ledger->told += r == 0;
 }
 
@@ -111,9 +84,11 @@ static void *hire(struct scene *scene, uint32_t index)
 {
 	struct socket_actor *actor = calloc(1, sizeof(*actor));
 
-	(void)index;
 	if (!actor)
 		abort();
+	/* The victim's clock stands still: it would spin for ever. */
+	if (index != ACTOR_SURVIVOR)
+		setenv("FERRY_SPIN_NS", "0", 1);
 	actor->ledger = scene->record;
 	actor->setup = setup_of(scene);
 	actor->fd = -1;
@@ -124,7 +99,7 @@ static void listen_at(struct socket_actor *actor, const char *address)
 {
 	int r = ferry_listen(&actor->listener, address, NULL, ferry_in_ms(SCENE_PATIENCE));
 
-	expect(actor->ledger, "listening", r, r == 0);
+	socket_expect(actor->ledger, "listening", r, r == 0);
 	if (r < 0 || ferry_listener_address(actor->listener, actor->ledger->address,
 					    sizeof(actor->ledger->address)) < 0)
 		_exit(1);
@@ -150,11 +125,12 @@ static void enter(void *it)
 		return;
 	r = ferry_connect(&actor->socket, actor->ledger->address, options_of(actor),
 			  ferry_in_ms(SCENE_PATIENCE));
-	expect(actor->ledger, "the victim's connect", r, r == 0);
+	socket_expect(actor->ledger, "the victim's connect", r, r == 0);
 	if (r < 0)
 		_exit(1);
 	/* It has read once, as it would have in the life before: nothing is there. */
-	(void)next(actor, actor->setup->size, FERRY_NOW);
+	if (!actor->setup->fresh)
+		(void)socket_next(actor, FERRY_NOW);
 }
 
 static void leave(void *it)
@@ -209,7 +185,7 @@ static void show(struct socket_actor *survivor)
 	struct ferry_item item = ferry_on_socket(survivor->socket, FERRY_CAN_READ);
 
 	survivor->fd = ferry_fd(&item);
-	expect(survivor->ledger, "ferry_fd", survivor->fd, survivor->fd >= 0);
+	socket_expect(survivor->ledger, "ferry_fd", survivor->fd, survivor->fd >= 0);
 	if (survivor->fd < 0)
 		_exit(1);
 	(void)ferry_fd_clear(survivor->fd);
@@ -228,15 +204,19 @@ static void complete_stage(struct scene *scene)
 	if (setup->part == ACCEPTS)
 		r = ferry_connect(&survivor->socket, survivor->ledger->address, NULL,
 				  ferry_in_ms(SCENE_PATIENCE));
-	expect(survivor->ledger, "meeting the victim", r, r == 0);
+	socket_expect(survivor->ledger, "meeting the victim", r, r == 0);
 	if (r < 0)
 		_exit(1);
 	if (setup->part == TALKS)
-		(void)next(survivor, setup->size, FERRY_NOW);
+		(void)socket_next(survivor, FERRY_NOW);
 	if (setup->shown)
 		show(survivor);
+	if (setup->greeted && setup->helper != TELLS)
+		socket_tell_victim(survivor);
 	if (setup->is_told && !scene->operation->rouse)
-		tell_victim(survivor);
+		socket_tell_victim(survivor);
+	if (setup->helper != NO_HELPER)
+		socket_helper_start(survivor);
 }
 
 /* ---- after the strike ---- */
@@ -265,6 +245,22 @@ static void see_shown(struct scene *scene)
 		fault(scene->faults, "C6: the descriptor tells %#x", (unsigned)happened);
 }
 
+static ssize_t hear_all(struct scene *scene, bool over)
+{
+	struct socket_actor *survivor = scene->survivor;
+	ssize_t r = socket_helper_await(scene);
+
+	if (setup_of(scene)->helper == HEARS)
+		return atomic_load(&survivor->helper_ended) ? survivor->helper_result : -EAGAIN;
+	scene_phase(scene, "hearing the victim");
+	do {
+		int64_t since = now_ns();
+		r = socket_next(survivor, over ? ferry_in_ms(SCENE_PATIENCE) : FERRY_NOW);
+		scene_took(scene, since);
+	} while (r > 0);
+	return r;
+}
+
 /* What the victim sent comes whole and in order, and then, if it is over, the end; at once. */
 static void hear(struct scene *scene)
 {
@@ -276,15 +272,10 @@ static void hear(struct scene *scene)
 	if (!survivor->socket)
 		return;
 	see_shown(scene);
-	scene_phase(scene, "hearing the victim");
-	do {
-		int64_t since = now_ns();
-		r = next(survivor, setup_of(scene)->size,
-			 over ? ferry_in_ms(SCENE_PATIENCE) : FERRY_NOW);
-		scene_took(scene, since);
-	} while (r > 0);
+	r = hear_all(scene, over);
 	if (over || r != -EAGAIN)
-		expect(ledger, "receiving from the victim", r, r == -ENODATA || r == -ECONNRESET);
+		socket_expect(ledger, "receiving from the victim", r,
+			      r == -ENODATA || r == -ECONNRESET);
 	if (survivor->got > ledger->begun || (over && survivor->got < ledger->sent))
 		fault(scene->faults, "C2: %u messages came, of %u sent and %u begun", survivor->got,
 		      ledger->sent, ledger->begun);
@@ -302,11 +293,11 @@ static void send_to_nobody(struct scene *scene)
 	if (!survivor->socket)
 		return;
 	while (r == 0 && !scene_out_of_patience(since)) {
-		r = ferry_socket_send(survivor->socket, message(1, SMALL), SMALL,
-				      ferry_in_ms(SCENE_PATIENCE));
+		r = ferry_socket_send(survivor->socket, socket_message(1, SOCKET_SMALL),
+				      SOCKET_SMALL, ferry_in_ms(SCENE_PATIENCE));
 		scene_pause();
 	}
-	expect(scene->record, "sending to nobody", r, r == -EPIPE || r == -ECONNRESET);
+	socket_expect(scene->record, "sending to nobody", r, r == -EPIPE || r == -ECONNRESET);
 	scene_took(scene, since);
 	if (survivor->fd >= 0)
 		(void)ferry_fd_close(survivor->fd);
@@ -356,7 +347,7 @@ static void serve_others(struct scene *scene)
 		r = ferry_socket_send(client, "?", 1, ferry_in_ms(SCENE_PATIENCE));
 	if (r == 0)
 		r = (int)ferry_socket_receive(server, &byte, 1, ferry_in_ms(SCENE_PATIENCE));
-	expect(ledger, "serving another client", r < 0 ? r : 0, r == 1 && byte == '?');
+	socket_expect(ledger, "serving another client", r < 0 ? r : 0, r == 1 && byte == '?');
 	scene_took(scene, since);
 	ferry_socket_close(client);
 	ferry_socket_close(server);
@@ -372,7 +363,7 @@ static void judge_result(const struct scene *scene)
 	if (!ledger->returned)
 		fault(scene->faults, "C5: the victim's call did not return");
 	else
-		expect(ledger, "the victim's call", ledger->result, ledger->result >= 0);
+		socket_expect(ledger, "the victim's call", ledger->result, ledger->result >= 0);
 }
 
 /* The listener went with the victim: its address is free, its file is taken over. */
@@ -407,257 +398,9 @@ static void end(struct scene *scene)
 	scene_expect_no_litter(scene);
 }
 
-/* ---- what is attacked ---- */
-
-typedef const struct operation op;
-
-#define UNUSED __attribute__((unused))
-
-static ferry_deadline patience(op *o)
-{
-	return o->wait_ms ? ferry_in_ms(o->wait_ms) : FERRY_NOW;
-}
-
-static void returned(struct socket_actor *actor, int64_t r)
-{
-	actor->ledger->result = (int)r;
-	actor->ledger->returned = true;
-}
-
-static void do_connect(void *a, op *o)
-{
-	struct socket_actor *actor = a;
-	int r;
-
-	ATTACKED(r = ferry_connect(&actor->socket, actor->ledger->address, NULL, patience(o)));
-	returned(actor, r);
-}
-
-static void do_accept(void *a, op *o)
-{
-	struct socket_actor *actor = a;
-	int r;
-
-	ATTACKED(r = ferry_accept(&actor->socket, actor->listener, patience(o)));
-	returned(actor, r);
-}
-
-static void do_listen(void *a, op *o)
-{
-	struct socket_actor *actor = a;
-	int r;
-
-	ATTACKED(r = ferry_listen(&actor->listener, actor->ledger->address, NULL, patience(o)));
-	returned(actor, r);
-}
-
-static void do_send(void *a, op *o)
-{
-	struct socket_actor *actor = a;
-	struct socket_ledger *ledger = actor->ledger;
-	const uint32_t size = actor->setup->size;
-	int r = 0;
-
-	for (int i = 0; i < 2 && r == 0; i++) {
-		const unsigned char *bytes = message(++ledger->begun, size);
-		ATTACKED(r = ferry_socket_send(actor->socket, bytes, size, patience(o)));
-		ledger->sent += r == 0;
-	}
-	returned(actor, r);
-}
-
-static ssize_t receive(struct socket_actor *actor, ferry_deadline deadline)
-{
-	const uint32_t size = actor->setup->size;
-	ssize_t r;
-
-	ATTACKED(r = ferry_socket_receive(actor->socket, incoming, sizeof(incoming), deadline));
-	if (r >= 0 && ((uint32_t)r != size || memcmp(incoming, message(1, size), size) != 0))
-		fault(actor->ledger->faults, "C1: the victim's message is another one");
-	return r;
-}
-
-static void do_receive(void *a, op *o)
-{
-	returned(a, receive(a, patience(o)));
-}
-
-/* It may be said for nothing: then wait once more. */
-static void do_await(void *a, op *o)
-{
-	struct socket_actor *actor = a;
-	struct ferry_item item = ferry_on_socket(actor->socket, FERRY_CAN_READ);
-	ssize_t r;
-
-	do {
-		r = await_item(actor->setup->way, &item, patience(o));
-		if (r > 0)
-			r = receive(actor, FERRY_NOW);
-	} while (r == -EAGAIN);
-	returned(actor, r);
-}
-
-static void do_shutdown(void *a, op *o UNUSED)
-{
-	struct socket_actor *actor = a;
-	int r;
-
-	ATTACKED(r = ferry_socket_shutdown(actor->socket, FERRY_WRITE));
-	returned(actor, r);
-}
-
-static void do_close(void *a, op *o UNUSED)
-{
-	struct socket_actor *actor = a;
-
-	ATTACKED(ferry_socket_close(actor->socket));
-	actor->socket = NULL;
-	returned(actor, 0);
-}
-
-static void do_close_listener(void *a, op *o UNUSED)
-{
-	struct socket_actor *actor = a;
-
-	ATTACKED(ferry_listener_close(actor->listener));
-	actor->listener = NULL;
-	returned(actor, 0);
-}
-
-/* Once is enough. */
-static void rouse_with_message(void *survivor, op *o UNUSED)
-{
-	struct socket_actor *actor = survivor;
-
-	if (actor->ledger->told == 0)
-		tell_victim(actor);
-}
-
-#define WITH(...) (&(const struct socket_setup){ __VA_ARGS__ })
-
-static const struct operation operations[] = {
-	{ .name = "socket-connect-unix",
-	  .what = "connect to a path",
-	  .with = WITH(.part = CONNECTS, .size = SMALL),
-	  .act = do_connect,
-	  .wait_ms = 2000,
-	  .unopened = true,
-	  .rarely = 4 },
-	{ .name = "socket-connect-tcp",
-	  .what = "connect to a port",
-	  .with = WITH(.part = CONNECTS, .tcp = true, .size = SMALL),
-	  .act = do_connect,
-	  .wait_ms = 2000,
-	  .unopened = true,
-	  .rarely = 4 },
-	{ .name = "socket-accept-unix",
-	  .what = "accept at a path",
-	  .with = WITH(.part = ACCEPTS, .size = SMALL),
-	  .act = do_accept,
-	  .rarely = 2 },
-	{ .name = "socket-accept-tcp",
-	  .what = "accept at a port",
-	  .with = WITH(.part = ACCEPTS, .tcp = true, .size = SMALL),
-	  .act = do_accept,
-	  .rarely = 2 },
-	{ .name = "socket-listen",
-	  .what = "listen at a path",
-	  .with = WITH(.part = LISTENS, .size = SMALL),
-	  .act = do_listen,
-	  .wait_ms = 2000,
-	  .unopened = true,
-	  .rarely = 4 },
-	{ .name = "socket-listen-stale",
-	  .what = "listen at a path that a dead listener has left",
-	  .with = WITH(.part = LISTENS, .stale = true, .size = SMALL),
-	  .act = do_listen,
-	  .wait_ms = 2000,
-	  .unopened = true,
-	  .rarely = 4 },
-	{ .name = "socket-listen-close",
-	  .what = "stop listening, with a connection waiting",
-	  .with = WITH(.part = ACCEPTS, .size = SMALL),
-	  .act = do_close_listener,
-	  .rarely = 2 },
-	{ .name = "socket-send-unix",
-	  .what = "two messages of 64 bytes over a unix socket",
-	  .with = WITH(.part = TALKS, .size = SMALL),
-	  .act = do_send },
-	{ .name = "socket-send-tcp",
-	  .what = "two messages of 64 bytes over tcp",
-	  .with = WITH(.part = TALKS, .tcp = true, .size = SMALL),
-	  .act = do_send },
-	{ .name = "socket-send-plain",
-	  .what = "the same over a unix socket that stays plain",
-	  .with = WITH(.part = TALKS, .plain = true, .size = SMALL),
-	  .act = do_send },
-	{ .name = "socket-send-large",
-	  .what = "two messages of 60000 bytes over a unix socket",
-	  .with = WITH(.part = TALKS, .size = LARGE),
-	  .act = do_send,
-	  .wait_ms = 2000,
-	  .rarely = 2 },
-	{ .name = "socket-receive-unix",
-	  .what = "a message of 64 bytes over a unix socket",
-	  .with = WITH(.part = TALKS, .is_told = true, .size = SMALL),
-	  .act = do_receive },
-	{ .name = "socket-receive-tcp",
-	  .what = "a message of 64 bytes over tcp",
-	  .with = WITH(.part = TALKS, .tcp = true, .is_told = true, .size = SMALL),
-	  .act = do_receive,
-	  .wait_ms = 2000 },
-	{ .name = "socket-receive-plain",
-	  .what = "the same over a unix socket that stays plain",
-	  .with = WITH(.part = TALKS, .plain = true, .is_told = true, .size = SMALL),
-	  .act = do_receive },
-	{ .name = "socket-receive-sleeps",
-	  .what = "a message that comes later",
-	  .with = WITH(.part = TALKS, .is_told = true, .size = SMALL),
-	  .act = do_receive,
-	  .wait_ms = 2000,
-	  .rouse = rouse_with_message },
-	{ .name = "socket-awaited",
-	  .what = "the same in ferry_wait",
-	  .with = WITH(.part = TALKS, .is_told = true, .size = SMALL, .way = AWAIT_WAIT),
-	  .act = do_await,
-	  .wait_ms = 2000,
-	  .rouse = rouse_with_message },
-	{ .name = "socket-awaited-kept",
-	  .what = "the same by a waiter",
-	  .with = WITH(.part = TALKS, .is_told = true, .size = SMALL, .way = AWAIT_WAITER),
-	  .act = do_await,
-	  .wait_ms = 2000,
-	  .rouse = rouse_with_message,
-	  .rarely = 4 },
-	{ .name = "socket-awaited-shown",
-	  .what = "the same by ferry_fd",
-	  .with = WITH(.part = TALKS, .is_told = true, .size = SMALL, .way = AWAIT_FD),
-	  .act = do_await,
-	  .wait_ms = 2000,
-	  .rouse = rouse_with_message,
-	  .rarely = 4 },
-	{ .name = "socket-send-shows",
-	  .what = "two messages of 64 bytes to one who has a descriptor of ferry_fd",
-	  .with = WITH(.part = TALKS, .size = SMALL, .shown = true),
-	  .act = do_send },
-	{ .name = "socket-close-shows",
-	  .what = "close a connection, the other end of which has one",
-	  .with = WITH(.part = TALKS, .size = SMALL, .shown = true),
-	  .act = do_close },
-	{ .name = "socket-shutdown",
-	  .what = "end the sending",
-	  .with = WITH(.part = TALKS, .size = SMALL),
-	  .act = do_shutdown },
-	{ .name = "socket-close",
-	  .what = "close a connection",
-	  .with = WITH(.part = TALKS, .size = SMALL),
-	  .act = do_close },
-	{ .name = NULL },
-};
-
 const struct family family_socket = {
 	.name = "socket",
-	.operations = operations,
+	.operations = socket_operations,
 	.hire = hire,
 	.enter = enter,
 	.leave = leave,

@@ -159,6 +159,25 @@ void peer_resume(const struct peer *peer)
 	check_eq(kill(peer->pid, SIGCONT), 0);
 }
 
+static void caught(int signal_number)
+{
+	(void)signal_number;
+}
+
+void peer_catch(int flags)
+{
+	const struct sigaction action = { .sa_handler = caught, .sa_flags = flags };
+
+	check_eq(sigaction(SIGUSR1, &action, NULL), 0);
+}
+
+/* A signal that arrives between two naps ends no wait; so they are sent until one does. */
+void peer_interrupt(const struct peer *peer, uint32_t point)
+{
+	await(process_asleep(peer->pid));
+	await((kill(peer->pid, SIGUSR1), atomic_load(&peer->stage->reached) >= point));
+}
+
 int peer_join_status(struct peer *peer)
 {
 	int status;

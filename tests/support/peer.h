@@ -34,6 +34,12 @@ void stage_meet(struct stage *stage, uint32_t point);
 void peer_await(const struct peer *peer, uint32_t point);
 void peer_allow(const struct peer *peer, uint32_t point);
 
+/** In the peer: SIGUSR1 is caught from here on, by a handler that does nothing; flags of
+ *  sigaction(2). In the test: send it when the peer sleeps, and again until it has reached a
+ *  point. */
+void peer_catch(int flags);
+void peer_interrupt(const struct peer *peer, uint32_t point);
+
 /** In the peer: be another user from here on, who has no groups. Needs root. */
 void peer_become_nobody(void);
 
