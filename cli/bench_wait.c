@@ -23,6 +23,7 @@
 #define HUNDRED      100
 #define TEN_THOUSAND 10000
 #define EVENTS       16 /* asked for at a time */
+#define NAP_NS       30000000
 
 static int receives(const struct bench_channel *c)
 {
@@ -130,6 +131,17 @@ static int idle_epoll(struct bench_channel *c, int64_t ns)
 	return e == -ETIMEDOUT ? 0 : e;
 }
 
+/* Waking up as often as ferry does, and doing nothing else: the floor of whoever naps. */
+static int idle_napping(struct bench_channel *c, int64_t ns)
+{
+	const ferry_deadline end = ferry_in_ns(ns);
+	int e = 0;
+
+	while (e == 0 && ferry_in_ns(0) < end)
+		e = idle_epoll(c, NAP_NS);
+	return e;
+}
+
 /* ---- ferry ---- */
 
 /* A process's end of a direction. */
@@ -139,6 +151,7 @@ struct end {
 	struct ferry_item *item; /* all that is watched */
 	unsigned n;
 	int fd; /* of ferry_fd() for box */
+	int (*wait)(struct bench_channel *c, ferry_deadline deadline);
 };
 
 /* The smallest there is, so that ten thousand are no burden; it need not hold more. */
@@ -195,6 +208,23 @@ static int watch_all(const struct bench_channel *c, struct end *end)
 	return e;
 }
 
+static int wait_for_items(struct bench_channel *c, ferry_deadline deadline)
+{
+	struct end *end = c->handle;
+	int n = ferry_wait(end->item, (int)end->n, deadline);
+
+	return n < 0 ? n : 0;
+}
+
+static int wait_in_waiter(struct bench_channel *c, ferry_deadline deadline)
+{
+	struct ferry_report ready[EVENTS];
+	const struct end *end = c->handle;
+	int n = ferry_waiter_wait(end->waiter, ready, EVENTS, deadline);
+
+	return n < 0 ? n : 0;
+}
+
 static int attach_descriptors(struct bench_channel *c);
 
 static int attach_ferry(struct bench_channel *c)
@@ -205,6 +235,7 @@ static int attach_ferry(struct bench_channel *c)
 	c->handle = end;
 	if (e < 0 || !receives(c))
 		return e;
+	end->wait = wait_for_items;
 	e = allow_descriptors(watched(c) * (c->peer->attach == attach_descriptors ? 2 : 1));
 	return e < 0 ? e : watch_all(c, end);
 }
@@ -216,6 +247,7 @@ static int attach_waiter(struct bench_channel *c)
 
 	if (e < 0 || !receives(c))
 		return e;
+	end->wait = wait_in_waiter;
 	e = ferry_waiter_open(&end->waiter, NULL);
 	for (unsigned i = 0; i < end->n && e >= 0; i++)
 		e = ferry_waiter_add(end->waiter, &end->item[i], NULL);
@@ -259,41 +291,13 @@ static int receive_now(struct bench_channel *c, void **ret_data)
 	return n < 0 ? (int)n : 0;
 }
 
-static int wait_ferry(struct bench_channel *c, ferry_deadline deadline)
+static int receive_when_told(struct bench_channel *c, void **ret_data)
 {
-	struct end *end = c->handle;
-	int n = ferry_wait(end->item, (int)end->n, deadline);
-
-	return n < 0 ? n : 0;
-}
-
-static int wait_waiter(struct bench_channel *c, ferry_deadline deadline)
-{
-	struct ferry_report ready[EVENTS];
 	const struct end *end = c->handle;
-	int n = ferry_waiter_wait(end->waiter, ready, EVENTS, deadline);
-
-	return n < 0 ? n : 0;
-}
-
-static int receive_after_wait(struct bench_channel *c, void **ret_data)
-{
 	int e;
 
 	do {
-		e = wait_ferry(c, FERRY_FOREVER);
-		if (e == 0)
-			e = receive_now(c, ret_data);
-	} while (e == -EAGAIN);
-	return e;
-}
-
-static int receive_after_waiter(struct bench_channel *c, void **ret_data)
-{
-	int e;
-
-	do {
-		e = wait_waiter(c, FERRY_FOREVER);
+		e = end->wait(c, FERRY_FOREVER);
 		if (e == 0)
 			e = receive_now(c, ret_data);
 	} while (e == -EAGAIN);
@@ -316,14 +320,8 @@ static int receive_after_epoll(struct bench_channel *c, void **ret_data)
 
 static int idle_ferry(struct bench_channel *c, int64_t ns)
 {
-	int e = wait_ferry(c, ferry_in_ns(ns));
-
-	return e == -ETIMEDOUT ? 0 : e;
-}
-
-static int idle_waiter(struct bench_channel *c, int64_t ns)
-{
-	int e = wait_waiter(c, ferry_in_ns(ns));
+	const struct end *end = c->handle;
+	int e = end->wait(c, ferry_in_ns(ns));
 
 	return e == -ETIMEDOUT ? 0 : e;
 }
@@ -337,11 +335,20 @@ static int idle_waiter(struct bench_channel *c, int64_t ns)
 #define FERRY                                                                                      \
 	.waits = "sleeps", .abilities = BENCH_ROUNDTRIP | BENCH_IDLES, .create = create_box,       \
 	.remove = remove_box, .send = send_ferry
-#define WAIT   FERRY, .attach = attach_ferry, .receive = receive_after_wait, .idle = idle_ferry
-#define WAITER FERRY, .attach = attach_waiter, .receive = receive_after_waiter, .idle = idle_waiter
+#define TOLD   FERRY, .receive = receive_when_told, .idle = idle_ferry
+#define WAIT   TOLD, .attach = attach_ferry
+#define WAITER TOLD, .attach = attach_waiter
 #define FD     FERRY, .attach = attach_descriptors, .receive = receive_after_epoll, .idle = idle_epoll
 
 static const struct bench_peer eventfd_one = { .name = "epoll, eventfd", EVENTFD, .watched = 1 };
+static const struct bench_peer napping = { .name = "epoll, each 30 ms",
+					   .waits = "sleeps",
+					   .abilities = BENCH_IDLES,
+					   .create = create_eventfd,
+					   .remove = close_eventfd,
+					   .attach = attach_epoll,
+					   .idle = idle_napping,
+					   .watched = 1 };
 static const struct bench_peer eventfd_100 = { .name = "epoll, eventfd",
 					       EVENTFD,
 					       .watched = HUNDRED };
@@ -369,7 +376,7 @@ static const struct bench_peer *const for_100[] = {
 };
 static const struct bench_peer *const for_10k[] = { &eventfd_10k, &waiter_10k, NULL };
 static const struct bench_peer *const idle[] = {
-	&eventfd_one, &wait_one, &waiter_one, &fd_one, &waiter_10k_idle, NULL,
+	&eventfd_one, &napping, &wait_one, &waiter_one, &fd_one, &waiter_10k_idle, NULL,
 };
 
 enum { WAKE_1, WAKE_100, WAKE_10K, IDLE };
@@ -410,6 +417,8 @@ static const struct bench_target targets[] = {
 	  "epoll, eventfd", NULL, BENCH_P50, true, 1.15, 1 },
 	{ "idle in ferry_wait: of a core", "idle", "ferry_wait", NULL, NULL, BENCH_IDLE, true, 0.05,
 	  0 },
+	{ "idle in ferry_wait: to who only wakes up each 30 ms", "idle", "ferry_wait",
+	  "epoll, each 30 ms", NULL, BENCH_IDLE, true, 1.5, 1.1 },
 	{ "idle in ferry_waiter", "idle", "ferry_waiter", NULL, NULL, BENCH_IDLE, true, 0.05, 0 },
 	{ "idle with ferry_fd in epoll", "idle", "ferry_fd, epoll", NULL, NULL, BENCH_IDLE, true,
 	  0.05, 0 },
