@@ -75,8 +75,18 @@ static int get_members(const char *location, struct members *ret, struct ferry_w
 	}
 }
 
+/* Another namespace's numbers mean nothing here. */
+static bool is_stopped(const struct ferry_member *member)
+{
+	char state = member->alive && member->same_namespace ? thread_state(member->pid, 0) : 0;
+
+	return state == 'T' || state == 't';
+}
+
 static const char *state_text(const struct ferry_member *member)
 {
+	if (is_stopped(member))
+		return "stopped";
 	if (member->same_namespace)
 		return member->alive ? "alive" : "dead";
 	return member->alive ? "alive, in another PID namespace" : "dead, in another PID namespace";
@@ -271,6 +281,7 @@ static json_t *members_json(const struct members *members)
 		json_put_number(object, "started", m->started);
 		json_put(object, "program", json_text(m->program));
 		json_put(object, "alive", json_boolean(m->alive));
+		json_put(object, "stopped", json_boolean(is_stopped(m)));
 		json_put_number(object, "waiting_receivers", m->waiting_receivers);
 		json_put_number(object, "waiting_senders", m->waiting_senders);
 		json_array_append_new(array, object);

@@ -312,7 +312,7 @@ static void print_text(const struct why *why, bool all)
 				    has_role(why, i, n, FERRY_SYNC_SHARES);
 	}
 	if (!count_waits(why))
-		puts("Nobody waits.");
+		puts("Nobody waits for a lock; `ferry ls` shows who waits in mailboxes and pipes.");
 	if (left_out)
 		printf("%zu held, and nobody waits for %s; --all shows %s.\n", left_out,
 		       left_out == 1 ? "it" : "them", left_out == 1 ? "it" : "them");

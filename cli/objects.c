@@ -285,3 +285,20 @@ bool is_no_object(int error)
 		return false;
 	}
 }
+
+char thread_state(pid_t pid, pid_t thread)
+{
+	char path[64], line[512];
+
+	snprintf(path, sizeof path, "/proc/%d/task/%d/stat", (int)pid,
+		 (int)(thread ? thread : pid));
+	FILE *file = fopen(path, "re");
+	if (!file)
+		return 0;
+	size_t n = fread(line, 1, sizeof line - 1, file);
+	fclose(file);
+	line[n] = '\0';
+	/* The name before it may contain anything, parentheses too. */
+	const char *end = strrchr(line, ')');
+	return end && end[1] == ' ' ? end[2] : 0;
+}

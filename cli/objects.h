@@ -34,6 +34,9 @@ const char *describe_counts(char buffer[static 64], enum ferry_kind kind, uint32
 /* The same of those who wait. */
 const char *describe_waiting(char buffer[static 64], const struct description *description);
 
+/* R, S, D, T, Z ... of a thread (0: of its process's first), as in /proc/PID/stat; or 0. */
+char thread_state(pid_t pid, pid_t thread);
+
 /* The name of a user or group, or its number. Gives buffer. */
 const char *user_name(char buffer[static 64], uid_t uid);
 const char *group_name(char buffer[static 64], gid_t gid);

@@ -77,24 +77,6 @@ static bool was_there(const struct look *before, const struct ferry_sync_entry *
 	return false;
 }
 
-/* R, S, D, T, Z ... of a thread, or 0. */
-static char thread_state(pid_t pid, pid_t thread)
-{
-	char path[64], line[512];
-
-	snprintf(path, sizeof path, "/proc/%d/task/%d/stat", (int)pid,
-		 (int)(thread ? thread : pid));
-	FILE *file = fopen(path, "re");
-	if (!file)
-		return 0;
-	size_t n = fread(line, 1, sizeof line - 1, file);
-	fclose(file);
-	line[n] = '\0';
-	/* The name before it may contain anything, parentheses too. */
-	const char *end = strrchr(line, ')');
-	return end && end[1] == ' ' ? end[2] : 0;
-}
-
 static bool same_actor(const struct why_actor *a, const struct why_actor *b)
 {
 	return a->pid == b->pid && a->thread == b->thread && a->started == b->started &&

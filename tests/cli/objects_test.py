@@ -312,7 +312,11 @@ def everything_can_be_looked_at_while_a_member_is_stopped(tool):
     tool.until_waiting('box')
     receiver.send_signal(signal.SIGSTOP)
     os.waitpid(receiver.pid, os.WUNTRACED)
-    check_equal([(m['pid'], m['alive']) for m in tool.stat('box')['members']], [(receiver.pid, True)])
+    check_equal([(m['pid'], m['alive'], m['stopped']) for m in tool.stat('box')['members']],
+                [(receiver.pid, True, True)])
+    text = tool.run('stat', 'box').out.decode()
+    check(any(line.split()[:3] == [str(receiver.pid), 'ferry', 'stopped']
+              for line in text.splitlines()), text)
     check_equal(listing(tool)['box']['members_alive'], 1)
     tool.fails(3, 'peek', 'box', says=['no message'])
     check_equal(tool.run('gc').out, b'nothing to clean up\n')

@@ -8,6 +8,7 @@ from lock_actor import Actor
 from tap import case, check, check_equal, main, until
 
 DEADLOCK = 5
+NOBODY = b'Nobody waits for a lock; `ferry ls` shows who waits in mailboxes and pipes.\n'
 
 
 def why(tool, *args, status=None):
@@ -57,12 +58,12 @@ def embrace(tool):
 
 @case
 def nobody_waits(tool):
-    check_equal(tool.run('why').out, b'Nobody waits.\n')
+    check_equal(tool.run('why').out, NOBODY)
     check_equal(why(tool), {'waiting': 0, 'places': [], 'deadlocks': []})
     actor = Actor(tool, 'a')
     actor.do('make-lock 0 0', 'acquire 0 0')
     out = tool.run('why').out.decode()
-    check('Nobody waits.' in out and '1 held' in out, out)
+    check(NOBODY.decode() in out and '1 held' in out, out)
     check_equal(why(tool)['places'], [])
 
 
@@ -296,7 +297,7 @@ def a_segment_can_be_looked_at_with_read_permission(tool):
 def what_is_no_segment_is_passed_over_or_refused_by_name(tool):
     tool.run('create', 'mailbox', 'box')
     (tool.dir / 'file').write_bytes(b'no object')
-    check_equal(tool.run('why').out, b'Nobody waits.\n')
+    check_equal(tool.run('why').out, NOBODY)
     tool.fails(1, 'why', 'box', says=['why box: ', 'mailbox', '`ferry stat box`'])
     tool.fails(1, 'why', 'file', says=['why file: '])
     tool.fails(4, 'why', 'nothing', says=['why nothing: '])
