@@ -112,7 +112,10 @@ static void settle(struct scene *scene)
 /* A barrier whose sleeper nobody can come to any more, since nobody who died had joined. */
 static void meet_the_lonely(struct scene *scene)
 {
-	if (scene->operation->act && scene_all_unfinished(scene) && scene_victim_is_over(scene) &&
+	/* A stopped victim that was to reset it does not come to it either. */
+	bool nobody_comes = scene_victim_is_over(scene) || pit_setup(scene->operation)->resets;
+
+	if (scene->operation->act && scene_all_unfinished(scene) && nobody_comes &&
 	    !scene->operation->prepare)
 		ferry_barrier_reset(survivor(scene)->segment, &survivor(scene)->pit->barrier);
 }
