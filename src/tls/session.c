@@ -29,9 +29,10 @@ struct fy_tls {
 	pthread_mutex_t mutex;
 	SSL *openssl;
 	int fd;
-	int error;  /* of the socket, in the last try */
-	int broken; /* what every later call returns */
-	int agreed; /* the handshake is done */
+	int error;     /* of the socket, in the last try */
+	int broken;    /* what every later call returns */
+	int unwelcome; /* what every later write returns; what has come can still be read */
+	int agreed;    /* the handshake is done */
 	int said_farewell;
 	int reads_no_more;
 	int records; /* small ones that may be begun before the kernel is asked for room again */
@@ -341,6 +342,35 @@ ssize_t fy_tls_session_read(struct fy_tls *tls, void *buffer, size_t size, short
 	return n > 0 ? (ssize_t)n : r;
 }
 
+/* The result of a write that did not succeed. A peer that reads no more, or has gone, may have
+ * written before: OpenSSL reads on after an error of the transport, not after one of its own. */
+static int judge_write(struct fy_tls *tls, int r, short *ret_events)
+{
+	if (SSL_get_error(tls->openssl, r) == SSL_ERROR_SYSCALL && tls->error < 0) {
+		ERR_clear_error();
+		tls->unwelcome = tls->error;
+		tls->error = 0;
+		return tls->unwelcome;
+	}
+	r = judge(tls, r, ret_events);
+	return r == 0 ? -EPIPE : r;
+}
+
+/* What keeps a record from being begun: 0, -EAGAIN, or an error, which lasts: what is left would be
+ * waited for in vain. */
+static int prepare_write(struct fy_tls *tls, size_t size, short *ret_events)
+{
+	int r = tls->said_farewell ? -EPIPE : agree(tls, ret_events);
+
+	if (r == 0)
+		r = tls->unwelcome;
+	if (r < 0)
+		return r;
+	*ret_events = POLLOUT;
+	r = flush(tls);
+	return r == 0 ? ask_for_room(tls, size) : r;
+}
+
 ssize_t fy_tls_session_write(struct fy_tls *tls, const void *data, size_t size, short *ret_events)
 {
 	size_t n = 0;
@@ -348,17 +378,11 @@ ssize_t fy_tls_session_write(struct fy_tls *tls, const void *data, size_t size, 
 
 	if (r < 0)
 		return r;
-	r = tls->said_farewell ? -EPIPE : agree(tls, ret_events);
-	if (r == 0) {
-		*ret_events = POLLOUT;
-		r = flush(tls); /* an error, too: what is left would be waited for in vain */
-	}
-	if (r == 0)
-		r = ask_for_room(tls, size);
+	r = prepare_write(tls, size, ret_events);
 	if (r == 0) {
 		r = SSL_write_ex(tls->openssl, data, size < RECORD ? size : RECORD, &n);
-		if (r != 1 && (r = judge(tls, r, ret_events)) == 0)
-			r = -EPIPE;
+		if (r != 1)
+			r = judge_write(tls, r, ret_events);
 	}
 	(void)pthread_mutex_unlock(&tls->mutex);
 	return n > 0 ? (ssize_t)n : r;

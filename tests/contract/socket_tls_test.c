@@ -354,6 +354,29 @@ static void the_end_without_farewell_is_a_reset(void)
 	end();
 }
 
+/* It closes with bytes unread, which resets a connection over tcp. */
+static void what_came_before_a_reset_is_read_after_a_write_has_failed(void)
+{
+	begin();
+	struct wire wire = agree();
+	char text[16];
+	ssize_t r;
+
+	wire_write(wire.client, "never read");
+	wire_write(wire.server, "the answer");
+	ferry_socket_close(wire.server);
+	wire.server = NULL;
+	do
+		r = ferry_socket_write(wire.client, "more", 4, box_patience());
+	while (r == 4);
+	check(r == -ECONNRESET || r == -EPIPE);
+	check_eq(ferry_socket_read_all(wire.client, text, 10, box_patience()), 10);
+	check(memcmp(text, "the answer", 10) == 0);
+	check_eq(ferry_socket_read(wire.client, text, 1, box_patience()), 0);
+	ferry_socket_close(wire.client);
+	end();
+}
+
 static void speak_and_die(struct stage *stage, const void *address)
 {
 	const struct ferry_tls_options tls = { .authorities = certificate };
@@ -431,6 +454,7 @@ int main(void)
 		claim(certificates_are_read_before_anything_is_bound),
 		claim(a_peer_without_tls_is_refused_and_a_silent_one_timed_out),
 		claim(the_end_without_farewell_is_a_reset),
+		claim(what_came_before_a_reset_is_read_after_a_write_has_failed),
 		claim(what_a_client_wrote_outlives_it_though_the_server_agrees_later),
 		claim(a_forked_child_may_not),
 	};
