@@ -57,10 +57,11 @@ FERRY_API int ferry_process_open_member(ferry_process **ret_process,
  *  NULL is allowed. No other thread may be using the handle. */
 FERRY_API void ferry_process_close(ferry_process *process);
 
-/** Its number: as it was when the handle was made. MT-Safe, AS-Safe. */
+/** Its number: as it was when the handle was made; -EINVAL for NULL. MT-Safe, AS-Safe. */
 FERRY_API pid_t ferry_process_pid(const ferry_process *process);
 
-/** Its start time (clock ticks since boot); 0 where /proc does not tell. MT-Safe, AS-Safe. */
+/** Its start time (clock ticks since boot); 0 where /proc does not tell, and for NULL. MT-Safe,
+ * AS-Safe. */
 FERRY_API uint64_t ferry_process_started(const ferry_process *process);
 
 /** A descriptor (its pidfd) for an event loop: readable once the process has ended. The handle's

@@ -104,11 +104,13 @@ void ferry_process_close(ferry_process *process)
 
 pid_t ferry_process_pid(const ferry_process *process)
 {
-	return process->pid;
+	return process ? process->pid : -EINVAL;
 }
 
 uint64_t ferry_process_started(const ferry_process *process)
 {
+	if (!process)
+		return 0;
 	/* RELAXED(a number that is always the same once it is there) */
 	uint64_t started = atomic_load_explicit(&process->started, memory_order_relaxed);
 

@@ -67,6 +67,8 @@ static void a_process_is_known_by_its_start_time(void)
 	check_eq(ferry_process_open(&process, pid, 0, NULL), -ESRCH);
 	check_eq(ferry_process_open(&process, 0, 0, NULL), -EINVAL);
 	check_eq(ferry_process_open(&process, -1, 0, NULL), -EINVAL);
+	check_eq(ferry_process_pid(NULL), -EINVAL);
+	check_eq(ferry_process_started(NULL), 0);
 	ferry_process_close(NULL);
 }
 
