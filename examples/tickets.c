@@ -6,21 +6,19 @@
 #include <unistd.h>
 
 enum { CLIENTS = 30, EACH = 100 };
-static long ticket;
+static long ticket, left = CLIENTS;
 static void answer(ferry_loop *loop, const struct ferry_loop_event *event, void *client)
 {
 	char question[8];
 	ssize_t n;
-	while ((n = ferry_socket_receive(client, question, sizeof(question), FERRY_NOW)) >= 0) {
-		ticket++;
-		if (ferry_socket_send(client, &ticket, sizeof(ticket), FERRY_NOW) < 0)
+	while ((n = ferry_socket_receive(client, question, sizeof(question), FERRY_NOW)) >= 0)
+		if (ferry_socket_send(client, &(long){ ++ticket }, sizeof(ticket), FERRY_NOW) < 0)
 			break; /* it does not fetch its answers: not our client any more */
-	}
 	if (n == -EAGAIN)
 		return; /* what it asks later calls us again */
 	ferry_loop_forget(loop, event->id);
 	ferry_socket_close(client);
-	if (ticket == (long)CLIENTS * EACH)
+	if (--left == 0)
 		ferry_loop_stop(loop, 0);
 }
 
@@ -37,9 +35,9 @@ static void ask(const char *address)
 	ferry_socket *server;
 	long got;
 	int n = ferry_connect(&server, address, NULL, FERRY_FOREVER) == 0 ? 0 : EACH;
-	while (n++ < EACH && ferry_socket_send(server, "next", 4, FERRY_FOREVER) == 0 &&
-	       ferry_socket_receive(server, &got, sizeof(got), FERRY_FOREVER) > 0)
-		;
+	while (n < EACH && ferry_socket_send(server, "next", 4, FERRY_FOREVER) == 0)
+		n += ferry_socket_receive(server, &got, sizeof(got), FERRY_FOREVER) > 0 ? 1 : EACH;
+	_exit(0);
 }
 
 int main(void)
@@ -52,9 +50,11 @@ int main(void)
 	ferry_listener_address(door, address, sizeof(address));
 	for (int i = 0; i < CLIENTS; i++)
 		if (fork() == 0)
-			return ask(address), 0;
+			ask(address);
 	ferry_loop_watch(loop, ferry_on_listener(door), greet, door);
 	int r = ferry_loop_run(loop, ferry_in_ms(60000));
+	ferry_loop_close(loop);
+	ferry_listener_close(door);
 	printf("%ld tickets\n", ticket);
 	return r != 0;
 }
