@@ -326,8 +326,9 @@ static void waiting_readers_go_before_the_next_writer(void)
 	begin();
 	for (int i = 0; i < check_repeat(10, 200); i++)
 		first += readers_go_first();
+	/* On a machine so busy that no reader came in time: until they do. */
 	if (first == 0)
-		check_skip("no reader comes within 20 ms here");
+		await(readers_go_first());
 	end();
 }
 
@@ -348,7 +349,7 @@ static void a_stopped_waiting_reader_keeps_no_writer_out(void)
 		check_eq(write_it(box_patience()), 0);
 		check_eq(release(), 0);
 	}
-	check(clock_ns() - begun < 20 * CHECK_SOON_NS);
+	check(clock_ns() - begun < CHECK_SOON_NS);
 	peer_resume(&stopped);
 	finish(&stopped);
 	end();

@@ -154,28 +154,27 @@ static int await(struct pipe_actor *actor, uint32_t size, ferry_deadline deadlin
 }
 
 /* Others may have come first: then wait once more. */
-ssize_t pipe_actor_await_write(struct pipe_actor *actor, uint32_t size, ferry_deadline deadline)
+static ssize_t await_and(struct pipe_actor *actor, uint32_t size, ferry_deadline deadline,
+			 ssize_t (*move)(struct pipe_actor *, uint32_t, ferry_deadline))
 {
 	ssize_t r;
 
 	do {
 		r = await(actor, size, deadline);
 		if (r > 0)
-			r = pipe_actor_write(actor, size, FERRY_NOW);
+			r = move(actor, size, FERRY_NOW);
 	} while (r == -EAGAIN);
 	return r;
 }
 
+ssize_t pipe_actor_await_write(struct pipe_actor *actor, uint32_t size, ferry_deadline deadline)
+{
+	return await_and(actor, size, deadline, pipe_actor_write);
+}
+
 ssize_t pipe_actor_await_read(struct pipe_actor *actor, uint32_t size, ferry_deadline deadline)
 {
-	ssize_t r;
-
-	do {
-		r = await(actor, size, deadline);
-		if (r > 0)
-			r = pipe_actor_read(actor, size, FERRY_NOW);
-	} while (r == -EAGAIN);
-	return r;
+	return await_and(actor, size, deadline, pipe_actor_read);
 }
 
 int pipe_actor_peek(struct pipe_actor *actor, uint32_t size, ferry_deadline deadline)
