@@ -49,43 +49,9 @@ static const struct argp argp = {
 	       "  ferry stat orders --json | jq .messages",
 };
 
-struct members {
-	struct ferry_member *member;
-	size_t n;
-};
-
-/* All members. More may join between the two calls: then ask again. 0, or a negative result. */
-static int get_members(const char *location, struct members *ret, struct ferry_why *why)
-{
-	int n = ferry_object_members(location, NULL, 0, why);
-
-	for (;;) {
-		if (n < 0)
-			return n;
-		size_t room = (size_t)n;
-		struct ferry_member *grown = reallocarray(ret->member, room + 1, sizeof *grown);
-		if (!grown)
-			return -ENOMEM;
-		ret->member = grown;
-		n = ferry_object_members(location, grown, room, why);
-		if (n >= 0 && (size_t)n <= room) {
-			ret->n = (size_t)n;
-			return 0;
-		}
-	}
-}
-
-/* Another namespace's numbers mean nothing here. */
-static bool is_stopped(const struct ferry_member *member)
-{
-	char state = member->alive && member->same_namespace ? thread_state(member->pid, 0) : 0;
-
-	return state == 'T' || state == 't';
-}
-
 static const char *state_text(const struct ferry_member *member)
 {
-	if (is_stopped(member))
+	if (member_is_stopped(member))
 		return "stopped";
 	if (member->same_namespace)
 		return member->alive ? "alive" : "dead";
@@ -95,18 +61,20 @@ static const char *state_text(const struct ferry_member *member)
 static void print_members(enum ferry_kind kind, const struct members *members)
 {
 	struct table table = { .columns = 4, .right = "rlll" };
-	char waiting[64];
+	char waiting[64], text[PROCESS_COMMAND_TEXT];
 
 	if (!members->n)
 		return;
 	table_add(&table, "PID");
-	table_add(&table, "PROGRAM");
+	table_add(&table, "COMMAND");
 	table_add(&table, "STATE");
 	table_add(&table, "WAITING");
 	for (size_t i = 0; i < members->n; i++) {
 		const struct ferry_member *m = &members->member[i];
+		struct process_command command = member_command(m);
 		table_add(&table, "%d", (int)m->pid);
-		table_add(&table, "%s", m->program);
+		table_add(&table, "%s", process_command_text(text, &command, m->program));
+		process_command_free(&command);
 		table_add(&table, "%s", state_text(m));
 		table_add(&table, "%s",
 			  describe_counts(waiting, kind, m->waiting_receivers, m->waiting_senders));
@@ -271,21 +239,8 @@ static json_t *members_json(const struct members *members)
 {
 	json_t *array = json_array();
 
-	for (size_t i = 0; i < members->n; i++) {
-		const struct ferry_member *m = &members->member[i];
-		json_t *object = json_object();
-
-		json_put_number(object, "number", m->number);
-		json_put(object, "pid", json_integer(m->pid));
-		json_put(object, "same_namespace", json_boolean(m->same_namespace));
-		json_put_number(object, "started", m->started);
-		json_put(object, "program", json_text(m->program));
-		json_put(object, "alive", json_boolean(m->alive));
-		json_put(object, "stopped", json_boolean(is_stopped(m)));
-		json_put_number(object, "waiting_receivers", m->waiting_receivers);
-		json_put_number(object, "waiting_senders", m->waiting_senders);
-		json_array_append_new(array, object);
-	}
+	for (size_t i = 0; i < members->n; i++)
+		json_array_append_new(array, member_json(&members->member[i]));
 	return array;
 }
 
@@ -313,7 +268,7 @@ int cmd_stat(int argc, char **argv)
 	cli_parse(&argp, argc, argv, &command);
 	int r = describe(command.location, &d, &why);
 	if (r >= 0)
-		r = get_members(command.location, &members, &why);
+		r = members_of(command.location, &members, &why);
 	if (r < 0) {
 		free(members.member);
 		return cli_fail("stat", command.location, r, &why);

@@ -56,16 +56,18 @@ static const struct argp argp = {
 	.options = options,
 	.parser = parse,
 	.args_doc = "[LOCATION...]",
-	.doc = "Show who waits for which lock, rwlock, semaphore, condition, barrier or once, who "
-	       "holds it, and since when; and deadlocks, also across segments. Without a location: "
-	       "in all your own segments. Nobody is disturbed, and nobody has to be running: it "
-	       "works while everybody is stuck. Read permission is enough."
-	       "\v"
-	       "The exit status is 5 if there is a deadlock.\n"
-	       "\nExamples:\n"
-	       "  ferry why\n"
-	       "  ferry why --all accounts\n"
-	       "  ferry why --json /run/app/* | jq .deadlocks",
+	.doc =
+	    "Show who waits for which lock, rwlock, semaphore, condition, barrier or once, who "
+	    "holds it, and since when; deadlocks, also across segments; and who waits in mailboxes "
+	    "and pipes. Without a location: in all your own objects. Nobody is disturbed, and "
+	    "nobody has to be running: it works while everybody is stuck. Read permission is "
+	    "enough."
+	    "\v"
+	    "The exit status is 5 if there is a deadlock.\n"
+	    "\nExamples:\n"
+	    "  ferry why\n"
+	    "  ferry why --all accounts\n"
+	    "  ferry why --json /run/app/* | jq .deadlocks",
 };
 
 /* ---- words ---- */
@@ -108,11 +110,13 @@ static char *place_text(char text[ROOM], const struct why *why, const struct why
 /* "4711 bank", or "4711/4713 bank" for another thread than the first. */
 static const char *actor_text(char text[ROOM], const struct why_actor *actor)
 {
+	char command[PROCESS_COMMAND_TEXT];
+
+	process_command_text(command, &actor->command, actor->program);
 	if (actor->thread && actor->thread != actor->pid)
-		snprintf(text, ROOM, "%d/%d %s", (int)actor->pid, (int)actor->thread,
-			 actor->program);
+		snprintf(text, ROOM, "%d/%d %s", (int)actor->pid, (int)actor->thread, command);
 	else
-		snprintf(text, ROOM, "%d %s", (int)actor->pid, actor->program);
+		snprintf(text, ROOM, "%d %s", (int)actor->pid, command);
 	return text;
 }
 
@@ -122,23 +126,7 @@ static const char *state_word(const struct why_entry *entry, const struct why_ac
 		return "dead";
 	if (!actor->same_namespace)
 		return "in another PID namespace";
-	switch (actor->state) {
-	case 'R':
-		return "running";
-	case 'S':
-	case 'I':
-		return "sleeping";
-	case 'D':
-		return "in the kernel";
-	case 'T':
-	case 't':
-		return "stopped";
-	case 'Z':
-	case 'X':
-		return "dead";
-	default:
-		return "";
-	}
+	return process_state_word(actor->state);
 }
 
 static const char *role_word(enum ferry_sync_role role)
@@ -213,7 +201,10 @@ static const char *deadlock_text(char text[ROOM], const struct why *why,
 	if (actor->deadlock == WHY_NONE)
 		return "";
 	for (size_t i = 0; i < why->n_steps; i++) {
-		if (why->entry[why->step[i].waits].actor != entry->actor)
+		const struct why_step *step = &why->step[i];
+		bool waits = why->entry[step->waits].actor == entry->actor;
+		bool holds = why->entry[step->holds].actor == entry->actor;
+		if (!waits && !(holds && step->through != WHY_NONE))
 			continue;
 		snprintf(text, ROOM, "deadlock %zu", actor->deadlock + 1);
 		return text;
@@ -268,16 +259,30 @@ static void print_place(const struct why *why, size_t first, size_t n)
 	putchar('\n');
 }
 
+/* ", through its child 4711 (ferry lock a true)"; or nothing. */
+static const char *through_text(char text[ROOM], const struct why *why, const struct why_step *step)
+{
+	char command[PROCESS_COMMAND_TEXT];
+
+	if (step->through == WHY_NONE)
+		return "";
+	const struct why_actor *child = &why->actor[step->through];
+	snprintf(text, ROOM, ", through its child %d (%s)", (int)child->pid,
+		 process_command_text(command, &child->command, child->program));
+	return text;
+}
+
 static void print_step(const struct why *why, const struct why_step *step)
 {
 	const struct why_entry *waits = &why->entry[step->waits];
 	const struct why_entry *holds = &why->entry[step->holds];
-	char waiter[ROOM], holder[ROOM], place[ROOM], line[4 * ROOM];
+	char waiter[ROOM], holder[ROOM], place[ROOM], through[ROOM], line[5 * ROOM];
 
-	snprintf(line, sizeof line, "  %s waits for %s: %s %s",
+	snprintf(line, sizeof line, "  %s waits for %s: %s %s%s",
 		 actor_text(waiter, &why->actor[waits->actor]), place_text(place, why, waits),
 		 actor_text(holder, &why->actor[holds->actor]),
-		 holds->sync.role == FERRY_SYNC_TAKES_PART ? "has not arrived" : "has it");
+		 holds->sync.role == FERRY_SYNC_TAKES_PART ? "has not arrived" : "has it",
+		 through_text(through, why, step));
 	puts(cli_printable(line));
 }
 
@@ -311,8 +316,9 @@ static void print_text(const struct why *why, bool all)
 			left_out += has_role(why, i, n, FERRY_SYNC_HOLDS) ||
 				    has_role(why, i, n, FERRY_SYNC_SHARES);
 	}
-	if (!count_waits(why))
-		puts("Nobody waits for a lock; `ferry ls` shows who waits in mailboxes and pipes.");
+	why_print_queues(why);
+	if (!count_waits(why) && !why->n_queues)
+		puts("Nobody waits.");
 	if (left_out)
 		printf("%zu held, and nobody waits for %s; --all shows %s.\n", left_out,
 		       left_out == 1 ? "it" : "them", left_out == 1 ? "it" : "them");
@@ -326,6 +332,7 @@ static void put_actor(json_t *object, const struct why_actor *actor)
 	json_put(object, "pid", json_integer(actor->pid));
 	json_put(object, "thread", actor->thread ? json_integer(actor->thread) : json_null());
 	json_put(object, "program", json_text(actor->program));
+	json_put(object, "command", process_command_json(&actor->command));
 	json_put(object, "same_namespace", json_boolean(actor->same_namespace));
 }
 
@@ -376,6 +383,15 @@ static json_t *place_json(const struct why *why, size_t first, size_t n)
 	return object;
 }
 
+static json_t *through_json(const struct why *why, const struct why_step *step)
+{
+	if (step->through == WHY_NONE)
+		return json_null();
+	json_t *child = json_object();
+	put_actor(child, &why->actor[step->through]);
+	return child;
+}
+
 static json_t *step_json(const struct why *why, const struct why_step *step)
 {
 	const struct why_entry *waits = &why->entry[step->waits];
@@ -385,6 +401,7 @@ static json_t *step_json(const struct why *why, const struct why_step *step)
 	put_place(object, why, waits);
 	put_actor(holder, &why->actor[why->entry[step->holds].actor]);
 	json_put(object, "held_by", holder);
+	json_put(object, "through", through_json(why, step));
 	return object;
 }
 
@@ -407,6 +424,7 @@ static void print_json(const struct why *why, bool all)
 	json_put_number(object, "waiting", count_waits(why));
 	json_put(object, "places", places);
 	json_put(object, "deadlocks", deadlocks);
+	json_put(object, "queues", why_queues_json(why));
 	json_print(object);
 }
 
@@ -450,7 +468,7 @@ int cmd_why(int argc, char **argv)
 			status = look_at_all(&why, &entries);
 	}
 	why_work_out(&why);
-	if (why.n_locations || status == STATUS_DONE)
+	if (why.n_locations || why.n_queues || status == STATUS_DONE)
 		(command.json ? print_json : print_text)(&why, command.all);
 	if (status == STATUS_DONE && why.n_deadlocks)
 		status = STATUS_DEADLOCK;

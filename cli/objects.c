@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli.h"
 #include "json.h"
@@ -70,6 +71,61 @@ int describe(const char *location, struct description *ret, struct ferry_why *wh
 	if (description_is(ret, FERRY_KIND_PIPE))
 		return look_into_pipe(location, &ret->pipe, why);
 	return 0;
+}
+
+int members_of(const char *location, struct members *ret, struct ferry_why *why)
+{
+	int n = ferry_object_members(location, NULL, 0, why);
+
+	*ret = (struct members){ 0 };
+	for (;;) {
+		if (n < 0)
+			return n;
+		size_t room = (size_t)n;
+		struct ferry_member *grown = reallocarray(ret->member, room + 1, sizeof *grown);
+		if (!grown)
+			return -ENOMEM;
+		ret->member = grown;
+		n = ferry_object_members(location, grown, room, why);
+		if (n >= 0 && (size_t)n <= room) {
+			ret->n = (size_t)n;
+			return 0;
+		}
+	}
+}
+
+bool member_is_stopped(const struct ferry_member *member)
+{
+	struct process_look look;
+
+	return member->alive && member->same_namespace && process_look(member->pid, 0, &look) &&
+	       (look.state == 'T' || look.state == 't');
+}
+
+struct process_command member_command(const struct ferry_member *member)
+{
+	if (member->alive && member->same_namespace)
+		return process_command(member->pid, member->started);
+	return (struct process_command){ 0 };
+}
+
+json_t *member_json(const struct ferry_member *member)
+{
+	struct process_command command = member_command(member);
+	json_t *object = json_object();
+
+	json_put_number(object, "number", member->number);
+	json_put(object, "pid", json_integer(member->pid));
+	json_put(object, "same_namespace", json_boolean(member->same_namespace));
+	json_put_number(object, "started", member->started);
+	json_put(object, "program", json_text(member->program));
+	json_put(object, "command", process_command_json(&command));
+	json_put(object, "alive", json_boolean(member->alive));
+	json_put(object, "stopped", json_boolean(member_is_stopped(member)));
+	json_put_number(object, "waiting_receivers", member->waiting_receivers);
+	json_put_number(object, "waiting_senders", member->waiting_senders);
+	process_command_free(&command);
+	return object;
 }
 
 bool description_is(const struct description *description, enum ferry_kind kind)
@@ -245,12 +301,25 @@ static int by_name(const void *a, const void *b)
 	return strcmp(((const struct entry *)a)->name, ((const struct entry *)b)->name);
 }
 
+/* The default one need not be there before the first object; one that was named may be mistyped. */
+static bool own_directory_is_missing(const char *command)
+{
+	const char *named = secure_getenv("FERRY_DIR");
+
+	if (!named || !*named || access(named, F_OK) == 0 || errno != ENOENT)
+		return false;
+	cli_complain("%s: FERRY_DIR is '%s', and there is no such directory", command, named);
+	return true;
+}
+
 int list_entries(struct entries *ret, const char *command, const char *directory)
 {
 	struct ferry_why why = { 0 };
 	const char *where = directory ? directory : "your own objects";
 
 	*ret = (struct entries){ 0 };
+	if (!directory && own_directory_is_missing(command))
+		return STATUS_ABSENT;
 	int r = ferry_list(directory, add_entry, ret, &why);
 	if (r == -ENOENT) {
 		cli_complain("%s %s: there is no such directory", command, where);
@@ -284,21 +353,4 @@ bool is_no_object(int error)
 	default:
 		return false;
 	}
-}
-
-char thread_state(pid_t pid, pid_t thread)
-{
-	char path[64], line[512];
-
-	snprintf(path, sizeof path, "/proc/%d/task/%d/stat", (int)pid,
-		 (int)(thread ? thread : pid));
-	FILE *file = fopen(path, "re");
-	if (!file)
-		return 0;
-	size_t n = fread(line, 1, sizeof line - 1, file);
-	fclose(file);
-	line[n] = '\0';
-	/* The name before it may contain anything, parentheses too. */
-	const char *end = strrchr(line, ')');
-	return end && end[1] == ' ' ? end[2] : 0;
 }

@@ -10,6 +10,8 @@
 
 #include <ferry/ferry.h>
 
+#include "processes.h"
+
 /* What can be seen of an object without joining it. */
 struct description {
 	struct ferry_object_stat object;
@@ -20,6 +22,24 @@ struct description {
 
 /* Describe the object at a location. 0, or a negative result of ferry. */
 int describe(const char *location, struct description *ret, struct ferry_why *why);
+
+/* Who has an object open. */
+struct members {
+	struct ferry_member *member; /* allocated, also after a failure */
+	size_t n;
+};
+
+/* All members, also if more join meanwhile. 0, or a negative result of ferry. */
+int members_of(const char *location, struct members *ret, struct ferry_why *why);
+
+/* Never of a process of another PID namespace, whose number means nothing here. */
+bool member_is_stopped(const struct ferry_member *member);
+
+/* What a member runs, if that is known. */
+struct process_command member_command(const struct ferry_member *member);
+
+/* All that is known of a member. */
+json_t *member_json(const struct ferry_member *member);
 
 /* Messages that fit, all priorities together. */
 uint64_t description_capacity(const struct description *description);
@@ -33,9 +53,6 @@ const char *describe_counts(char buffer[static 64], enum ferry_kind kind, uint32
 
 /* The same of those who wait. */
 const char *describe_waiting(char buffer[static 64], const struct description *description);
-
-/* R, S, D, T, Z ... of a thread (0: of its process's first), as in /proc/PID/stat; or 0. */
-char thread_state(pid_t pid, pid_t thread);
 
 /* The name of a user or group, or its number. Gives buffer. */
 const char *user_name(char buffer[static 64], uid_t uid);

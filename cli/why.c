@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * why.c - looking at segments for `ferry why`. Nothing here joins an object or waits for anybody.
+ * why.c - looking at objects for `ferry why`. Nothing here joins an object or waits for anybody.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -8,15 +8,13 @@
 #include <string.h>
 
 #include "cli.h"
-#include "objects.h"
 #include "why.h"
 
 /* One look at one segment. */
 struct look {
 	struct ferry_sync_entry *entry;
 	size_t n;
-	struct ferry_member *member;
-	size_t n_members;
+	struct members members;
 };
 
 static void *grown(void *memory, size_t n, size_t size)
@@ -45,23 +43,6 @@ static int look_at_entries(struct look *look, ferry_segment *segment)
 	}
 }
 
-static int look_at_members(struct look *look, const char *location, struct ferry_why *why)
-{
-	int n = ferry_object_members(location, NULL, 0, why);
-
-	for (;;) {
-		if (n < 0)
-			return n;
-		size_t room = (size_t)n + 1;
-		look->member = grown(look->member, room, sizeof *look->member);
-		n = ferry_object_members(location, look->member, room, why);
-		if (n >= 0 && (size_t)n <= room) {
-			look->n_members = (size_t)n;
-			return 0;
-		}
-	}
-}
-
 static bool same_wait(const struct ferry_sync_entry *a, const struct ferry_sync_entry *b)
 {
 	return a->role == FERRY_SYNC_WAITS && b->role == FERRY_SYNC_WAITS && a->place == b->place &&
@@ -84,13 +65,23 @@ static bool same_actor(const struct why_actor *a, const struct why_actor *b)
 	       (a->same_namespace || a->object == b->object);
 }
 
+static void look_at_process(struct why_actor *actor)
+{
+	struct process_look look;
+
+	if (process_look(actor->pid, actor->thread, &look))
+		actor->state = look.state;
+	actor->command = process_command(actor->pid, actor->started);
+	actor->awaits_child = process_awaits_child(actor->pid, actor->thread);
+}
+
 static size_t add_actor(struct why *why, struct why_actor actor)
 {
 	for (size_t i = 0; i < why->n_actors; i++)
 		if (same_actor(&why->actor[i], &actor))
 			return i;
 	if (actor.same_namespace)
-		actor.state = thread_state(actor.pid, actor.thread);
+		look_at_process(&actor);
 	why->actor = grown(why->actor, why->n_actors + 1, sizeof actor);
 	why->actor[why->n_actors] = actor;
 	return why->n_actors++;
@@ -108,8 +99,8 @@ static size_t actor_of(struct why *why, size_t object, const struct look *look,
 
 	if (entry->pid == 0)
 		return WHY_NONE;
-	for (size_t i = 0; i < look->n_members; i++) {
-		const struct ferry_member *m = &look->member[i];
+	for (size_t i = 0; i < look->members.n; i++) {
+		const struct ferry_member *m = &look->members.member[i];
 		if (m->number != entry->member || m->pid != entry->pid)
 			continue;
 		actor.started = m->started;
@@ -153,17 +144,17 @@ static int look_twice(struct why *why, const char *location, struct ferry_why *c
 	if (r == 0)
 		r = look_at_entries(&look, segment);
 	if (r == 0)
-		r = look_at_members(&look, location, cause);
+		r = members_of(location, &look.members, cause);
 	if (r == 0)
 		add_look(why, location, &before, &look);
 	ferry_segment_close(segment);
 	free(before.entry);
 	free(look.entry);
-	free(look.member);
+	free(look.members.member);
 	return r;
 }
 
-int why_look(struct why *why, const char *location, bool must_be_segment)
+int why_look(struct why *why, const char *location, bool named)
 {
 	struct ferry_object_stat stat;
 	struct ferry_why cause = { 0 };
@@ -171,24 +162,25 @@ int why_look(struct why *why, const char *location, bool must_be_segment)
 
 	if (r == 0 && stat.removed)
 		r = -EIDRM;
-	if (r == 0 && stat.kind == FERRY_KIND_SEGMENT)
-		r = look_twice(why, location, &cause);
-	else if (r == 0 && must_be_segment) {
-		cli_complain("why %s: locks lie in segments, and this is a %s; `ferry stat %s` "
-			     "shows who waits in it",
-			     location, ferry_kind_name(stat.kind), location);
-		return STATUS_FAILED;
-	}
-	if (r == 0 || (!must_be_segment && is_no_object(r)))
+	if (r == 0)
+		r = stat.kind == FERRY_KIND_SEGMENT ? look_twice(why, location, &cause)
+						    : why_look_at_queue(why, location, &cause);
+	if (r == 0 || (!named && is_no_object(r)))
 		return STATUS_DONE;
 	return cli_fail("why", location, r, &cause);
 }
 
 void why_free(struct why *why)
 {
+	for (size_t i = 0; i < why->n_actors; i++)
+		process_command_free(&why->actor[i].command);
+	for (size_t i = 0; i < why->n_queues; i++)
+		free(why->queue[i].members.member);
 	free(why->location);
 	free(why->entry);
 	free(why->actor);
 	free(why->step);
+	free(why->queue);
+	free(why->process);
 	*why = (struct why){ 0 };
 }

@@ -4,15 +4,17 @@
  *
  * Who waits for a lock, an rwlock, a once or a barrier needs all of those who hold it (or have not
  * arrived), so one that is stuck is enough to be stuck. Who waits for a semaphore needs one of
- * those who took its units. Whoever is called stuck here waits for others who are stuck, all the
- * way round.
+ * those who took its units. A process that waits for the end of a child, as `ferry lock` does, is
+ * stuck if all of its children are. Whoever is called stuck here waits for others who are stuck,
+ * all the way round.
  */
-#include <dirent.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "cli.h"
 #include "why.h"
+
+#define DEPTH_MAX                                                                                  \
+	100 /* children of children of ...; a table read while it changed may have circles */
 
 bool why_same_place(const struct why_entry *a, const struct why_entry *b)
 {
@@ -45,55 +47,63 @@ bool why_blocks(const struct why_entry *waits, const struct why_entry *holds)
 	       is_in_the_way(waits->sync.kind, holds->sync.role);
 }
 
-/* How many threads a process has; 0 = not known. */
-static size_t count_threads(pid_t pid)
+/* A stuck thread of the process, if all of its threads are; or WHY_NONE. */
+static size_t stuck_thread(const struct why *why, pid_t pid)
 {
-	char path[64];
-	size_t n = 0;
+	size_t found = WHY_NONE, n = 0;
 
-	snprintf(path, sizeof path, "/proc/%d/task", (int)pid);
-	DIR *dir = opendir(path);
-	if (!dir)
-		return 0;
-	for (const struct dirent *d; (d = readdir(dir)) != NULL;)
-		n += d->d_name[0] != '.';
-	closedir(dir);
-	return n;
+	for (size_t i = why->n_actors; i-- > 0;) {
+		const struct why_actor *a = &why->actor[i];
+		if (a->thread && a->stuck && a->same_namespace && a->pid == pid) {
+			found = i;
+			n++;
+		}
+	}
+	return n && n >= process_threads(pid) ? found : WHY_NONE;
 }
 
-static bool same_process(const struct why_actor *a, const struct why_actor *b)
-{
-	return a->pid == b->pid && a->started == b->started && a->same_namespace &&
-	       b->same_namespace;
-}
+static size_t stuck_process(const struct why *why, pid_t pid, unsigned depth);
 
-/* A thread of the process that is stuck, or WHY_NONE; and how many are. */
-static size_t stuck_thread(const struct why *why, const struct why_actor *process, size_t *ret_n)
+/* A stuck thread below a process all of whose children are stuck; or WHY_NONE. */
+static size_t stuck_child(const struct why *why, pid_t parent, unsigned depth)
 {
 	size_t found = WHY_NONE;
 
-	*ret_n = 0;
-	for (size_t i = why->n_actors; i-- > 0;) {
-		const struct why_actor *a = &why->actor[i];
-		if (a->thread && a->stuck && same_process(a, process)) {
-			found = i;
-			++*ret_n;
-		}
+	for (size_t i = 0; i < why->n_processes; i++) {
+		const struct process_entry *p = &why->process[i];
+		if (p->parent != parent || p->state == 'Z' || p->state == 'X')
+			continue;
+		found = stuck_process(why, p->pid, depth + 1);
+		if (found == WHY_NONE)
+			break; /* it may end, and its parent go on */
 	}
 	return found;
 }
 
-/* The stuck thread behind an actor, itself or one of a process all of whose threads are stuck;
- * WHY_NONE if it may go on. */
+/* The stuck thread because of which a process cannot go on, its own or one below it. */
+static size_t stuck_process(const struct why *why, pid_t pid, unsigned depth)
+{
+	size_t thread = stuck_thread(why, pid);
+
+	if (thread != WHY_NONE || depth > DEPTH_MAX || !why->n_processes ||
+	    !process_awaits_child(pid, 0))
+		return thread;
+	return stuck_child(why, pid, depth);
+}
+
+/* The stuck thread behind an actor: itself, or one of a process all of whose threads are stuck, or
+ * of a child that it waits for; WHY_NONE if it may go on. */
 static size_t stuck_behind(const struct why *why, size_t actor)
 {
 	const struct why_actor *a = &why->actor[actor];
-	size_t n;
 
-	if (a->thread)
-		return a->stuck ? actor : WHY_NONE;
-	size_t thread = stuck_thread(why, a, &n);
-	return n && n >= count_threads(a->pid) ? thread : WHY_NONE;
+	if (a->stuck)
+		return actor;
+	if (!a->same_namespace)
+		return WHY_NONE;
+	if (!a->thread)
+		return stuck_process(why, a->pid, 0);
+	return a->awaits_child ? stuck_child(why, a->pid, 0) : WHY_NONE;
 }
 
 /* Are there units, so that the wait is about to end? */
@@ -161,10 +171,15 @@ static void find_stuck(struct why *why)
 static struct why_step step_from(const struct why *why, size_t actor)
 {
 	size_t waits = wait_in_vain(why, actor);
+	size_t holds = blocked_by(why, &why->entry[waits]);
+	size_t holder = why->entry[holds].actor;
+	size_t next = stuck_behind(why, holder);
+	bool is_child = why->actor[next].pid != why->actor[holder].pid;
 
 	return (struct why_step){
 		.waits = waits,
-		.holds = blocked_by(why, &why->entry[waits]),
+		.holds = holds,
+		.through = is_child ? next : WHY_NONE,
 		.deadlock = WHY_NONE,
 	};
 }
@@ -174,6 +189,15 @@ static size_t next_actor(const struct why *why, size_t actor)
 	struct why_step step = step_from(why, actor);
 
 	return stuck_behind(why, why->entry[step.holds].actor);
+}
+
+/* Who holds and waits for a child that is in the cycle, is in it too. */
+static void mark_parent(struct why *why, const struct why_step *step)
+{
+	struct why_actor *holder = &why->actor[why->entry[step->holds].actor];
+
+	if (step->through != WHY_NONE && holder->deadlock == WHY_NONE)
+		holder->deadlock = step->deadlock;
 }
 
 static void add_cycle(struct why *why, size_t first)
@@ -187,6 +211,7 @@ static void add_cycle(struct why *why, size_t first)
 		if (!why->step)
 			cli_die(STATUS_FAILED, "out of memory");
 		why->step[why->n_steps++] = step;
+		mark_parent(why, &step);
 		why->actor[actor].deadlock = why->n_deadlocks;
 		actor = next_actor(why, actor);
 	} while (actor != first);
@@ -222,10 +247,19 @@ static int by_place(const void *a, const void *b)
 	return order;
 }
 
+/* Needed only to find the children of those who wait for them. */
+static void list_processes(struct why *why)
+{
+	for (size_t i = 0; i < why->n_actors && !why->process; i++)
+		if (why->actor[i].awaits_child)
+			why->process = process_list(&why->n_processes);
+}
+
 void why_work_out(struct why *why)
 {
 	if (why->n_entries)
 		qsort(why->entry, why->n_entries, sizeof *why->entry, by_place);
+	list_processes(why);
 	find_stuck(why);
 	for (size_t i = 0; i < why->n_actors; i++)
 		if (why->actor[i].stuck)

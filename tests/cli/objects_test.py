@@ -27,6 +27,15 @@ def rows(tool, *args):
 
 
 @case
+def a_mistyped_ferry_dir_is_not_an_empty_one(tool):
+    tool.dir.rmdir()
+    for command in ('ls', 'gc', 'why'):
+        tool.fails(4, command, says=[f"{command}: FERRY_DIR is '{tool.dir}'", 'no such directory'])
+    tool.run('create', 'mailbox', 'box')  # makes it
+    check_equal(tool.run('ls', '--names').out, b'box\n')
+
+
+@case
 def create_makes_a_file_of_mode_0600_and_says_nothing(tool):
     check_equal(tool.run('create', 'mailbox', 'box').out, b'')
     status = os.stat(tool.dir / 'box')
@@ -244,9 +253,6 @@ def ls_of_nothing_is_nothing_and_of_no_directory_status_4(tool):
     (tool.dir / 'file').write_bytes(b'')
     tool.fails(1, 'ls', str(tool.dir / 'file'), says=['Not a directory'])
     os.remove(tool.dir / 'file')
-    tool.dir.rmdir()
-    check_equal(tool.run('ls').out, b'')
-    check_equal(tool.run('gc').out, b'nothing to clean up\n')
 
 
 @case
@@ -295,14 +301,13 @@ def stat_lists_the_members(tool):
     until(lambda: tool.stat('box')['waiting_receivers'] == 3, 'three wait')
     members = tool.stat('box')['members']
     check_equal({m['pid'] for m in members}, {p.pid for p in receivers})
-    check_equal({(m['program'], m['alive'], m['same_namespace']) for m in members},
-                {('ferry', True, True)})
+    check_equal({(m['program'], *m['command'][1:], m['alive'], m['same_namespace'])
+                 for m in members}, {('ferry', 'receive', 'box', '--follow', True, True)})
     check_equal(len({m['number'] for m in members}), 3)
     text = until(lambda: (t := tool.run('stat', 'box').out.decode()).count('1 receiver') == 3 and t,
                  'stat shows that each waits')
     for receiver in receivers:
-        check(any(line.split()[:3] == [str(receiver.pid), 'ferry', 'alive']
-                  for line in text.splitlines()), text)
+        check(f' {receiver.pid}  ferry receive box --follow  alive ' in text, text)
 
 
 @case
@@ -315,8 +320,7 @@ def everything_can_be_looked_at_while_a_member_is_stopped(tool):
     check_equal([(m['pid'], m['alive'], m['stopped']) for m in tool.stat('box')['members']],
                 [(receiver.pid, True, True)])
     text = tool.run('stat', 'box').out.decode()
-    check(any(line.split()[:3] == [str(receiver.pid), 'ferry', 'stopped']
-              for line in text.splitlines()), text)
+    check(f' {receiver.pid}  ferry receive box --follow  stopped ' in text, text)
     check_equal(listing(tool)['box']['members_alive'], 1)
     tool.fails(3, 'peek', 'box', says=['no message'])
     check_equal(tool.run('gc').out, b'nothing to clean up\n')

@@ -2,13 +2,14 @@
 """ferry why: who waits for whom, with real processes that are really stuck."""
 import json
 import os
+import pathlib
 import subprocess
 
 from lock_actor import Actor
-from tap import case, check, check_equal, main, until
+from tap import HANG, case, check, check_equal, ended, main, until
 
 DEADLOCK = 5
-NOBODY = b'Nobody waits for a lock; `ferry ls` shows who waits in mailboxes and pipes.\n'
+NOBODY = b'Nobody waits.\n'
 
 
 def why(tool, *args, status=None):
@@ -59,7 +60,7 @@ def embrace(tool):
 @case
 def nobody_waits(tool):
     check_equal(tool.run('why').out, NOBODY)
-    check_equal(why(tool), {'waiting': 0, 'places': [], 'deadlocks': []})
+    check_equal(why(tool), {'waiting': 0, 'places': [], 'deadlocks': [], 'queues': []})
     actor = Actor(tool, 'a')
     actor.do('make-lock 0 0', 'acquire 0 0')
     out = tool.run('why').out.decode()
@@ -89,7 +90,8 @@ def who_waits_and_who_holds_is_told(tool):
     check(all(who['for_ns'] >= 0 and who['alive'] and who['program'] == 'lock_actor'
               for who in seen['places'][0]['who']), seen)
     out = tool.run('why', 'a').out.decode()
-    check(f'{waiter.pid} lock_actor  waits' in out and f'{owner.pid} lock_actor  holds' in out, out)
+    check(f'{waiter.pid} lock_actor a  waits' in out, out)
+    check(f'{owner.pid} lock_actor a  holds' in out, out)
     owner.do('release 0 2')
     check_equal(waiter.answer(), 0)
     until_waiting(tool, 0)
@@ -103,7 +105,7 @@ def a_deadlock_across_two_segments_is_found(tool):
     steps = {step['pid']: (step['location'], step['kind']) for step in seen['deadlocks'][0]}
     check_equal(steps, {one.pid: ('b', 'lock'), two.pid: ('a', 'lock')})
     out = tool.run('why', status=DEADLOCK).out.decode()
-    check('Deadlock 1:' in out and f'{one.pid} lock_actor waits for b, lock' in out, out)
+    check('Deadlock 1:' in out and f'{one.pid} lock_actor a b waits for b, lock' in out, out)
     check_equal(cycles(why(tool, 'a', 'b')), cycles(seen))
     check_equal(cycles(why(tool, 'a', status=0)), [])  # half of it is no deadlock
 
@@ -294,13 +296,146 @@ def a_segment_can_be_looked_at_with_read_permission(tool):
 
 
 @case
-def what_is_no_segment_is_passed_over_or_refused_by_name(tool):
-    tool.run('create', 'mailbox', 'box')
+def what_is_no_object_is_passed_over_or_refused_by_name(tool):
     (tool.dir / 'file').write_bytes(b'no object')
     check_equal(tool.run('why').out, NOBODY)
-    tool.fails(1, 'why', 'box', says=['why box: ', 'mailbox', '`ferry stat box`'])
     tool.fails(1, 'why', 'file', says=['why file: '])
     tool.fails(4, 'why', 'nothing', says=['why nothing: '])
+
+
+class Nested:
+    """`ferry lock` that runs a shell, which runs a script once it is told to. $0 is ferry."""
+
+    def __init__(self, tool, lock, script):
+        self.process = tool.start('lock', lock, '--', 'sh', '-c', f'echo; read _; {script}',
+                                  tool.exe, stdin=subprocess.PIPE)
+        self.pid = self.process.pid
+        self.process.stdout.readline()
+
+    def go_on(self):
+        self.process.stdin.write(b'\n')
+        self.process.stdin.flush()
+
+    def end(self):
+        self.process.stdin.close()
+        check_equal(self.process.wait(HANG), 0, 'status of the command')
+
+
+def nested_in_each_other(tool, script_of_one):
+    """One has a, two has b; two then waits for a, and one does something."""
+    one, two = Nested(tool, 'a', script_of_one), Nested(tool, 'b', '"$0" lock a true; :')
+    one.go_on()
+    two.go_on()
+    return one, two
+
+
+def parents(pid):
+    """The process, its parent, and so on."""
+    while pid > 1:
+        yield pid
+        pid = int(pathlib.Path(f'/proc/{pid}/stat').read_text().rpartition(')')[2].split()[1])
+
+
+def until_deadlock(tool):
+    """A child may wait for its lock a moment before its shell waits for it."""
+    def look():
+        seen = why(tool)
+        return seen if seen['deadlocks'] else None
+    return until(look, 'there is a deadlock')
+
+
+@case
+def a_deadlock_through_nested_commands_is_found(tool):
+    one, two = nested_in_each_other(tool, '"$0" lock b true; :')
+    seen = until_deadlock(tool)
+    steps = {step['held_by']['pid']: step for step in seen['deadlocks'][0]}
+    check_equal(set(steps), {one.pid, two.pid})
+    for holder, other, wanted in ((one, two, 'b'), (two, one, 'a')):
+        child = steps[holder.pid]['through']
+        check(holder.pid in parents(child['pid']), child)
+        check_equal(child['command'][1:], ['lock', wanted, 'true'])
+        check_equal(steps[other.pid]['pid'], child['pid'], 'the child is the next one that waits')
+        check_equal(deadlock_of(seen, holder.pid), {1})
+    out = tool.run('why', status=DEADLOCK).out.decode()
+    check(f', through its child {steps[one.pid]["through"]["pid"]} (ferry lock b true)\n' in out, out)
+    check_equal(out.count('  deadlock 1\n'), 4, out)
+
+
+@case
+def a_command_that_waits_for_the_lock_it_runs_under_is_a_deadlock(tool):
+    holder = tool.start('lock', 'a', '--', tool.exe, 'lock', 'a', 'true')
+    (step,), = until_deadlock(tool)['deadlocks']
+    check_equal((step['held_by']['pid'], step['through']['pid']), (holder.pid, step['pid']))
+
+
+@case
+def a_command_with_another_child_that_may_end_is_no_deadlock(tool):
+    one, two = nested_in_each_other(tool, '"$0" lock b true & cat; :')
+    check_equal(until_waiting(tool, 2)['deadlocks'], [])
+    one.end()
+    two.end()
+    until_waiting(tool, 0)
+
+
+@case
+def a_command_that_does_not_wait_for_its_child_is_no_deadlock(tool):
+    one, two = nested_in_each_other(tool, '"$0" lock b true & read _; :')
+    check_equal(until_waiting(tool, 2)['deadlocks'], [])
+    one.end()
+    two.end()
+    until_waiting(tool, 0)
+
+
+@case
+def the_command_of_a_lock_is_shown_as_a_shell_reads_it(tool):
+    words = ['lock', 'a', '--', 'sh', '-c', "echo; read x # it's\n\x1b[1mhere"]
+    holder = tool.start(*words, stdin=subprocess.PIPE)
+    holder.stdout.readline()
+    place, = why(tool, '--all')['places']
+    check_equal([who['command'] for who in place['who']], [[tool.exe, *words]])
+    shown = "ferry lock a -- sh -c 'echo; read x # it'\\''s??[1mhere'"
+    for out in (tool.run('why', '--all').out.decode(), tool.run('stat', 'a').out.decode()):
+        check(f'{holder.pid}' in out and f' {shown} ' in out, out)
+
+
+@case
+def a_command_that_is_too_long_is_cut(tool):
+    word = 'h\u00e4' * 50
+    holder = tool.start('lock', 'a', '--', 'sh', '-c', 'echo; read x', word, stdin=subprocess.PIPE)
+    holder.stdout.readline()
+    out = tool.run('why', '--all').out.decode()  # what is no UTF-8 raises
+    check('... ' in out and word not in out, out)
+
+
+def waiting_in(seen):
+    return {(queue['location'], queue['kind'], who['pid'], who['waiting_receivers'],
+             who['waiting_senders']) for queue in seen['queues'] for who in queue['who']}
+
+
+@case
+def who_waits_in_mailboxes_and_pipes_is_shown_too(tool):
+    tool.run('create', 'mailbox', 'box')
+    tool.run('create', 'mailbox', 'full', '--messages=1')
+    tool.run('create', 'pipe', 'pipe')
+    while tool.stat('full')['messages'] < tool.stat('full')['capacity']:
+        tool.run('send', 'full', 'x')
+    receiver, sender = tool.start('receive', 'box'), tool.start('send', 'full', 'y')
+    writer = tool.start('write', 'pipe', stdin=subprocess.PIPE)
+    reader = tool.start('read', 'pipe')
+    wanted = {('box', 'mailbox', receiver.pid, 1, 0), ('full', 'mailbox', sender.pid, 0, 1),
+              ('pipe', 'pipe', reader.pid, 1, 0)}
+    until(lambda: waiting_in(why(tool, status=0)) == wanted, 'all three wait')
+    out = tool.run('why').out.decode()
+    for who, what in ((receiver, 'receive box  waits to receive'), (reader, 'read pipe  waits to read'),
+                      (sender, 'send full y  waits to send')):
+        check(f'  {who.pid} ferry {what}' in out, out)
+    check('box, mailbox: 0 of ' in out and 'Nobody' not in out, out)
+    check_equal(waiting_in(why(tool, 'box')), {('box', 'mailbox', receiver.pid, 1, 0)})
+    tool.run('send', 'box', 'x')
+    check_equal(ended(receiver)[0], 0)
+    check_equal(waiting_in(why(tool, 'box')), set())
+    writer.stdin.close()
+    check_equal(ended(reader)[0], 0)
 
 
 if __name__ == '__main__':
