@@ -3,7 +3,6 @@
  * processes.c - see processes.h.
  */
 #include <dirent.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,21 +36,30 @@ static size_t read_of_thread(pid_t pid, pid_t thread, const char *name, char *te
 	return read_file(path, text, n);
 }
 
+/* The n-th word behind here, each after one space. */
+static const char *word_at(const char *text, int n)
+{
+	for (; n && text; n--) {
+		text = strchr(text, ' ');
+		text = text ? text + 1 : NULL;
+	}
+	return text ? text : "";
+}
+
 bool process_look(pid_t pid, pid_t thread, struct process_look *ret)
 {
 	char line[1024];
-	int parent;
 
 	*ret = (struct process_look){ 0 };
 	read_of_thread(pid, thread, "stat", line, sizeof line);
-	/* The name before it may contain anything, parentheses too. Fields 3, 4 and 22. */
-	const char *end = strrchr(line, ')');
-	if (!end || sscanf(end,
-			   ") %c %d %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s "
-			   "%*s %*s %" SCNu64,
-			   &ret->state, &parent, &ret->started) != 3)
+	/* The name, field 2, may contain anything, parentheses too. Fields 3, 4 and 22 are wanted.
+	 */
+	const char *name_end = strrchr(line, ')');
+	if (!name_end)
 		return false;
-	ret->parent = parent;
+	ret->state = *word_at(name_end, 1);
+	ret->parent = (pid_t)strtol(word_at(name_end, 2), NULL, 10);
+	ret->started = strtoull(word_at(name_end, 20), NULL, 10);
 	return true;
 }
 
