@@ -7,6 +7,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "sanitizer.h"
+
 /* Two overlapping copies of half the length cover every length between. */
 static inline void fy_copy(void *to, const void *from, size_t n)
 {
@@ -35,15 +37,6 @@ static inline void fy_copy(void *to, const void *from, size_t n)
 			t[i] = f[i];
 	}
 }
-
-#if defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define FY_THREAD_SANITIZER 1
-#endif
-#endif
-#ifdef __SANITIZE_THREAD__
-#define FY_THREAD_SANITIZER 1
-#endif
 
 /*
  * Copy bytes that a peer may be writing at the same time. The caller finds out afterwards whether

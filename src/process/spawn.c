@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "../base/options.h"
+#include "../base/sanitizer.h"
 #include "../base/why.h"
 #include "../os/cancel.h"
 #include "../os/fork.h"
@@ -30,7 +31,7 @@
 
 /* The thread sanitizer takes clone() for a fork and, in the child, writes so into the memory that
  * the two share. libc's other name for it escapes that. */
-#ifdef __SANITIZE_THREAD__
+#ifdef FY_THREAD_SANITIZER
 int __clone(int (*function)(void *), void *stack, int flags, void *argument, ...);
 #define clone __clone
 #endif

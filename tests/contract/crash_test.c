@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "../../src/base/sanitizer.h"
 #include "check.h"
 #include "claim.h"
 #include "scratch.h"
@@ -175,7 +176,7 @@ static void a_jump_to_nowhere_is_reported_with_its_caller(void)
 
 static void a_broken_heap_does_not_matter(void)
 {
-#ifdef __SANITIZE_ADDRESS__
+#ifdef FY_ADDRESS_SANITIZER
 	check_skip("the sanitizer has a heap of its own");
 #endif
 	static char report[65536];

@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "../../src/base/sanitizer.h"
 #include "box.h"
 #include "check.h"
 #include "claim.h"
@@ -22,7 +23,7 @@
 #define PAGE    4096u
 
 /* Sanitizers make mlock(2) do nothing, and touch memory of their own. */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#if defined(FY_ADDRESS_SANITIZER) || defined(FY_THREAD_SANITIZER)
 enum { SANITIZED = 1 };
 #else
 enum { SANITIZED = 0 };

@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "../../src/base/sanitizer.h"
 #include "claim.h"
 
 static char about[256]; /* what is tested just now; empty: what the claim's name says */
@@ -96,7 +97,7 @@ void clock_pause(void)
 	nanosleep(&moment, NULL);
 }
 
-#ifdef __SANITIZE_ADDRESS__
+#ifdef FY_ADDRESS_SANITIZER
 enum { SHARE = 3 }; /* each fork costs so much more, and chance is the other builds' matter */
 #else
 enum { SHARE = 1 };

@@ -15,6 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "../../src/base/sanitizer.h"
 #include "check.h"
 
 struct stage *stage_new(void)
@@ -31,7 +32,7 @@ void stage_free(struct stage *stage)
 	munmap(stage, sizeof *stage);
 }
 
-#ifdef __SANITIZE_ADDRESS__
+#ifdef FY_ADDRESS_SANITIZER
 static bool others_asleep(void)
 {
 	DIR *tasks = opendir("/proc/self/task");

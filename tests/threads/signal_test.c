@@ -10,6 +10,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "../../src/base/sanitizer.h"
 #include "box.h"
 #include "check.h"
 #include "claim.h"
@@ -68,7 +69,7 @@ static void storm_on(struct stage *stage, const void *argument)
  * what handlers share with them is tested without signals (queue_test.c). */
 static void block_under_thread_sanitizer(void)
 {
-#ifdef __SANITIZE_THREAD__
+#ifdef FY_THREAD_SANITIZER
 	sigset_t set;
 
 	sigemptyset(&set);
