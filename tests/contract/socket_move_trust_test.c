@@ -28,6 +28,7 @@
 #include "plain.h"
 #include "scratch.h"
 #include "stream.h"
+#include "visitor.h"
 #include "wire.h"
 
 /* ---- strangers ---- */
@@ -78,25 +79,17 @@ struct squat {
 	int nobody;
 };
 
-static int desk_address(struct sockaddr_un *ret_name, const char *address)
-{
-	*ret_name = (struct sockaddr_un){ .sun_family = AF_UNIX };
-	const int n = snprintf(ret_name->sun_path + 1, sizeof ret_name->sun_path - 1,
-			       "ferry-desk-1:%s", address);
-	return (int)offsetof(struct sockaddr_un, sun_path) + 1 + n;
-}
-
 static void keep_a_desk(struct stage *stage, const void *argument)
 {
 	const struct squat *squat = argument;
 	struct sockaddr_un name;
-	const int size = desk_address(&name, squat->name);
+	const socklen_t size = visitor_name(&name, squat->name);
 	char packet[64];
 
 	if (squat->nobody)
 		peer_become_nobody();
 	const int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-	check_eq(bind(fd, (struct sockaddr *)&name, (socklen_t)size), 0);
+	check_eq(bind(fd, (struct sockaddr *)&name, size), 0);
 	check_eq(listen(fd, 10), 0);
 	stage_reach(stage, 1);
 	const int visitor = accept(fd, NULL, NULL);
@@ -151,71 +144,29 @@ static void a_desk_must_be_the_listener_s(void)
 	char address[FERRY_ADDRESS_MAX];
 	struct squat squat = { 0 };
 	const int listening = plain_listen(AF_UNIX, address);
-	struct stat file;
 
-	check_eq(stat(address + 5, &file), 0);
-	snprintf(squat.name, sizeof squat.name, "file:%llx:%llx", (unsigned long long)file.st_dev,
-		 (unsigned long long)file.st_ino);
+	snprintf(squat.name, sizeof squat.name, "%s", address);
 	connects_plainly_beside(&squat, address, listening);
 	(void)unlink(scratch_path("plain"));
 }
 
 /* ---- bad offers ---- */
 
-static void leave(const char *address, const void *packet, size_t size, const int *fds, int n)
+static void visit(const char *address, const void *packet, size_t size, const int *fds, int n)
 {
-	union {
-		struct cmsghdr header;
-		char room[CMSG_SPACE(8 * sizeof(int))];
-	} control = { 0 };
-	struct iovec one = { (void *)(uintptr_t)packet, size };
-	struct msghdr message = { .msg_iov = &one, .msg_iovlen = 1 };
-	struct sockaddr_un name;
-	const int at = desk_address(&name, address);
-	const int desk = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	const int visit = visitor_come(address);
 
-	check_eq(connect(desk, (struct sockaddr *)&name, (socklen_t)at), 0);
-	if (n > 0) {
-		message.msg_control = &control;
-		message.msg_controllen = CMSG_SPACE((size_t)n * sizeof(int));
-		struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-		header->cmsg_level = SOL_SOCKET;
-		header->cmsg_type = SCM_RIGHTS;
-		header->cmsg_len = CMSG_LEN((size_t)n * sizeof(int));
-		memcpy(CMSG_DATA(header), fds, (size_t)n * sizeof(int));
-	}
 	if (size > 0)
-		check_eq(sendmsg(desk, &message, 0), size);
-	close(desk);
+		visitor_leave(visit, packet, size, fds, n);
+	close(visit);
 }
 
-/* A packet for the connection of client, with what the memory is to be. */
-static void offer_memory(const char *address, int client, int memory)
+static void offer(const char *address, int client, int memory)
 {
-	struct {
-		uint32_t magic, version;
-		uint64_t inode;
-	} packet = { 0x31437946, 1, 0 };
-	struct stat file;
+	const int visit = visitor_come(address);
 
-	check_eq(fstat(client, &file), 0);
-	packet.inode = file.st_ino;
-	leave(address, &packet, sizeof packet, &memory, 1);
-}
-
-static int memory_of(off_t size, int seals, uint32_t version)
-{
-	const int fd = memfd_create("bad", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	const struct {
-		uint32_t magic, version;
-		uint64_t ring;
-	} first = { 0x31437946, version, 131072 };
-
-	check(fd >= 0);
-	check_eq(ftruncate(fd, size), 0);
-	check_eq(pwrite(fd, &first, sizeof first, 0), sizeof first);
-	check_eq(fcntl(fd, F_ADD_SEALS, seals), 0);
-	return fd;
+	visitor_offer(visit, client, memory);
+	close(visit);
 }
 
 static void bad_offers_leave_the_connection_plain(void)
@@ -225,13 +176,13 @@ static void bad_offers_leave_the_connection_plain(void)
 	char address[FERRY_ADDRESS_MAX];
 	ferry_listener *listener = wire_listen(&wire_kinds[0], address);
 	const int bad[] = {
-		memory_of(all, F_SEAL_SHRINK, 1),
-		memory_of(all, F_SEAL_SHRINK | F_SEAL_GROW, 1),
-		memory_of(all - 4096, seals, 1),
-		memory_of(all + 4096, seals, 1),
-		memory_of(4096, seals, 1),
-		memory_of(all, seals, 2),
-		memory_of(all, seals | F_SEAL_FUTURE_WRITE, 1),
+		visitor_memory_of(all, F_SEAL_SHRINK, 1),
+		visitor_memory_of(all, F_SEAL_SHRINK | F_SEAL_GROW, 1),
+		visitor_memory_of(all - 4096, seals, 1),
+		visitor_memory_of(all + 4096, seals, 1),
+		visitor_memory_of(4096, seals, 1),
+		visitor_memory_of(all, seals, 2),
+		visitor_memory_of(all, seals | F_SEAL_FUTURE_WRITE, 1),
 		open("/dev/zero", O_RDWR | O_CLOEXEC),
 	};
 	const int n = (int)(sizeof bad / sizeof bad[0]);
@@ -240,10 +191,10 @@ static void bad_offers_leave_the_connection_plain(void)
 	for (int i = 0; i < n; i++) {
 		ferry_socket *server;
 		const int client = plain_connect(address);
-		leave(address, "", 0, NULL, 0);
-		leave(address, "nonsense", 8, bad, 8);
-		leave(address, "0123456789abcdef", 16, bad, 3);
-		offer_memory(address, client, bad[i]);
+		visit(address, "", 0, NULL, 0);
+		visit(address, "nonsense", 8, bad, 8);
+		visit(address, "0123456789abcdef", 16, bad, 3);
+		offer(address, client, bad[i]);
 		check_eq(ferry_accept(&server, listener, box_patience()), 0);
 		check_eq(send(client, "question", 8, 0), 8);
 		wire_expect(server, "question");

@@ -7,12 +7,10 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "box.h"
@@ -21,6 +19,7 @@
 #include "peer.h"
 #include "plain.h"
 #include "scratch.h"
+#include "visitor.h"
 #include "wire.h"
 
 /* ---- a handle that two processes have ---- */
@@ -262,10 +261,8 @@ static void c7_who_sends_to_a_full_socket_waits_idle(void)
 
 static void flood(struct stage *stage, const void *address)
 {
-	struct sockaddr_un name = { .sun_family = AF_UNIX };
-	const int n = snprintf(name.sun_path + 1, sizeof name.sun_path - 1, "ferry-desk-1:%s",
-			       (const char *)address);
-	const socklen_t size = (socklen_t)offsetof(struct sockaddr_un, sun_path) + 1 + (socklen_t)n;
+	struct sockaddr_un name;
+	const socklen_t size = visitor_name(&name, address);
 
 	for (uint32_t i = 1;; i++) {
 		const int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
