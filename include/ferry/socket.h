@@ -32,7 +32,11 @@
  *    descriptor: the bytes go to whoever reads first, and it ends when both have closed it. A
  *    connection over TLS is the process's that made it: -EBADF in a child. Messages should be
  *    sent by one of the two, and received by one, since a part of a message may be waiting in the
- *    handle. A child of _Fork() or clone() gets -EBADF from a connection that has moved;
+ *    handle. If another thread of the parent is sending messages of a byte stream just then, or
+ *    receiving them, it goes on; the child cannot do the same with its handle any more: -EBADF. A
+ *    child of _Fork() or clone() gets -EBADF from a connection that has moved. A process that is
+ *    stopped inside a call can hold up the calls of others that share its handle, until their
+ *    deadline;
  *  - exec: descriptors are close-on-exec. ferry_spawn() passes one on (ferry_socket_fd()), and
  *    ferry_socket_adopt() makes a handle of it there; of a connection that has not been read or
  *    written through its handle, or that was made with FERRY_SOCKET_PLAIN;
@@ -398,6 +402,8 @@ FERRY_API int ferry_socket_shutdown(ferry_socket *socket, uint32_t directions);
  *                       send it again.
  * @retval -EMSGSIZE     Larger than message_max, or than a packet can be.
  * @retval -EINVAL       data is NULL; or 0 bytes on unix-seqpacket.
+ * @retval -EBADF        In a forked child, when a thread of the parent was sending. Over TLS, in
+ *                       any.
  * @retval -EPIPE, -ECONNRESET ...  As ferry_socket_write().
  *
  * Threads' messages are never mixed. Bytes must not be written between them. Crash: a peer that
@@ -421,6 +427,8 @@ FERRY_API int ferry_socket_flush(ferry_socket *socket, ferry_deadline deadline);
  * @retval -EBADMSG     The peer announced a message larger than message_max. Nothing can be
  *                      received any more.
  * @retval -ECONNRESET  The connection broke, or ended inside a message.
+ * @retval -EBADF       In a forked child, when a thread of the parent was receiving. Over TLS, in
+ *                      any.
  * @retval others       As ferry_socket_read().
  *
  * Memory grows with what has come, never with what a peer announced.

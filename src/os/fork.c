@@ -47,3 +47,62 @@ uint32_t fy_fork_generation(void)
 	}
 	return *fy_fork_page;
 }
+
+/* ---- handles ---- */
+
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER; /* over the list */
+static struct fy_inherited *all;
+
+static void before_fork(void)
+{
+	(void)pthread_mutex_lock(&mutex);
+	for (struct fy_inherited *i = all; i; i = i->next)
+		if (i->how->before)
+			i->how->before(i->handle);
+}
+
+static void after_fork_parent(void)
+{
+	for (struct fy_inherited *i = all; i; i = i->next)
+		if (i->how->in_parent)
+			i->how->in_parent(i->handle);
+	(void)pthread_mutex_unlock(&mutex);
+}
+
+static void after_fork_child(void)
+{
+	for (struct fy_inherited *i = all; i; i = i->next)
+		if (i->how->in_child)
+			i->how->in_child(i->handle);
+	(void)pthread_mutex_unlock(&mutex);
+}
+
+static void watch_forks(void)
+{
+	(void)pthread_atfork(before_fork, after_fork_parent, after_fork_child);
+}
+
+void fy_inherit(struct fy_inherited *place, const struct fy_inheritance *how, void *handle)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	(void)pthread_once(&once, watch_forks);
+	(void)pthread_mutex_lock(&mutex);
+	*place = (struct fy_inherited){ .next = all, .how = how, .handle = handle };
+	if (all)
+		all->previous = place;
+	all = place;
+	(void)pthread_mutex_unlock(&mutex);
+}
+
+void fy_disinherit(struct fy_inherited *place)
+{
+	(void)pthread_mutex_lock(&mutex);
+	if (place->next)
+		place->next->previous = place->previous;
+	if (place->previous)
+		place->previous->next = place->next;
+	else
+		all = place->next;
+	(void)pthread_mutex_unlock(&mutex);
+}

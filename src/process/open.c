@@ -9,10 +9,20 @@
 
 #include "../base/why.h"
 #include "../os/cancel.h"
-#include "../os/fork.h"
 #include "../os/pidfd.h"
 #include "../os/process.h"
 #include "process.h"
+
+/* Another thread of the parent may have held it, to look whether the process has ended; what it
+ * found counts when it was done. */
+static void after_fork_child(void *handle)
+{
+	struct ferry_process *process = handle;
+
+	(void)pthread_mutex_init(&process->mutex, NULL);
+}
+
+static const struct fy_inheritance inheritance = { .in_child = after_fork_child };
 
 struct ferry_process *fy_process_new(pid_t pid, int pidfd)
 {
@@ -23,11 +33,13 @@ struct ferry_process *fy_process_new(pid_t pid, int pidfd)
 	process->pid = pid;
 	process->fd = pidfd;
 	(void)pthread_mutex_init(&process->mutex, NULL);
+	fy_inherit(&process->inherited, &inheritance, process);
 	return process;
 }
 
 void fy_process_free(struct ferry_process *process)
 {
+	fy_disinherit(&process->inherited);
 	(void)close(process->fd);
 	(void)pthread_mutex_destroy(&process->mutex);
 	free(process);

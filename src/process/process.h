@@ -14,7 +14,10 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "../os/fork.h"
+
 struct ferry_process {
+	struct fy_inherited inherited;
 	pid_t pid;
 	int fd;            /* pidfd */
 	uint32_t child_of; /* generation (os/fork.h) of the process that spawned it; 0: none */

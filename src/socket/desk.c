@@ -31,11 +31,11 @@ struct left {
 };
 
 struct fy_desk {
+	struct fy_inherited inherited;
 	pthread_mutex_t mutex;
 	int fd;
 	int internet;
-	int accepting;       /* threads that may have a connection whose offer is here */
-	uint32_t generation; /* of the process that has the kept ones (os/fork.h) */
+	int accepting; /* threads that may have a connection whose offer is here */
 	int n;
 	struct left kept[KEPT];
 };
@@ -68,9 +68,47 @@ static int open_desk_socket(int listening, enum ferry_transport transport, uint3
 	return fd;
 }
 
+/* ---- fork ---- */
+
+static void before_fork(void *handle)
+{
+	struct fy_desk *desk = handle;
+
+	(void)pthread_mutex_lock(&desk->mutex);
+}
+
+static void after_fork(void *handle)
+{
+	struct fy_desk *desk = handle;
+
+	(void)pthread_mutex_unlock(&desk->mutex);
+}
+
+static void drop(struct left *left)
+{
+	(void)close(left->visit);
+	if (left->memory >= 0)
+		(void)close(left->memory);
+}
+
+/* What the parent has kept is for connections that the parent takes. */
+static void after_fork_child(void *handle)
+{
+	struct fy_desk *desk = handle;
+
+	desk->accepting = 0;
+	while (desk->n > 0)
+		drop(&desk->kept[--desk->n]);
+	after_fork(desk);
+}
+
+static const struct fy_inheritance inheritance = { before_fork, after_fork, after_fork_child };
+
+/* ---- opening ---- */
+
 struct fy_desk *fy_desk_open(int listening, enum ferry_transport transport, uint32_t backlog)
 {
-	if ((transport != FERRY_UNIX && transport != FERRY_TCP) || fy_fork_init() < 0)
+	if (transport != FERRY_UNIX && transport != FERRY_TCP)
 		return NULL;
 	struct fy_desk *desk = calloc(1, sizeof(*desk));
 	if (!desk)
@@ -81,16 +119,9 @@ struct fy_desk *fy_desk_open(int listening, enum ferry_transport transport, uint
 		return NULL;
 	}
 	desk->internet = transport == FERRY_TCP;
-	desk->generation = fy_fork_generation();
 	(void)pthread_mutex_init(&desk->mutex, NULL);
+	fy_inherit(&desk->inherited, &inheritance, desk);
 	return desk;
-}
-
-static void drop(struct left *left)
-{
-	(void)close(left->visit);
-	if (left->memory >= 0)
-		(void)close(left->memory);
 }
 
 static void remove_kept(struct fy_desk *desk, int i)
@@ -103,6 +134,7 @@ void fy_desk_close(struct fy_desk *desk)
 {
 	if (!desk)
 		return;
+	fy_disinherit(&desk->inherited);
 	for (int i = 0; i < desk->n; i++)
 		drop(&desk->kept[i]);
 	(void)close(desk->fd);
@@ -235,22 +267,11 @@ static int pick(struct fy_desk *desk, const struct other *other)
 	return -ENOENT;
 }
 
-/* In a child: what the parent has kept is for connections that the parent takes. */
-static void forget_parents(struct fy_desk *desk)
-{
-	if (!fy_fork_is_child(desk->generation))
-		return;
-	while (desk->n > 0)
-		drop(&desk->kept[--desk->n]);
-	desk->generation = fy_fork_generation();
-}
-
 static int find(struct fy_desk *desk, int accepted)
 {
 	struct other other = { 0 };
 	int asked = 0;
 
-	forget_parents(desk);
 	/* The offer was left before the connection was made, mostly in the order of connections.
 	 * Anybody may visit the desk, without end: after a while we do without. */
 	for (int visitors = 0; visitors <= KEPT; visitors++) {

@@ -17,6 +17,8 @@
 #include "../os/socket.h"
 #include "socket.h"
 
+static const struct fy_inheritance inheritance = { .in_child = fy_messages_in_child };
+
 struct ferry_socket *fy_socket_handle(int fd, enum ferry_transport transport,
 				      const struct fy_settings *settings)
 {
@@ -30,6 +32,7 @@ struct ferry_socket *fy_socket_handle(int fd, enum ferry_transport transport,
 	socket->message_max = settings->options.message_max;
 	(void)pthread_mutex_init(&socket->in.mutex, NULL);
 	(void)pthread_mutex_init(&socket->out.mutex, NULL);
+	fy_inherit(&socket->inherited, &inheritance, socket);
 	return socket;
 }
 
@@ -44,6 +47,7 @@ void ferry_socket_close(ferry_socket *socket)
 	if (!socket)
 		return;
 	int cancel = fy_cancel_off();
+	fy_disinherit(&socket->inherited);
 	fy_bound_remove(socket->bound);
 	if (socket->tls) {
 		(void)fy_tls_use()->farewell(socket->tls, 1);

@@ -6,6 +6,9 @@
  * What a call could not finish stays in the handle: bytes of the message that is coming in, or the
  * rest of the one that is going out. Memory is taken for bytes that are there, never for a number
  * that a peer sent.
+ *
+ * One thread at a time is inside, for each direction. Another may fork() meanwhile; the child then
+ * has the handle as it was between two of the thread's steps.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -35,6 +38,40 @@ static uint32_t get_size(const unsigned char *header)
 static int passes(ssize_t r)
 {
 	return r == -EAGAIN || r == -ETIMEDOUT || r == -EINTR;
+}
+
+/* ---- fork ---- */
+
+/* Was a thread of the parent inside? It is not here, and never lets go. */
+static int was_inside(pthread_mutex_t *mutex)
+{
+	if (pthread_mutex_trylock(mutex) == 0) {
+		(void)pthread_mutex_unlock(mutex);
+		return 0;
+	}
+	(void)pthread_mutex_init(mutex, NULL);
+	return 1;
+}
+
+/* How far into a message such a thread was, nobody can tell: the kernel may just have moved bytes
+ * for it. So that direction of a stream is over here. What the handle had kept may be half
+ * replaced, and is left alone. Packets are whole. */
+void fy_messages_in_child(void *handle)
+{
+	struct ferry_socket *socket = handle;
+	struct fy_incoming *in = &socket->in;
+	struct fy_outgoing *out = &socket->out;
+	const int stream = fy_transport_is_stream(socket->transport);
+
+	if (was_inside(&in->mutex) && stream) {
+		in->broken = -EBADF;
+		in->kept = NULL;
+	}
+	if (was_inside(&out->mutex) && stream) {
+		out->broken = -EBADF;
+		out->rest = NULL;
+		out->at = out->size = 0;
+	}
 }
 
 /* ---- sending ---- */

@@ -16,7 +16,6 @@
 #include "../os/barrier.h"
 #include "../os/clock.h"
 #include "../os/cpu.h"
-#include "../os/fork.h"
 #include "../os/pages.h"
 #include "../os/poll.h"
 #include "../os/reserve.h"
@@ -36,38 +35,26 @@ struct fy_sides {
 	_Atomic uint32_t sharers; /* processes; too many when one was killed, or fork() failed */
 };
 
-/* ---- all of this process, for fork() ---- */
-
-static pthread_mutex_t list_mutex = PTHREAD_MUTEX_INITIALIZER;
-static struct fy_moved *all;
+/* ---- fork() ---- */
 
 /* No thread is within a try while the process is doubled; and from here on there is one sharer
  * more. */
-static void before_fork(void)
+static void before_fork(void *handle)
 {
-	(void)pthread_mutex_lock(&list_mutex);
-	for (struct fy_moved *m = all; m; m = m->next) {
-		(void)pthread_mutex_lock(&m->in.mutex);
-		(void)pthread_mutex_lock(&m->out.mutex);
-		/* SYNC(moved.sharers) acq_rel: pairs with is_shared(). */
-		(void)atomic_fetch_add_explicit(&m->sides->sharers, 1, memory_order_acq_rel);
-	}
+	struct fy_moved *moved = handle;
+
+	(void)pthread_mutex_lock(&moved->in.mutex);
+	(void)pthread_mutex_lock(&moved->out.mutex);
+	/* SYNC(moved.sharers) acq_rel: pairs with is_shared(). */
+	(void)atomic_fetch_add_explicit(&moved->sides->sharers, 1, memory_order_acq_rel);
 }
 
-static void after_fork(uint32_t generation)
+static void after_fork(void *handle)
 {
-	for (struct fy_moved *m = all; m; m = m->next) {
-		if (generation)
-			m->generation = generation;
-		(void)pthread_mutex_unlock(&m->out.mutex);
-		(void)pthread_mutex_unlock(&m->in.mutex);
-	}
-	(void)pthread_mutex_unlock(&list_mutex);
-}
+	struct fy_moved *moved = handle;
 
-static void after_fork_parent(void)
-{
-	after_fork(0);
+	(void)pthread_mutex_unlock(&moved->out.mutex);
+	(void)pthread_mutex_unlock(&moved->in.mutex);
 }
 
 /* Barriers reach who has asked for it. */
@@ -76,42 +63,16 @@ static void let_barriers_in(struct fy_moved *moved)
 	moved->in.lane.fences = fy_barrier_register() < 0;
 }
 
-static void after_fork_child(void)
+static void after_fork_child(void *handle)
 {
-	for (struct fy_moved *m = all; m; m = m->next)
-		let_barriers_in(m);
-	after_fork(fy_fork_generation());
+	struct fy_moved *moved = handle;
+
+	let_barriers_in(moved);
+	moved->generation = fy_fork_generation();
+	after_fork(moved);
 }
 
-static void watch_forks(void)
-{
-	(void)pthread_atfork(before_fork, after_fork_parent, after_fork_child);
-}
-
-static void enlist(struct fy_moved *moved)
-{
-	static pthread_once_t once = PTHREAD_ONCE_INIT;
-
-	(void)pthread_once(&once, watch_forks);
-	(void)pthread_mutex_lock(&list_mutex);
-	moved->next = all;
-	if (all)
-		all->previous = moved;
-	all = moved;
-	(void)pthread_mutex_unlock(&list_mutex);
-}
-
-static void delist(struct fy_moved *moved)
-{
-	(void)pthread_mutex_lock(&list_mutex);
-	if (moved->next)
-		moved->next->previous = moved->previous;
-	if (moved->previous)
-		moved->previous->next = moved->next;
-	else
-		all = moved->next;
-	(void)pthread_mutex_unlock(&list_mutex);
-}
+static const struct fy_inheritance inheritance = { before_fork, after_fork, after_fork_child };
 
 /* ---- making ---- */
 
@@ -217,7 +178,7 @@ int fy_moved_begin(struct fy_moved **ret_moved, int memory, int side, int fd,
 	moved->sides->out.stretches = 1; /* both lanes begin over the socket */
 	/* RELAXED(nobody else has it yet) */
 	atomic_init(&moved->sides->sharers, 1);
-	enlist(moved);
+	fy_inherit(&moved->inherited, &inheritance, moved);
 	*ret_moved = moved;
 	return 0;
 }
@@ -640,7 +601,7 @@ void fy_moved_close(struct fy_moved *moved)
 {
 	if (!moved)
 		return;
-	delist(moved);
+	fy_disinherit(&moved->inherited);
 	if (is_last(moved)) {
 		/* Bells that were not taken would look to the kernel like bytes that were not. */
 		(void)fy_lane_arm(&moved->in.lane);

@@ -11,6 +11,7 @@
 #include <ferry/socket.h>
 #include <pthread.h>
 
+#include "../os/fork.h"
 #include "../wait/nap.h"
 #include "../wait/rhythm.h"
 #include "lane.h"
@@ -28,7 +29,7 @@ struct fy_moved_way {
 };
 
 struct fy_moved {
-	struct fy_moved *next, *previous; /* of all in this process */
+	struct fy_inherited inherited;
 	struct fy_lanes_shm *shm;
 	struct fy_sides *sides; /* what forked children share with us, and nobody else */
 	struct fy_moved_way in, out;

@@ -12,6 +12,7 @@
 #include <ferry/socket.h>
 #include <pthread.h>
 
+#include "../os/fork.h"
 #include "address.h"
 #include "desk.h"
 #include "moved.h"
@@ -50,6 +51,7 @@ struct fy_outgoing {
 };
 
 struct ferry_socket {
+	struct fy_inherited inherited;
 	int fd;
 	enum ferry_transport transport;
 	int interruptible;
@@ -102,6 +104,11 @@ struct ferry_socket *fy_socket_handle(int fd, enum ferry_transport transport,
 /* Let the connection move into memory, if that can be: what this end does with it is said in
  * moved.h. side as there; memory stays the caller's. */
 void fy_socket_move(struct ferry_socket *socket, int memory, int side);
+
+/* ---- message.c ---- */
+
+/* In a forked child: what the parent's other threads were about with messages stays theirs. */
+void fy_messages_in_child(void *socket);
 
 /* ---- stream.c ---- */
 
