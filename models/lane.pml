@@ -19,8 +19,9 @@
 #define KILLS 0
 #endif
 /* -DPOLLED: the reader waits for the descriptor only, and reads one byte at a time.
- * -DDESCRIPTORS: any byte may be one that must go over the socket. -DOVERFLOWS: the writer may not
- * wait for room in the ring, as it likes. */
+ * -DDESCRIPTORS: any byte may be one that must go over the socket, or be refused there and go
+ * without. -DOVERFLOWS: the writer may not wait for room in the ring, as it likes: then it never
+ * does. */
 
 #define OPEN 255
 #define BELL 0
@@ -29,10 +30,16 @@
 #define NEWS 2
 #define NEWS_OF(p) ((p) % NEWS)
 byte news[NEWS];
-byte head, got, leave, from;
-byte to = OPEN;
+byte head, got;
+/* Of the last stretches over the socket, by their numbers; the first is open at once. */
+#ifdef MUTANT_ONE_SET
+#define SETS 1
+#else
+#define SETS 2
+#endif
+#define SET(s) ((s) % SETS)
+byte leave[SETS], from[SETS], to[SETS] = OPEN;
 byte stretches = 1;
-byte finished;
 bit ready, ended, wanted;
 bit bytes_bell, room_bell; /* somebody may sleep there */
 byte ring[RING];
@@ -88,7 +95,7 @@ inline tell() {
 }
 
 proctype writer() {
-	byte w_sent, w_stretches = 1, w_next = 1;
+	byte w_sent, w_from, w_stretches = 1, w_next = 1;
 	bit w_in_ring, w_rings, w_overflows, w_plain, w_two;
 	do
 	:: w_next <= N ->
@@ -106,7 +113,11 @@ again:
 		if
 		:: !w_in_ring && !w_plain ->
 			STEP(if
-			     :: ready && nfull(sock) && ((w_stretches == 1 && !w_overflows) || got == w_sent) -> w_rings = 1
+#ifdef MUTANT_ENDS_EMPTY
+			     :: ready && nfull(sock) && (w_stretches == 1 || got == w_sent) -> w_rings = 1
+#else
+			     :: ready && nfull(sock) && (w_stretches == 1 || (got == w_sent && w_sent != w_from)) -> w_rings = 1
+#endif
 			     :: else
 			     fi);
 			if
@@ -114,9 +125,9 @@ again:
 				w_rings = 0;
 #ifdef MUTANT_BELL_BEFORE_TO
 				STEP(sock!BELL; w_sent++);
-				STEP(to = w_sent - 1);
+				STEP(to[SET(w_stretches)] = w_sent - 1);
 #else
-				STEP(to = w_sent);
+				STEP(to[SET(w_stretches)] = w_sent);
 				STEP(sock!BELL; w_sent++);
 #endif
 				w_in_ring = 1
@@ -157,19 +168,10 @@ again:
 		fi;
 		if
 		:: w_in_ring ->
-#ifndef MUTANT_NO_FINISHED
-			STEP(if
-			     :: finished != w_stretches -> w_rings = 1
-			     :: else
-			     fi);
-			if
-			:: w_rings -> w_rings = 0; goto sleep
-			:: else
-			fi;
-#endif
-			STEP(leave = mine);
-			STEP(from = w_sent);
-			STEP(to = OPEN);
+			w_from = w_sent;
+			STEP(leave[SET(w_stretches + 1)] = mine);
+			STEP(from[SET(w_stretches + 1)] = w_sent);
+			STEP(to[SET(w_stretches + 1)] = OPEN);
 			w_stretches++; w_in_ring = 0;
 			STEP(stretches = w_stretches);
 #ifdef MUTANT_BELL_ON_LEAVING
@@ -183,13 +185,16 @@ again:
 		:: else
 		fi;
 		/* Over the socket: the kernel wakes us when there is room. */
+		if
+		:: w_plain -> w_plain = 0; goto again
+		:: skip
+		fi;
 		STEP(nfull(sock) -> sock!w_next; w_sent++; written = w_next);
 		goto next;
 sleep:
 		STEP(room_bell = 1);
 		STEP(if
-		     :: mine - head < RING && !w_plain && !w_overflows -> skip
-		     :: finished == w_stretches && (w_plain || w_overflows) -> skip
+		     :: mine - head < RING -> skip
 		     :: else -> writer_asleep = room_bell
 		     fi);
 		STEP(!writer_asleep -> skip);
@@ -209,7 +214,7 @@ next:
 die:
 	w_rings = 0; w_two = 0;
 done:
-	atomic { closed = 1; w_rings = 0; w_in_ring = 0; w_plain = 0; w_overflows = 0 }
+	atomic { closed = 1; w_from = 0; w_rings = 0; w_in_ring = 0; w_plain = 0; w_overflows = 0 }
 }
 
 /* ---- the reader ---- */
@@ -248,8 +253,14 @@ inline take_bells(n) {
 	}
 }
 
+#ifdef POLLED
+#define TAKEN 1
+#else
+#define TAKEN 2
+#endif
+
 proctype reader() {
-	byte x, r_fin, r_from, r_got, t, n, s;
+	byte x, r_fin, r_from, t, n, s;
 	bit r_in_ring, r_over, e;
 	ready = 1;
 again:
@@ -295,8 +306,8 @@ at_ring:
 		:: else
 		fi;
 		atomic {
-			assert(s == r_fin + 1 && leave == head && from >= got);
-			r_from = from;
+			assert(s == r_fin + 1 && leave[SET(s)] == head && from[SET(s)] >= got);
+			r_from = from[SET(s)];
 			r_in_ring = 0
 		}
 		goto at_socket
@@ -404,68 +415,63 @@ again_polled:
 #endif
 
 at_socket:
-	t = to;
+	t = to[SET(r_fin + 1)];
 	if
 	:: got >= t && got >= r_from ->
 		r_fin++;
 		r_in_ring = 1;
-		finished = r_fin;
-		ring_room();
 		goto at_ring
 	:: else
 	fi;
 	/* How much to take. More than one at a time shows what lies behind the end of a stretch. */
+	n = len(sock);
 	if
-	:: got < r_from -> n = 1
-	:: else ->
-#if defined(POLLED) && !defined(MUTANT_SWALLOWS)
-		n = len(sock);
-		t = to;
+	:: got < r_from && n > 1 -> n = 1
+	:: got >= r_from && n > TAKEN -> n = TAKEN
+	:: else
+	fi;
+#ifndef MUTANT_SWALLOWS
+	if
+	:: got >= r_from ->
+		t = to[SET(r_fin + 1)];
 		if
-		:: n > 1 -> n = 1
-		:: else
-		fi;
-		if
-		:: t != OPEN && n > t - got -> n = t - got; goto again
-		:: n == 0 && nempty(sock) -> goto again
+		:: t != OPEN && n > t - got -> n = t - got
 		:: else
 		fi
-#else
-		n = 2
+	:: else
+	fi;
 #endif
+	if
+	:: n > 0 -> goto take
+	:: else
 	fi;
 	if
 	:: atomic { empty(sock) && closed ->
 		if
-		:: to != t -> n = 0; goto at_socket
-		:: else -> n = 0; goto end
+		:: to[SET(r_fin + 1)] != t -> goto at_socket
+		:: else -> goto end
 		fi }
 #ifdef POLLED
-	:: atomic { empty(sock) && !closed -> n = 0; goto wait }
-	:: n == 0 && nempty(sock) -> goto again
+	:: atomic { empty(sock) && !closed -> goto wait }
+	:: nempty(sock) -> goto again
+#else
+	:: atomic { nempty(sock) || closed -> goto again }
 #endif
-	:: atomic { nempty(sock) && n > 0 ->
-		r_got = got;
-		x = 1;
-		/* The first is checked when `to` has been loaded again; so keep them. */
-		if
-		:: n == 2 && len(sock) >= 2 -> sock?s; sock?x; n = 2
-		:: else -> sock?s; n = 1
-		fi;
-		got = got + n }
 	fi;
-	t = to;
+take:
 	atomic {
-		if
-		:: r_got < r_from || r_got >= t -> assert(s == BELL)
-		:: else -> assert(s == read_so_far + 1); read_so_far++
-		fi;
-		if
-		:: n == 2 && r_got + 1 >= t -> assert(x == BELL)
-		:: n == 2 && r_got + 1 < t -> assert(x == read_so_far + 1); read_so_far++
-		:: else
-		fi;
-		n = 0; x = 0; s = 0; t = 0; r_got = 0
+		do
+		:: n > 0 ->
+			sock?x;
+			if
+			:: got < r_from -> assert(x == BELL)
+			:: else -> assert(x == read_so_far + 1); read_so_far++
+			fi;
+			got++;
+			n--
+		:: else -> break
+		od;
+		x = 0; s = 0; t = 0
 	}
 #ifdef POLLED
 	goto wait;

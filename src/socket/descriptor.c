@@ -39,9 +39,7 @@ ssize_t ferry_socket_send_descriptors(ferry_socket *socket, const void *data, si
 	return fy_socket_message_out(socket, &message, 0, deadline);
 }
 
-/* Hand out the descriptors of a message: the first n, the rest is closed. All are, if some did not
- * get in. How many came. */
-static int collect(struct msghdr *message, int *ret_descriptors, int n)
+int fy_descriptors_collect(struct msghdr *message, int *ret_descriptors, int n)
 {
 	const int all_in = !(message->msg_flags & MSG_CTRUNC);
 	int came = 0;
@@ -62,11 +60,6 @@ static int collect(struct msghdr *message, int *ret_descriptors, int n)
 	return all_in ? came : -EMFILE;
 }
 
-void fy_descriptors_drop(struct msghdr *message)
-{
-	(void)collect(message, NULL, 0);
-}
-
 ssize_t ferry_socket_receive_descriptors(ferry_socket *socket, void *buffer, size_t size,
 					 int *ret_descriptors, int n, int *ret_n,
 					 ferry_deadline deadline)
@@ -84,10 +77,12 @@ ssize_t ferry_socket_receive_descriptors(ferry_socket *socket, void *buffer, siz
 		return -EINVAL;
 	if (!fy_transport_is_unix(socket->transport))
 		return -EOPNOTSUPP;
+	if (size == 0 && fy_transport_is_stream(socket->transport))
+		return *ret_n = 0;
 	ssize_t r = fy_socket_message_in(socket, &message, 0, deadline);
 	if (r < 0)
 		return r;
-	int came = collect(&message, ret_descriptors, n);
+	int came = fy_descriptors_collect(&message, ret_descriptors, n);
 	errno = saved;
 	if (came < 0)
 		return came;

@@ -5,7 +5,8 @@
 
 #include <sys/socket.h>
 
-/* Nobody gets what came with a message that recvmsg(2) has filled in. */
-void fy_descriptors_drop(struct msghdr *message);
+/* Hand out the descriptors of a message that recvmsg(2) has filled in: the first n, the rest is
+ * closed. How many came; -EMFILE: some did not get in, and all are closed. */
+int fy_descriptors_collect(struct msghdr *message, int *ret_descriptors, int n);
 
 #endif

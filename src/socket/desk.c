@@ -14,6 +14,7 @@
 #include "../os/sockdiag.h"
 #include "../os/socket.h"
 #include "address.h"
+#include "descriptor.h"
 #include "desk_name.h"
 #include "lane_format.h"
 
@@ -144,24 +145,6 @@ void fy_desk_close(struct fy_desk *desk)
 
 /* ---- offers ---- */
 
-/* The one descriptor of a message; any others are closed. -1: there is none. */
-static int only_descriptor(struct msghdr *message)
-{
-	int fd = -1;
-
-	for (struct cmsghdr *h = CMSG_FIRSTHDR(message); h; h = CMSG_NXTHDR(message, h)) {
-		if (h->cmsg_level != SOL_SOCKET || h->cmsg_type != SCM_RIGHTS)
-			continue;
-		size_t n = (h->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-		for (size_t i = 0; i < n; i++) {
-			if (fd >= 0)
-				(void)close(fd);
-			memcpy(&fd, CMSG_DATA(h) + i * sizeof(int), sizeof(fd));
-		}
-	}
-	return fd;
-}
-
 /* Has what a visitor leaves come? 1; 0: not yet; an error: it is no offer. */
 static int receive_offer(struct left *left)
 {
@@ -179,9 +162,10 @@ static int receive_offer(struct left *left)
 
 	if (n == -EAGAIN)
 		return 0;
-	left->memory = n < 0 ? -1 : only_descriptor(&message);
+	if (n < 0 || fy_descriptors_collect(&message, &left->memory, 1) < 1)
+		return -EPROTO;
 	if (n != sizeof(offer) || offer.magic != FY_LANES_MAGIC ||
-	    offer.version != FY_LANES_VERSION || left->memory < 0)
+	    offer.version != FY_LANES_VERSION)
 		return -EPROTO;
 	left->inode = offer.inode;
 	return 1;

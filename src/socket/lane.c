@@ -10,7 +10,6 @@
 #include "../os/poll.h"
 #include "../os/prefetch.h"
 #include "../os/socket.h"
-#include "descriptor.h"
 
 #define CHUNK  UINT64_C(16384)    /* of a long write: the reader begins with it meanwhile */
 #define HANDY  UINT64_C(16384)    /* room that a sleeping writer is worth waking for */
@@ -38,6 +37,11 @@ static uint64_t until_wrap(uint64_t position)
 static uint64_t least(uint64_t a, uint64_t b)
 {
 	return a < b ? a : b;
+}
+
+static struct fy_lane_stretch *stretch_of(const struct fy_lane *lane, uint32_t number)
+{
+	return &lane->shm->stretch[number % FY_LANE_STRETCHES];
 }
 
 /* ---- bells ---- */
@@ -137,29 +141,26 @@ static ssize_t put(struct fy_lane *lane, const struct msghdr *message, size_t si
 	return done > 0 ? (ssize_t)done : -EAGAIN;
 }
 
-/* Go on over the socket. 0, or -EAGAIN: the reader has not finished the last such stretch. */
-static int leave_ring(struct fy_lane *lane)
+/* Go on over the socket. */
+static void leave_ring(struct fy_lane *lane)
 {
-	struct fy_lane_shm *shm = lane->shm;
 	struct fy_lane_side *side = lane->side;
+	/* Its last user is a stretch that the reader has left (may_enter()). */
+	struct fy_lane_stretch *stretch = stretch_of(lane, ++side->stretches);
 
-	/* SYNC(lane.finished) acquire: pairs with finish_stretch(): it has done with these words.
-	 */
-	if (atomic_load_explicit(&shm->finished, memory_order_acquire) != side->stretches)
-		return -EAGAIN;
+	side->from = side->count;
 	/* RELAXED(published below) */
-	atomic_store_explicit(&shm->leave, side->position, memory_order_relaxed);
+	atomic_store_explicit(&stretch->leave, side->position, memory_order_relaxed);
 	/* RELAXED(published below) */
-	atomic_store_explicit(&shm->from, side->count, memory_order_relaxed);
+	atomic_store_explicit(&stretch->from, side->from, memory_order_relaxed);
 	/* RELAXED(published below) */
-	atomic_store_explicit(&shm->to, FY_STILL_OPEN, memory_order_relaxed);
+	atomic_store_explicit(&stretch->to, FY_STILL_OPEN, memory_order_relaxed);
 	/* SYNC(lane.stretches) release: pairs with stretch_began(). */
-	atomic_store_explicit(&shm->stretches, ++side->stretches, memory_order_release);
+	atomic_store_explicit(&lane->shm->stretches, side->stretches, memory_order_release);
 	side->in_ring = 0;
 	/* Whoever sleeps at the ring goes to the socket. A bell over the socket, now, would be
 	 * taken for data; and who waits for the descriptor is woken by what comes next. */
 	fy_bell_ring_after_store(&lane->shm->bytes, FY_BELL_ALL, FY_BELL_UNWATCHED, 1);
-	return 0;
 }
 
 /* Would a bell fit? */
@@ -173,23 +174,27 @@ static int has_room(const struct fy_lane *lane)
 static void enter_ring(struct fy_lane *lane)
 {
 	/* SYNC(lane.to) release: pairs with stretch_end(): stored before anything else is sent. */
-	atomic_store_explicit(&lane->shm->to, lane->side->count, memory_order_release);
+	atomic_store_explicit(&stretch_of(lane, lane->side->stretches)->to, lane->side->count,
+			      memory_order_release);
 	lane->side->in_ring = 1;
 	/* Whoever waits for the socket goes to the ring. */
 	(void)send_bell(lane);
 }
 
-/* May a stretch over the socket end? The first: as soon as the reader looks at the ring. A later
- * one, and the first of somebody who must not wait for the reader to finish it: when all of it has
- * been read. */
-static int may_enter(const struct fy_lane *lane, enum fy_lane_full full)
+/* May the stretch over the socket end? The first: as soon as the reader looks at the ring. A later
+ * one: when all of it has been read, and there was something to read: then the reader is in it, and
+ * the words of the one before are free for the next. So the ring can always be left. */
+static int may_enter(const struct fy_lane *lane)
 {
+	const struct fy_lane_side *side = lane->side;
+
 	if (!fy_lane_has_reader(lane))
 		return 0;
-	if (lane->side->stretches == 1 && full == FY_LANE_WAITS)
+	if (side->stretches == 1)
 		return 1;
 	/* SYNC(lane.got) acquire: pairs with count_got(). */
-	return atomic_load_explicit(&lane->shm->got, memory_order_acquire) == lane->side->count;
+	return side->count != side->from &&
+	       atomic_load_explicit(&lane->shm->got, memory_order_acquire) == side->count;
 }
 
 static ssize_t send_plain(struct fy_lane *lane, const struct msghdr *message)
@@ -206,15 +211,15 @@ ssize_t fy_lane_write(struct fy_lane *lane, const struct msghdr *message, size_t
 {
 	const int passes_descriptors = message->msg_controllen > 0;
 
-	if (!lane->side->in_ring && !passes_descriptors && may_enter(lane, full) && has_room(lane))
+	if (!lane->side->in_ring && !passes_descriptors && may_enter(lane) && has_room(lane))
 		enter_ring(lane);
 	if (lane->side->in_ring && !passes_descriptors) {
 		ssize_t r = put(lane, message, least(size, MOST));
 		if (r != -EAGAIN || full == FY_LANE_WAITS)
 			return r;
 	}
-	if (lane->side->in_ring && leave_ring(lane) < 0)
-		return -EAGAIN;
+	if (lane->side->in_ring)
+		leave_ring(lane);
 	return send_plain(lane, message);
 }
 
@@ -316,10 +321,11 @@ static int stretch_began(struct fy_lane *lane)
 		return -FERRY_ECORRUPT;
 	if (side->seen != side->position)
 		return 0; /* bytes of the ring come before it */
+	const struct fy_lane_stretch *stretch = stretch_of(lane, begun);
 	/* RELAXED(published with stretches) */
-	uint64_t leave = atomic_load_explicit(&lane->shm->leave, memory_order_relaxed);
+	uint64_t leave = atomic_load_explicit(&stretch->leave, memory_order_relaxed);
 	/* RELAXED(published with stretches) */
-	uint64_t from = atomic_load_explicit(&lane->shm->from, memory_order_relaxed);
+	uint64_t from = atomic_load_explicit(&stretch->from, memory_order_relaxed);
 	if (leave != side->position || from < side->count)
 		return -FERRY_ECORRUPT;
 	side->from = from;
@@ -327,19 +333,17 @@ static int stretch_began(struct fy_lane *lane)
 	return 1;
 }
 
-/* Bytes over the socket at which the stretch ends, or FY_STILL_OPEN. */
-static uint64_t stretch_end(const struct fy_lane *lane)
+/* Bytes over the socket at which a stretch ends, or FY_STILL_OPEN. */
+static uint64_t end_of(const struct fy_lane *lane, uint32_t number)
 {
 	/* SYNC(lane.to) acquire: pairs with enter_ring(). */
-	return atomic_load_explicit(&lane->shm->to, memory_order_acquire);
+	return atomic_load_explicit(&stretch_of(lane, number)->to, memory_order_acquire);
 }
 
-static void finish_stretch(struct fy_lane *lane)
+/* The one that is being read. */
+static uint64_t stretch_end(const struct fy_lane *lane)
 {
-	lane->side->in_ring = 1;
-	/* SYNC(lane.finished) release: pairs with leave_ring(). */
-	atomic_store_explicit(&lane->shm->finished, ++lane->side->stretches, memory_order_release);
-	fy_bell_ring_after_store(&lane->shm->room, FY_BELL_ALL, FY_BELL_UNWATCHED, 1);
+	return end_of(lane, lane->side->stretches + 1);
 }
 
 static void count_got(struct fy_lane *lane, uint64_t n)
@@ -470,21 +474,6 @@ static ssize_t read_ring(struct fy_lane *lane, const struct msghdr *message, siz
 	}
 }
 
-/* The next bytes of the socket are data, as far as the stretch goes: what comes behind its end is
- * bells. How many are data, perhaps 0; *ret_came: how many came; 0: the socket has ended. */
-static ssize_t receive_data(struct fy_lane *lane, struct msghdr *message, ssize_t *ret_came)
-{
-	const uint64_t before = lane->side->count;
-	ssize_t n = fy_socket_receive_message(lane->fd, message, MSG_DONTWAIT);
-
-	*ret_came = n;
-	if (n <= 0)
-		return n;
-	count_got(lane, (uint64_t)n);
-	const uint64_t to = stretch_end(lane);
-	return to < before ? -FERRY_ECORRUPT : (ssize_t)least((uint64_t)n, to - before);
-}
-
 /* The first of n buffers, of which there are size bytes at most. How many buffers. */
 static size_t cut(struct iovec to[WINDOW], const struct iovec *from, size_t n, uint64_t size)
 {
@@ -498,59 +487,56 @@ static size_t cut(struct iovec to[WINDOW], const struct iovec *from, size_t n, u
 	return i;
 }
 
-/* The same, but no bells come: they are left for arm(). */
-static ssize_t receive_data_only(struct fy_lane *lane, struct msghdr *message, ssize_t *ret_came)
+/* Receive bytes of the stretch. Not as many as come: behind its end there may be bells, and bytes
+ * of the next one. What is there while it is seen to be open is of it. */
+static ssize_t receive_data(struct fy_lane *lane, struct msghdr *message)
 {
 	struct iovec some[WINDOW];
 	int there = fy_socket_readable(lane->fd);
 
 	if (there <= 0) {
 		/* Ended, perhaps. If something has come since, the next look finds it. */
-		*ret_came = receive_bells(lane, 1, MSG_PEEK);
-		*ret_came = *ret_came > 0 ? -EAGAIN : *ret_came;
-		return *ret_came;
+		ssize_t r = receive_bells(lane, 1, MSG_PEEK);
+		return r > 0 ? -EAGAIN : r;
 	}
-	/* What is there while the stretch is seen to be open is data. */
-	const uint64_t left = stretch_end(lane) - lane->side->count;
-	if (left == 0)
-		return *ret_came = -EAGAIN; /* it has ended just now */
+	const uint64_t to = stretch_end(lane);
+	if (to <= lane->side->count)
+		return -EAGAIN; /* it has ended just now */
 	while (message->msg_iov->iov_len == 0) {
 		message->msg_iov++;
 		message->msg_iovlen--;
 	}
-	message->msg_iovlen =
-	    cut(some, message->msg_iov, message->msg_iovlen, least((uint64_t)there, left));
+	message->msg_iovlen = cut(some, message->msg_iov, message->msg_iovlen,
+				  least((uint64_t)there, to - lane->side->count));
 	message->msg_iov = some;
-	return receive_data(lane, message, ret_came);
+	ssize_t n = fy_socket_receive_message(lane->fd, message, MSG_DONTWAIT);
+	if (n > 0)
+		count_got(lane, (uint64_t)n);
+	return n;
 }
 
 /* 0: go on at the ring. */
-static ssize_t read_socket(struct fy_lane *lane, struct msghdr *message, unsigned look)
+static ssize_t read_socket(struct fy_lane *lane, struct msghdr *message)
 {
 	struct fy_lane_side *side = lane->side;
 	const struct msghdr asked = *message;
 
 	for (int tries = 0; tries < TRIES; tries++) {
 		const uint64_t to = stretch_end(lane);
-		ssize_t came, r;
+		const int bells = side->count < side->from;
 		*message = asked; /* a try before has written into it */
 		if (to < side->from)
 			return -FERRY_ECORRUPT;
 		if (side->count >= to) {
-			finish_stretch(lane);
+			side->stretches++;
+			side->in_ring = 1;
 			return 0;
 		}
-		if (side->count < side->from)
-			came = r = receive_bells(lane, side->from - side->count, 0);
-		else
-			r = look & FY_LANE_POLLED ? receive_data_only(lane, message, &came)
-						  : receive_data(lane, message, &came);
-		/* Only a hostile writer sends some with what is no data. */
-		if (came > 0 && r <= 0)
-			fy_descriptors_drop(message);
-		if (came > 0 && side->count > side->from && r != 0)
+		ssize_t r = bells ? receive_bells(lane, side->from - side->count, 0)
+				  : receive_data(lane, message);
+		if (r > 0 && !bells)
 			return r;
-		if (came > 0 || stretch_end(lane) != to)
+		if (r > 0 || stretch_end(lane) != to)
 			continue; /* bells only; or the stretch has ended meanwhile */
 		return r == 0 || r == -ECONNRESET ? socket_is_over(lane, r) : r;
 	}
@@ -561,7 +547,7 @@ ssize_t fy_lane_read(struct fy_lane *lane, struct msghdr *message, size_t size, 
 {
 	/* A sound writer makes us change over once or twice; a hostile one shall not keep us. */
 	for (int tries = 0; tries < TRIES; tries++) {
-		ssize_t r = lane->side->in_ring ? 0 : read_socket(lane, message, look);
+		ssize_t r = lane->side->in_ring ? 0 : read_socket(lane, message);
 		if (r != 0)
 			return r;
 		r = read_ring(lane, message, least(size, MOST), look);
@@ -603,7 +589,7 @@ void fy_lane_probe(struct fy_lane *lane)
 
 int fy_lane_is_plain(const struct fy_lane *lane)
 {
-	return stretch_end(lane) == FY_STILL_OPEN;
+	return end_of(lane, stretches_begun(lane)) == FY_STILL_OPEN;
 }
 
 uint64_t fy_lane_waiting(const struct fy_lane *lane)

@@ -38,6 +38,16 @@ static inline uint32_t fy_lane_news_of(uint64_t position)
 	       FY_LANE_NEWS;
 }
 
+/* Bytes of a lane that go over the socket. */
+struct fy_lane_stretch {
+	_Atomic uint64_t leave; /* tail where it began */
+	_Atomic uint64_t from;  /* bytes that were sent over the socket when it began */
+	_Atomic uint64_t to;    /* and when it ended, or FY_STILL_OPEN */
+};
+
+/* A stretch's words are used again when the reader is in the next one. */
+#define FY_LANE_STRETCHES 2
+
 struct fy_lane_shm {
 	/* The writer's, one with every write. */
 	struct fy_lane_news news[FY_LANE_NEWS];
@@ -47,16 +57,13 @@ struct fy_lane_shm {
 	struct fy_bell_shm bytes;               /* there are more; readers sleep here */
 	struct fy_bell_shm room;                /* some were read; writers sleep here */
 	/* The writer's, seldom. */
-	alignas(FY_LINE) _Atomic uint64_t leave; /* tail where the last stretch began */
-	_Atomic uint64_t from;                   /* bytes that were sent when it began */
-	_Atomic uint64_t to;                     /* and when it ended, or FY_STILL_OPEN */
-	_Atomic uint32_t stretches;              /* that have begun; the first is open at once */
-	_Atomic uint32_t ended;                  /* enum fy_lane_end */
-	_Atomic uint32_t writer_cpu;             /* a hint: where it last waited, plus 1 */
-	_Atomic uint32_t fenced; /* 1: who gives room fences before it looks at `room` */
+	alignas(FY_LINE) struct fy_lane_stretch stretch[FY_LANE_STRETCHES]; /* number n: n % 2 */
+	_Atomic uint32_t stretches;  /* that have begun; number 1 is open at once */
+	_Atomic uint32_t ended;      /* enum fy_lane_end */
+	_Atomic uint32_t writer_cpu; /* a hint: where it last waited, plus 1 */
+	_Atomic uint32_t fenced;     /* 1: who gives room fences before it looks at `room` */
 	/* The reader's, seldom. */
 	alignas(FY_LINE) _Atomic uint32_t ready; /* 1: it reads by ferry's calls */
-	_Atomic uint32_t finished;               /* stretches that it has read to their end */
 	_Atomic uint32_t gone;                   /* enum fy_lane_end, of the reading */
 	_Atomic uint32_t wanted;                 /* 1: a byte over the socket, with the next news */
 	_Atomic uint32_t reader_cpu;             /* as writer_cpu */
@@ -75,18 +82,18 @@ FY_AT(fy_lane_shm, head, 512, 8);
 FY_AT(fy_lane_shm, got, 520, 8);
 FY_AT(fy_lane_shm, bytes, 576, 64);
 FY_AT(fy_lane_shm, room, 640, 64);
-FY_AT(fy_lane_shm, leave, 704, 8);
-FY_AT(fy_lane_shm, from, 712, 8);
-FY_AT(fy_lane_shm, to, 720, 8);
-FY_AT(fy_lane_shm, stretches, 728, 4);
-FY_AT(fy_lane_shm, ended, 732, 4);
-FY_AT(fy_lane_shm, writer_cpu, 736, 4);
-FY_AT(fy_lane_shm, fenced, 740, 4);
+FY_AT(fy_lane_shm, stretch, 704, 48);
+FY_AT(fy_lane_stretch, leave, 0, 8);
+FY_AT(fy_lane_stretch, from, 8, 8);
+FY_AT(fy_lane_stretch, to, 16, 8);
+FY_AT(fy_lane_shm, stretches, 752, 4);
+FY_AT(fy_lane_shm, ended, 756, 4);
+FY_AT(fy_lane_shm, writer_cpu, 760, 4);
+FY_AT(fy_lane_shm, fenced, 764, 4);
 FY_AT(fy_lane_shm, ready, 768, 4);
-FY_AT(fy_lane_shm, finished, 772, 4);
-FY_AT(fy_lane_shm, gone, 776, 4);
-FY_AT(fy_lane_shm, wanted, 780, 4);
-FY_AT(fy_lane_shm, reader_cpu, 784, 4);
+FY_AT(fy_lane_shm, gone, 772, 4);
+FY_AT(fy_lane_shm, wanted, 776, 4);
+FY_AT(fy_lane_shm, reader_cpu, 780, 4);
 static_assert(sizeof(struct fy_lane_shm) == 832, "a lane is thirteen lines");
 FY_AT(fy_lanes_shm, magic, 0, 4);
 FY_AT(fy_lanes_shm, version, 4, 4);

@@ -78,11 +78,11 @@ static const struct fy_inheritance inheritance = { before_fork, after_fork, afte
 
 int fy_moved_memory(void)
 {
+	const struct fy_lane_shm lane = { .stretch[1] = { .to = FY_STILL_OPEN }, .stretches = 1 };
 	const struct fy_lanes_shm header = { .magic = FY_LANES_MAGIC,
 					     .version = FY_LANES_VERSION,
 					     .ring = FY_LANE_RING,
-					     .lane = { { .to = FY_STILL_OPEN, .stretches = 1 },
-						       { .to = FY_STILL_OPEN, .stretches = 1 } } };
+					     .lane = { lane, lane } };
 	int saved = errno;
 	int fd = memfd_create("ferry-connection", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 

@@ -353,6 +353,37 @@ static void w16_poll_says_whether_there_is_room(void)
 	ends_close(&ends);
 }
 
+/* Read exactly so many bytes, and look for no more. */
+static void drain(struct end *end, size_t size)
+{
+	static char got[65536];
+
+	while (size > 0) {
+		const ssize_t n = driver->read(end, got, size < sizeof got ? size : sizeof got);
+		check(n > 0);
+		size -= (size_t)n;
+	}
+}
+
+static void w18_where_poll_says_that_there_is_room_a_write_finds_it(void)
+{
+	static const char some[4096];
+
+	ends = ends_make();
+	driver->set_nonblocking(&ends.client, true);
+	check_eq(ready(&ends.client, 0), POLLOUT);
+	for (int i = 0; i < 5; i++) {
+		size_t filled = 0;
+		while (ready(&ends.client, 0) == POLLOUT) {
+			const ssize_t n = driver->write(&ends.client, some, sizeof some);
+			check(n > 0);
+			filled += (size_t)n;
+		}
+		drain(&ends.server, filled);
+	}
+	ends_close(&ends);
+}
+
 static void connect_write_and_exit(struct stage *stage, const void *argument)
 {
 	static unsigned char bytes[60000];
@@ -398,6 +429,7 @@ int main(int n_arguments, char **arguments)
 		{ claim(w15_caught_signal_after_a_part_leaves_the_part_as_the_result), ALL },
 		{ claim(w16_poll_says_whether_there_is_room), ALL },
 		{ claim(w17_what_was_written_arrives_though_the_writer_is_killed), ALL },
+		{ claim(w18_where_poll_says_that_there_is_room_a_write_finds_it), NOT_TLS },
 	};
 
 	transport_choose(n_arguments, arguments);
