@@ -108,7 +108,7 @@ void fy_socket_move(struct ferry_socket *socket, int memory, int side);
 /* ---- message.c ---- */
 
 /* In a forked child: what the parent's other threads were about with messages stays theirs. */
-void fy_messages_in_child(void *socket);
+void fy_messages_in_child(void *handle);
 
 /* ---- stream.c ---- */
 
