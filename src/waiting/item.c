@@ -309,6 +309,9 @@ static int look_socket(struct ferry_item *item, int last)
 
 int fy_item_signals_wait(const struct ferry_item *item)
 {
+	/* Who does not ask for handlers has none run. */
+	if (!(item->events & FERRY_CAN_READ))
+		return 0;
 	return fy_receive_ready(fy_item_signals(item)) ? FERRY_CAN_READ : 0;
 }
 

@@ -55,8 +55,9 @@ struct ferry_waiter {
 	struct fy_hail *hail;
 	uint32_t n_signals; /* entries that are hailed for */
 	struct fy_entry *signals;
-	int shown;    /* ferry_waiter_fd() was called */
-	int sleepers; /* threads in epoll_wait(2) */
+	int shown;     /* ferry_waiter_fd() was called */
+	int sleepers;  /* threads in epoll_wait(2) */
+	int owes_wake; /* a ferry_wake() may be waiting since before the last reports */
 
 	struct fy_entry **table; /* by slot; NULL: free */
 	uint32_t table_room;

@@ -402,6 +402,15 @@ static int ask_or_sleep(struct round *round, ferry_deadline deadline)
 	return r;
 }
 
+/* Reports may go before a wake, but only once: what is always ready must not hide it. */
+static int is_owed_wake(struct ferry_waiter *waiter)
+{
+	int owes = waiter->owes_wake;
+
+	waiter->owes_wake = 0;
+	return owes && lower_fd(waiter->wake);
+}
+
 /* One round. > 0, 0 or a negative result; -EAGAIN: nothing yet. */
 static int wait_once(struct round *round, ferry_deadline deadline)
 {
@@ -410,12 +419,17 @@ static int wait_once(struct round *round, ferry_deadline deadline)
 
 	if (is_cancelled(waiter))
 		return -ECANCELED;
+	if (is_owed_wake(waiter))
+		return 0;
 	round->woken = 0;
 	look_at_all_the_hot(round);
 	if (round->n < round->room)
 		r = ask_or_sleep(round, deadline);
-	if (round->n > 0)
+	if (round->n > 0) {
+		/* Without room left the kernel was not asked, or did not get to it. */
+		waiter->owes_wake |= round->woken || round->n == round->room;
 		return round->n;
+	}
 	/* One of those that were woken by it has it. */
 	if (round->woken && lower_fd(waiter->wake))
 		return 0;
