@@ -299,10 +299,10 @@ static int look_segment(struct ferry_item *item, int last)
  * anybody asked for the descriptor. */
 static int look_socket(struct ferry_item *item, int last)
 {
-	const struct ferry_socket *socket = item->handle;
+	struct ferry_socket *socket = item->handle;
 
 	(void)last;
-	if (socket->tls && fy_tls_use()->pending(socket->tls) > 0)
+	if (socket->tls && fy_decoded_look(&socket->decoded, socket->tls) > 0)
 		return FERRY_CAN_READ;
 	return socket->moved && fy_moved_readable(socket->moved) > 0 ? FERRY_CAN_READ : 0;
 }
@@ -344,6 +344,13 @@ static int look_nothing(struct ferry_item *item, int last)
 	(void)item;
 	(void)last;
 	return 0;
+}
+
+int fy_item_look_again_fd(const struct ferry_item *item)
+{
+	struct ferry_socket *socket = item->kind == FERRY_ITEM_SOCKET ? item->handle : NULL;
+
+	return socket && socket->tls ? fy_decoded_fd(&socket->decoded) : FY_NO_FD;
 }
 
 /* ---- what is to be done besides ---- */

@@ -11,6 +11,7 @@
 #define FY_ITEM_H
 
 #include <ferry/wait.h>
+#include <limits.h>
 #include <poll.h>
 
 #include "../object/object.h"
@@ -44,6 +45,11 @@ int fy_item_look(struct ferry_item *item, int last);
 
 /* The same from what poll(2) said of its descriptor. */
 int fy_item_polled(struct ferry_item *item, short revents);
+
+/* Of what only a look knows (fy_item_look() without poll(2)) this descriptor tells, for epoll(7)
+ * with EPOLLET; FY_NO_FD: there is no need; or -errno. */
+#define FY_NO_FD INT_MIN
+int fy_item_look_again_fd(const struct ferry_item *item);
 
 /* Of an item with signals: the set that makes it ready, as it is now. */
 uint64_t fy_item_signals(const struct ferry_item *item);

@@ -360,6 +360,30 @@ int fy_set_poll(struct ferry_waiter *waiter, struct fy_entry *entry)
 	return 0;
 }
 
+/* A duplicate, since epoll(7) has each descriptor once, and other entries may be told by it. */
+static int wait_for_edges(struct ferry_waiter *waiter, struct fy_entry *entry)
+{
+	struct epoll_event event = { .events = EPOLLIN | EPOLLET,
+				     .data = { .u64 = FY_IS_EDGE | (uint64_t)entry->key } };
+	int fd = fy_item_look_again_fd(&entry->item);
+
+	if (fd < 0)
+		return fd == FY_NO_FD ? 0 : fd;
+	entry->edge_fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	if (entry->edge_fd < 0 ||
+	    epoll_ctl(waiter->epoll, EPOLL_CTL_ADD, entry->edge_fd, &event) != 0)
+		return -errno;
+	return 0;
+}
+
+static void end_edges(const struct ferry_waiter *waiter, const struct fy_entry *entry)
+{
+	if (entry->edge_fd < 0)
+		return;
+	(void)epoll_ctl(waiter->epoll, EPOLL_CTL_DEL, entry->edge_fd, NULL);
+	(void)close(entry->edge_fd);
+}
+
 /* Signals that the thread has blocked are told of by a descriptor. */
 static int show_blocked(struct fy_entry *entry)
 {
@@ -388,12 +412,15 @@ static int place(struct ferry_waiter *waiter, struct fy_entry *entry)
 		r = show_blocked(entry);
 	if (r == 0 && entry->place.signals != 0)
 		r = begin_to_hail(waiter, entry);
+	if (r == 0)
+		r = wait_for_edges(waiter, entry);
 	return r == 0 ? fy_set_poll(waiter, entry) : r;
 }
 
 static void displace(struct ferry_waiter *waiter, struct fy_entry *entry)
 {
 	end_polling(waiter, entry);
+	end_edges(waiter, entry);
 	if (entry->own_fd >= 0)
 		(void)close(entry->own_fd);
 	if (entry->number > 0)
@@ -463,7 +490,7 @@ static struct fy_entry *make(const struct ferry_item *item, void *user)
 		return NULL;
 	entry->item = *item;
 	entry->user = user;
-	entry->own_fd = entry->polled = -1;
+	entry->own_fd = entry->polled = entry->edge_fd = -1;
 	entry->state = FY_SILENT;
 	fy_item_place(&entry->item, &entry->place);
 	return entry;

@@ -31,6 +31,7 @@ struct fy_entry {
 	uint32_t seen[FY_ITEM_BELLS]; /* the bells' words, when prepared */
 	int number;                   /* of the watched file (os/touch.h); 0: none */
 	int own_fd;                   /* descriptor that was made for it, or -1 */
+	int edge_fd;                  /* descriptor that tells when to look again, or -1 */
 	int polled;                   /* descriptor by which epoll(7) has it, or -1 */
 	int hailed;                   /* counted among n_signals, and in that list */
 	uint32_t armed_at;            /* index among the armed */
@@ -92,7 +93,8 @@ enum fy_own {
 	FY_OWN_HAIL,
 	FY_OWN_LAST = FY_OWN_HAIL
 };
-#define FY_IS_OWN (UINT64_C(1) << 63)
+#define FY_IS_OWN  (UINT64_C(1) << 63)
+#define FY_IS_EDGE (UINT64_C(1) << 62) /* beside a key: look at it again */
 
 /* ---- set.c; all with the mutex held ---- */
 

@@ -247,10 +247,13 @@ static void take_event(struct round *round, const struct epoll_event *event)
 		return;
 	}
 	/* It may have been taken out meanwhile. */
-	struct fy_entry *entry = fy_set_find(waiter, (int)event->data.u64);
+	struct fy_entry *entry = fy_set_find(waiter, (int)(event->data.u64 & ~FY_IS_EDGE));
 	if (!entry || (entry->state == FY_SILENT && !is_reported(round, entry)))
 		return;
-	if (entry->place.signals != 0)
+	if (event->data.u64 & FY_IS_EDGE) {
+		if (entry->state == FY_KERNEL)
+			fy_set_heat(waiter, entry);
+	} else if (entry->place.signals != 0)
 		fy_set_heat(waiter, entry);
 	else if ((round->n < round->room || is_reported(round, entry)) &&
 		 fy_item_polled(&entry->item, (short)event->events))
