@@ -112,6 +112,8 @@ static void place_mailbox(const struct ferry_item *item, struct fy_item_place *p
 		place->bells[place->n_bells++] = &box->arrival->word;
 	if (item->events & FERRY_CAN_WRITE)
 		place->bells[place->n_bells++] = &box->rings[item->value].room->word;
+	/* Room comes by itself, too: when a message expires. */
+	place->only_members = !(item->events & FERRY_CAN_WRITE);
 }
 
 static void place_pipe(const struct ferry_item *item, struct fy_item_place *place)

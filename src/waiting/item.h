@@ -23,8 +23,9 @@ struct fy_item_place {
 	struct fy_object *object; /* that the bells are in; NULL: there are none */
 	_Atomic uint32_t *bells[FY_ITEM_BELLS];
 	int n_bells;
-	int rings_all; /* each ring wakes all who sleep: nobody passes one on */
-	int fd;        /* for poll(2); -1: none */
+	int rings_all;    /* each ring wakes all who sleep: nobody passes one on */
+	int only_members; /* of the object can make it ready */
+	int fd;           /* for poll(2); -1: none */
 	short poll;
 	uint64_t signals; /* to be hailed for (wait/hail.h); 0: none */
 	uint64_t blocked; /* of those that the thread has blocked, the ones to be told of */
