@@ -324,8 +324,9 @@ FERRY_API int ferry_waiter_remove(ferry_waiter *waiter, int key);
 FERRY_API int ferry_waiter_wait(ferry_waiter *waiter, struct ferry_report *ret_reports, int room,
 				ferry_deadline deadline);
 
-/** Let one ferry_waiter_wait() return 0: one that is under way, or else the next one. Calls that
- *  nobody has heard of yet count as one. From any thread, from a signal handler (AS-Safe), and from
+/** Let one ferry_waiter_wait() return 0: one that is under way, or else the next one; if that has
+ *  reports, the one after it, whatever there is to report then. Calls that nobody has heard of yet
+ *  count as one. From any thread, from a signal handler (AS-Safe), and from
  *  a forked child, which so wakes its parent. 0, or -EINVAL. Since: 0.1 */
 FERRY_API int ferry_wake(ferry_waiter *waiter);
 

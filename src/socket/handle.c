@@ -30,6 +30,7 @@ struct ferry_socket *fy_socket_handle(int fd, enum ferry_transport transport,
 	socket->transport = transport;
 	socket->interruptible = settings->interruptible;
 	socket->message_max = settings->options.message_max;
+	fy_decoded_init(&socket->decoded);
 	(void)pthread_mutex_init(&socket->in.mutex, NULL);
 	(void)pthread_mutex_init(&socket->out.mutex, NULL);
 	fy_inherit(&socket->inherited, &inheritance, socket);
@@ -53,6 +54,7 @@ void ferry_socket_close(ferry_socket *socket)
 		(void)fy_tls_use()->farewell(socket->tls, 1);
 		fy_tls_use()->connection_free(socket->tls);
 	}
+	fy_decoded_end(&socket->decoded);
 	fy_moved_close(socket->moved);
 	(void)close(socket->fd);
 	free(socket->in.kept);

@@ -14,6 +14,7 @@
 
 #include "../os/fork.h"
 #include "address.h"
+#include "decoded.h"
 #include "desk.h"
 #include "moved.h"
 #include "tls.h"
@@ -58,6 +59,7 @@ struct ferry_socket {
 	uint32_t message_max;
 	struct fy_bound *bound; /* NULL: no file */
 	struct fy_tls *tls;     /* NULL: plain */
+	struct fy_decoded decoded;
 	struct fy_moved *moved; /* NULL: the other end is not known to be ferry's */
 	struct fy_incoming in;
 	struct fy_outgoing out;

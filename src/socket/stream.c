@@ -168,7 +168,11 @@ static ssize_t tls_in(ferry_socket *socket, const struct iovec *buffers, int n,
 	const struct iovec *one = first_of(buffers, n);
 	ssize_t r = one ? tls_move(socket, one, 0, deadline) : 0;
 
-	return r > 0 && (size_t)r == one->iov_len ? r + tls_read_on(socket, one, buffers + n) : r;
+	if (r > 0 && (size_t)r == one->iov_len)
+		r += tls_read_on(socket, one, buffers + n);
+	if (r > 0)
+		fy_decoded_tell(&socket->decoded, socket->tls);
+	return r;
 }
 
 static ssize_t tls_out(ferry_socket *socket, const struct iovec *buffers, int n,

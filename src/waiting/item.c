@@ -112,6 +112,8 @@ static void place_mailbox(const struct ferry_item *item, struct fy_item_place *p
 		place->bells[place->n_bells++] = &box->arrival->word;
 	if (item->events & FERRY_CAN_WRITE)
 		place->bells[place->n_bells++] = &box->rings[item->value].room->word;
+	/* Room comes by itself, too: when a message expires. */
+	place->only_members = !(item->events & FERRY_CAN_WRITE);
 }
 
 static void place_pipe(const struct ferry_item *item, struct fy_item_place *place)
@@ -299,16 +301,19 @@ static int look_segment(struct ferry_item *item, int last)
  * anybody asked for the descriptor. */
 static int look_socket(struct ferry_item *item, int last)
 {
-	const struct ferry_socket *socket = item->handle;
+	struct ferry_socket *socket = item->handle;
 
 	(void)last;
-	if (socket->tls && fy_tls_use()->pending(socket->tls) > 0)
+	if (socket->tls && fy_decoded_look(&socket->decoded, socket->tls) > 0)
 		return FERRY_CAN_READ;
 	return socket->moved && fy_moved_readable(socket->moved) > 0 ? FERRY_CAN_READ : 0;
 }
 
 int fy_item_signals_wait(const struct ferry_item *item)
 {
+	/* Who does not ask for handlers has none run. */
+	if (!(item->events & FERRY_CAN_READ))
+		return 0;
 	return fy_receive_ready(fy_item_signals(item)) ? FERRY_CAN_READ : 0;
 }
 
@@ -341,6 +346,13 @@ static int look_nothing(struct ferry_item *item, int last)
 	(void)item;
 	(void)last;
 	return 0;
+}
+
+int fy_item_look_again_fd(const struct ferry_item *item)
+{
+	struct ferry_socket *socket = item->kind == FERRY_ITEM_SOCKET ? item->handle : NULL;
+
+	return socket && socket->tls ? fy_decoded_fd(&socket->decoded) : FY_NO_FD;
 }
 
 /* ---- what is to be done besides ---- */

@@ -11,6 +11,7 @@
 #define FY_ITEM_H
 
 #include <ferry/wait.h>
+#include <limits.h>
 #include <poll.h>
 
 #include "../object/object.h"
@@ -22,8 +23,9 @@ struct fy_item_place {
 	struct fy_object *object; /* that the bells are in; NULL: there are none */
 	_Atomic uint32_t *bells[FY_ITEM_BELLS];
 	int n_bells;
-	int rings_all; /* each ring wakes all who sleep: nobody passes one on */
-	int fd;        /* for poll(2); -1: none */
+	int rings_all;    /* each ring wakes all who sleep: nobody passes one on */
+	int only_members; /* of the object can make it ready */
+	int fd;           /* for poll(2); -1: none */
 	short poll;
 	uint64_t signals; /* to be hailed for (wait/hail.h); 0: none */
 	uint64_t blocked; /* of those that the thread has blocked, the ones to be told of */
@@ -44,6 +46,11 @@ int fy_item_look(struct ferry_item *item, int last);
 
 /* The same from what poll(2) said of its descriptor. */
 int fy_item_polled(struct ferry_item *item, short revents);
+
+/* Of what only a look knows (fy_item_look() without poll(2)) this descriptor tells, for epoll(7)
+ * with EPOLLET; FY_NO_FD: there is no need; or -errno. */
+#define FY_NO_FD INT_MIN
+int fy_item_look_again_fd(const struct ferry_item *item);
 
 /* Of an item with signals: the set that makes it ready, as it is now. */
 uint64_t fy_item_signals(const struct ferry_item *item);

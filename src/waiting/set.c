@@ -8,6 +8,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "../object/member.h"
 #include "../os/cancel.h"
 #include "../os/signal.h"
 #include "../os/touch.h"
@@ -89,6 +90,8 @@ static void leave_hot(struct ferry_waiter *waiter, struct fy_entry *entry)
 
 static void leave_armed(struct ferry_waiter *waiter, const struct fy_entry *entry)
 {
+	if (entry->armed_at == FY_NOT_THERE)
+		return;
 	struct fy_entry *last = waiter->armed[--waiter->n_armed];
 
 	waiter->armed[entry->armed_at] = last;
@@ -124,13 +127,29 @@ void fy_set_cool(struct ferry_waiter *waiter, struct fy_entry *entry, enum fy_en
 	entry->state = state;
 	if (state != FY_ARMED)
 		return;
+	entry->armed_at = FY_NOT_THERE;
+	if (!entry->has_others && entry->place.only_members)
+		return;
 	entry->armed_at = waiter->n_armed;
 	waiter->armed[waiter->n_armed++] = entry;
+}
+
+/* Whoever joins touches the file, and it comes here again. */
+static int has_other_members(const struct fy_object *object)
+{
+	for (uint32_t slot = 0; slot < object->member_slots; slot++)
+		if (slot != object->slot &&
+		    fy_member_status(fy_member_load(object, slot)) != FY_MEMBER_FREE)
+			return 1;
+	return 0;
 }
 
 void fy_set_arm(struct ferry_waiter *waiter, struct fy_entry *entry)
 {
 	(void)waiter;
+	/* First: what a member left that is gone by then, the look that follows finds. */
+	if (!entry->has_others && entry->place.only_members)
+		entry->has_others = has_other_members(entry->place.object);
 	for (int b = 0; b < entry->place.n_bells; b++)
 		entry->seen[b] = fy_bell_word_prepare_watched(entry->place.bells[b]);
 	fy_item_prepared(&entry->item);
@@ -138,8 +157,11 @@ void fy_set_arm(struct ferry_waiter *waiter, struct fy_entry *entry)
 
 void fy_set_heat_all(struct ferry_waiter *waiter)
 {
-	while (waiter->n_armed > 0)
-		fy_set_heat(waiter, waiter->armed[waiter->n_armed - 1]);
+	for (uint32_t i = 0; i < waiter->table_room; i++) {
+		struct fy_entry *entry = waiter->table[i];
+		if (entry && entry->state == FY_ARMED)
+			fy_set_heat(waiter, entry);
+	}
 }
 
 void fy_set_heat_signals(struct ferry_waiter *waiter)
@@ -173,6 +195,7 @@ void fy_set_note_closing(struct ferry_waiter *waiter, int number, int64_t now)
 			waiter->closed = e;
 		}
 		e->closed_at = now;
+		e->has_others = 0;
 		if (e->state == FY_ARMED)
 			fy_set_heat(waiter, e);
 	}
@@ -360,6 +383,30 @@ int fy_set_poll(struct ferry_waiter *waiter, struct fy_entry *entry)
 	return 0;
 }
 
+/* A duplicate, since epoll(7) has each descriptor once, and other entries may be told by it. */
+static int wait_for_edges(struct ferry_waiter *waiter, struct fy_entry *entry)
+{
+	struct epoll_event event = { .events = EPOLLIN | EPOLLET,
+				     .data = { .u64 = FY_IS_EDGE | (uint64_t)entry->key } };
+	int fd = fy_item_look_again_fd(&entry->item);
+
+	if (fd < 0)
+		return fd == FY_NO_FD ? 0 : fd;
+	entry->edge_fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	if (entry->edge_fd < 0 ||
+	    epoll_ctl(waiter->epoll, EPOLL_CTL_ADD, entry->edge_fd, &event) != 0)
+		return -errno;
+	return 0;
+}
+
+static void end_edges(const struct ferry_waiter *waiter, const struct fy_entry *entry)
+{
+	if (entry->edge_fd < 0)
+		return;
+	(void)epoll_ctl(waiter->epoll, EPOLL_CTL_DEL, entry->edge_fd, NULL);
+	(void)close(entry->edge_fd);
+}
+
 /* Signals that the thread has blocked are told of by a descriptor. */
 static int show_blocked(struct fy_entry *entry)
 {
@@ -388,12 +435,15 @@ static int place(struct ferry_waiter *waiter, struct fy_entry *entry)
 		r = show_blocked(entry);
 	if (r == 0 && entry->place.signals != 0)
 		r = begin_to_hail(waiter, entry);
+	if (r == 0)
+		r = wait_for_edges(waiter, entry);
 	return r == 0 ? fy_set_poll(waiter, entry) : r;
 }
 
 static void displace(struct ferry_waiter *waiter, struct fy_entry *entry)
 {
 	end_polling(waiter, entry);
+	end_edges(waiter, entry);
 	if (entry->own_fd >= 0)
 		(void)close(entry->own_fd);
 	if (entry->number > 0)
@@ -463,7 +513,7 @@ static struct fy_entry *make(const struct ferry_item *item, void *user)
 		return NULL;
 	entry->item = *item;
 	entry->user = user;
-	entry->own_fd = entry->polled = -1;
+	entry->own_fd = entry->polled = entry->edge_fd = -1;
 	entry->state = FY_SILENT;
 	fy_item_place(&entry->item, &entry->place);
 	return entry;

@@ -4,8 +4,9 @@
  *
  * Each entry is in one of these states:
  *   HOT     may be ready: the next wait looks at it. It is in the list of the hot.
- *   ARMED   was not ready, and its bells are prepared: a touch makes it hot again. It is among the
- *           armed, of whom each nap looks at some.
+ *   ARMED   was not ready, and its bells are prepared: a touch makes it hot again. Unless nobody
+ *           else is a member, who could be stopped before it touches, it is among the armed, whom
+ *           naps look after.
  *   KERNEL  was not ready, and epoll(7) or a hail (wait/hail.h) will say when it may be.
  *   SILENT  was reported and is FERRY_ONE_SHOT.
  * All of it under the waiter's mutex, which nobody holds while asleep.
@@ -20,6 +21,8 @@
 #include "item.h"
 #include "keeper.h"
 
+#define FY_NOT_THERE UINT32_MAX
+
 enum fy_entry_state { FY_HOT, FY_ARMED, FY_KERNEL, FY_SILENT };
 
 struct fy_entry {
@@ -31,9 +34,11 @@ struct fy_entry {
 	uint32_t seen[FY_ITEM_BELLS]; /* the bells' words, when prepared */
 	int number;                   /* of the watched file (os/touch.h); 0: none */
 	int own_fd;                   /* descriptor that was made for it, or -1 */
+	int edge_fd;                  /* descriptor that tells when to look again, or -1 */
 	int polled;                   /* descriptor by which epoll(7) has it, or -1 */
 	int hailed;                   /* counted among n_signals, and in that list */
-	uint32_t armed_at;            /* index among the armed */
+	uint32_t armed_at;            /* index among the armed, or FY_NOT_THERE */
+	int has_others;               /* the object has other members, or had since it was closed */
 	uint64_t round;               /* of the wait that it was reported in last ... */
 	int at;                       /* ... and which of its reports that is */
 	int64_t closed_at;            /* when its file was last closed by somebody ... */
@@ -55,8 +60,10 @@ struct ferry_waiter {
 	struct fy_hail *hail;
 	uint32_t n_signals; /* entries that are hailed for */
 	struct fy_entry *signals;
-	int shown;    /* ferry_waiter_fd() was called */
-	int sleepers; /* threads in epoll_wait(2) */
+	int shown;     /* ferry_waiter_fd() was called */
+	int sleepers;  /* threads in epoll_wait(2) ... */
+	int nappers;   /* ... and of them those who will look about by themselves */
+	int owes_wake; /* a ferry_wake() may be waiting since before the last reports */
 
 	struct fy_entry **table; /* by slot; NULL: free */
 	uint32_t table_room;
@@ -70,7 +77,8 @@ struct ferry_waiter {
 	struct fy_entry **armed;
 	uint32_t n_armed;
 	uint32_t armed_room;
-	uint32_t sweep_at;       /* the armed one that is looked at next */
+	uint32_t sweep_at;       /* the armed one that is looked at next ... */
+	uint32_t care_at;        /* ... and whose members are */
 	struct fy_entry *closed; /* to be looked after before all others */
 	int64_t swept_at;
 
@@ -91,7 +99,8 @@ enum fy_own {
 	FY_OWN_HAIL,
 	FY_OWN_LAST = FY_OWN_HAIL
 };
-#define FY_IS_OWN (UINT64_C(1) << 63)
+#define FY_IS_OWN  (UINT64_C(1) << 63)
+#define FY_IS_EDGE (UINT64_C(1) << 62) /* beside a key: look at it again */
 
 /* ---- set.c; all with the mutex held ---- */
 
@@ -113,7 +122,7 @@ int fy_set_poll(struct ferry_waiter *waiter, struct fy_entry *entry);
 
 /* ---- waiter.c ---- */
 
-/* With the mutex held, when a nap is over: look at some of the armed. 1 if one became hot. */
+/* With the mutex held, when a nap is over: look after the armed. 1 if one became hot. */
 int fy_set_sweep(struct ferry_waiter *waiter, int64_t now);
 
 /* There are hot ones: make the shown descriptor readable, and wake one who sleeps. */

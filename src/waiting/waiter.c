@@ -21,11 +21,13 @@
 #include "set.h"
 
 #define EVENTS 64 /* that are fetched at once */
-/* Each nap looks after the armed; if there are more than a few it takes them in turn, at least
- * some, and as many as it gets through in the time: those in the cache are soon done. */
-#define SWEEP_FEW   64u
-#define SWEEP_LEAST 4u
-#define SWEEP_NS    (100 * INT64_C(1000))
+/* Each nap looks at the armed: at all of them, as far as it gets in this time, which is a hundredth
+ * of what passes between two naps; then they take turns. */
+#define SWEEP_NS    (300 * INT64_C(1000))
+#define SWEEP_LEAST 16u
+/* And after the members of some, which is dearer: of so many, or in a larger set of fewer. */
+#define CARE_FEW   64u
+#define CARE_LEAST 4u
 /* So long after a close it is certain that a dead one's lock is free. */
 #define CLOSED_NS FY_MS
 
@@ -247,14 +249,23 @@ static void take_event(struct round *round, const struct epoll_event *event)
 		return;
 	}
 	/* It may have been taken out meanwhile. */
-	struct fy_entry *entry = fy_set_find(waiter, (int)event->data.u64);
+	struct fy_entry *entry = fy_set_find(waiter, (int)(event->data.u64 & ~FY_IS_EDGE));
 	if (!entry || (entry->state == FY_SILENT && !is_reported(round, entry)))
 		return;
-	if (entry->place.signals != 0)
+	if (event->data.u64 & FY_IS_EDGE) {
+		if (entry->state == FY_KERNEL)
+			fy_set_heat(waiter, entry);
+	} else if (entry->place.signals != 0)
 		fy_set_heat(waiter, entry);
 	else if ((round->n < round->room || is_reported(round, entry)) &&
 		 fy_item_polled(&entry->item, (short)event->events))
 		report(round, entry);
+}
+
+/* Else every entry is told of by the kernel, or has nobody who could fail to tell. */
+static int needs_naps(const struct ferry_waiter *waiter)
+{
+	return waiter->n_armed > 0 || waiter->closed;
 }
 
 /* How many events came. No more are fetched than fit: one that was fetched and not reported would
@@ -264,12 +275,15 @@ static int fetch(struct round *round, int64_t until)
 	struct ferry_waiter *waiter = round->waiter;
 	struct epoll_event events[EVENTS];
 	int left = round->room - round->n;
+	int naps = needs_naps(waiter);
 
 	waiter->sleepers++;
+	waiter->nappers += naps;
 	(void)pthread_mutex_unlock(&waiter->mutex);
 	int n = fy_epoll_wait(waiter->epoll, events, left < EVENTS ? left : EVENTS, until);
 	(void)pthread_mutex_lock(&waiter->mutex);
 	waiter->sleepers--;
+	waiter->nappers -= naps;
 	for (int i = 0; i < n; i++)
 		take_event(round, &events[i]);
 	return n;
@@ -301,9 +315,8 @@ static int bells_have_changed(const struct fy_entry *entry)
 	return changed;
 }
 
-static void look_after(struct ferry_waiter *waiter, struct fy_entry *entry)
+static void look_at_sleeping(struct ferry_waiter *waiter, struct fy_entry *entry)
 {
-	fy_item_care(&entry->item);
 	if (entry->state == FY_ARMED &&
 	    (bells_have_changed(entry) || fy_item_look(&entry->item, 1)))
 		fy_set_heat(waiter, entry);
@@ -316,26 +329,40 @@ static void look_after_closed(struct ferry_waiter *waiter, int64_t now)
 
 	while (*at) {
 		struct fy_entry *entry = *at;
-		look_after(waiter, entry);
+		fy_item_care(&entry->item);
+		look_at_sleeping(waiter, entry);
 		if (now - entry->closed_at < CLOSED_NS) {
 			at = &entry->next_closed; /* and once more at the next nap */
 			continue;
 		}
 		entry->closed_at = 0;
 		*at = entry->next_closed;
+		/* It may have been the last of the others: see anew. */
+		entry->has_others = 0;
+		if (entry->state == FY_ARMED)
+			fy_set_heat(waiter, entry);
 	}
 }
 
-static void look_after_armed(struct ferry_waiter *waiter, int64_t now)
+/* Whose death nobody heard of: a child that does not use the file keeps it open. */
+static void care_for_members(struct ferry_waiter *waiter)
+{
+	const uint32_t n = waiter->n_armed <= CARE_FEW ? waiter->n_armed : CARE_LEAST;
+
+	for (uint32_t k = 0; k < n; k++)
+		fy_item_care(&waiter->armed[waiter->care_at++ % waiter->n_armed]->item);
+}
+
+static void look_at_armed(struct ferry_waiter *waiter)
 {
 	const uint32_t n = waiter->n_armed;
-	const uint32_t least = n <= SWEEP_FEW ? n : SWEEP_LEAST;
+	const int64_t end = fy_now() + SWEEP_NS;
 
 	for (uint32_t k = 0; k < n && waiter->n_armed > 0; k++) {
-		if (k >= least && k % SWEEP_LEAST == 0 && fy_now() - now >= SWEEP_NS)
+		if (k % SWEEP_LEAST == SWEEP_LEAST - 1 && fy_now() >= end)
 			return;
 		struct fy_entry *entry = waiter->armed[waiter->sweep_at % waiter->n_armed];
-		look_after(waiter, entry);
+		look_at_sleeping(waiter, entry);
 		/* Else the last of the armed is in its place. */
 		waiter->sweep_at += entry->state == FY_ARMED;
 	}
@@ -343,11 +370,12 @@ static void look_after_armed(struct ferry_waiter *waiter, int64_t now)
 
 int fy_set_sweep(struct ferry_waiter *waiter, int64_t now)
 {
-	if (now - waiter->swept_at < FY_NAP / 2 || waiter->n_armed == 0)
+	if (now - waiter->swept_at < FY_NAP / 2 || !needs_naps(waiter))
 		return 0;
 	waiter->swept_at = now;
 	look_after_closed(waiter, now);
-	look_after_armed(waiter, now);
+	care_for_members(waiter);
+	look_at_armed(waiter);
 	return waiter->hot_first != NULL;
 }
 
@@ -367,7 +395,7 @@ static void sweep_kept(struct fy_kept *kept, int64_t now)
 
 static int64_t sleep_until(const struct ferry_waiter *waiter, int64_t now, ferry_deadline deadline)
 {
-	int64_t nap = waiter->n_armed > 0 ? fy_nap_end(now, 0, 1) : FERRY_FOREVER;
+	int64_t nap = needs_naps(waiter) ? fy_nap_end(now, 0, 1) : FERRY_FOREVER;
 
 	/* Hot after all have been looked at: handlers that are to run. */
 	if (now >= deadline || waiter->hot_first)
@@ -402,6 +430,15 @@ static int ask_or_sleep(struct round *round, ferry_deadline deadline)
 	return r;
 }
 
+/* Reports may go before a wake, but only once: what is always ready must not hide it. */
+static int is_owed_wake(struct ferry_waiter *waiter)
+{
+	int owes = waiter->owes_wake;
+
+	waiter->owes_wake = 0;
+	return owes && lower_fd(waiter->wake);
+}
+
 /* One round. > 0, 0 or a negative result; -EAGAIN: nothing yet. */
 static int wait_once(struct round *round, ferry_deadline deadline)
 {
@@ -410,12 +447,17 @@ static int wait_once(struct round *round, ferry_deadline deadline)
 
 	if (is_cancelled(waiter))
 		return -ECANCELED;
+	if (is_owed_wake(waiter))
+		return 0;
 	round->woken = 0;
 	look_at_all_the_hot(round);
 	if (round->n < round->room)
 		r = ask_or_sleep(round, deadline);
-	if (round->n > 0)
+	if (round->n > 0) {
+		/* Without room left the kernel was not asked, or did not get to it. */
+		waiter->owes_wake |= round->woken || round->n == round->room;
 		return round->n;
+	}
 	/* One of those that were woken by it has it. */
 	if (round->woken && lower_fd(waiter->wake))
 		return 0;
@@ -433,8 +475,10 @@ static int wait(struct ferry_waiter *waiter, struct ferry_report *reports, int r
 	do {
 		r = wait_once(&round, deadline);
 	} while (r == -EAGAIN && deadline != FERRY_NOW);
-	/* Others look for themselves at what is still ready. */
-	if (waiter->hot_first)
+	/* Others look for themselves at what is still ready; and one of those who sleep must nap.
+	 */
+	if (waiter->hot_first ||
+	    (waiter->sleepers > 0 && waiter->nappers == 0 && needs_naps(waiter)))
 		fy_set_tell(waiter);
 	return r;
 }

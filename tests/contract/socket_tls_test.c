@@ -442,6 +442,35 @@ static void a_forked_child_may_not(void)
 	end();
 }
 
+/* Of what is decoded the kernel knows nothing. */
+static void c6_a_waiter_is_told_of_what_a_read_has_left_decoded(void)
+{
+	char bytes[64];
+	struct ferry_report report;
+	ferry_waiter *waiter;
+
+	begin();
+	struct wire wire = agree();
+	const struct ferry_item item = ferry_on_socket(wire.server, FERRY_CAN_READ);
+	check_eq(ferry_waiter_open(&waiter, NULL), 0);
+	const int first = ferry_waiter_add(waiter, &item, NULL);
+	check(first >= 0);
+	check(ferry_waiter_add(waiter, &item, NULL) >= 0); /* twice, for nothing */
+	check_eq(ferry_waiter_remove(waiter, first), 0);
+	for (int i = 0; i < 3; i++) {
+		check_eq(ferry_waiter_wait(waiter, &report, 1, FERRY_NOW), -EAGAIN);
+		check_eq(ferry_socket_write_all(wire.client, "0123456789", 10, box_patience()), 10);
+		/* Nothing was reported when a part of it is read. */
+		check_eq(ferry_socket_read(wire.server, bytes, 4, box_patience()), 4);
+		check_eq(ferry_waiter_wait(waiter, &report, 1, box_patience()), 1);
+		check_eq(report.happened, FERRY_CAN_READ);
+		check_eq(ferry_socket_read(wire.server, bytes, sizeof bytes, FERRY_NOW), 6);
+	}
+	ferry_waiter_close(waiter);
+	wire_close(&wire);
+	end();
+}
+
 int main(void)
 {
 	const struct CMUnitTest claims[] = {
@@ -453,6 +482,7 @@ int main(void)
 		claim(bad_files_are_named),
 		claim(certificates_are_read_before_anything_is_bound),
 		claim(a_peer_without_tls_is_refused_and_a_silent_one_timed_out),
+		claim(c6_a_waiter_is_told_of_what_a_read_has_left_decoded),
 		claim(the_end_without_farewell_is_a_reset),
 		claim(what_came_before_a_reset_is_read_after_a_write_has_failed),
 		claim(what_a_client_wrote_outlives_it_though_the_server_agrees_later),

@@ -10,7 +10,7 @@
 #define AHEAD_S 2
 
 static int (*real_gettime)(clockid_t clock, struct timespec *ret_now);
-static bool held;
+static _Thread_local bool held; /* other threads of the victim's nap in real time */
 static struct timespec fine, coarse;
 
 __attribute__((constructor)) static void find_real(void)

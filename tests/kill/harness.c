@@ -2,6 +2,8 @@
 /* Steps a process through the attacked code under ptrace; see harness.h. x86-64 only. */
 #include "harness.h"
 
+#include "companions.h"
+
 #include <errno.h>
 #include <linux/futex.h>
 #include <sched.h>
@@ -113,7 +115,7 @@ bool process_sleeps(pid_t pid)
 	return state == 'S';
 }
 
-static _Noreturn void broken_harness(const char *what)
+_Noreturn void harness_broken(const char *what)
 {
 	fprintf(stderr, "ferry-kill: %s: %s\n", what, strerror(errno));
 	_exit(2);
@@ -124,7 +126,7 @@ static struct user_regs_struct registers(const struct victim *victim)
 	struct user_regs_struct regs;
 
 	if (ptrace(PTRACE_GETREGS, victim->pid, 0, &regs))
-		broken_harness("PTRACE_GETREGS");
+		harness_broken("PTRACE_GETREGS");
 	return regs;
 }
 
@@ -134,20 +136,20 @@ static long peek(const struct victim *victim, uintptr_t address)
 	long word = ptrace(PTRACE_PEEKDATA, victim->pid, address, 0);
 
 	if (errno)
-		broken_harness("PTRACE_PEEKDATA");
+		harness_broken("PTRACE_PEEKDATA");
 	return word;
 }
 
 static void poke(const struct victim *victim, uintptr_t address, long word)
 {
 	if (ptrace(PTRACE_POKEDATA, victim->pid, address, word))
-		broken_harness("PTRACE_POKEDATA");
+		harness_broken("PTRACE_POKEDATA");
 }
 
 static void resume(const struct victim *victim, enum __ptrace_request how, int signal)
 {
 	if (ptrace(how, victim->pid, 0, signal) && errno != ESRCH)
-		broken_harness("resume");
+		harness_broken("resume");
 }
 
 static void note_end(struct victim *victim, int status)
@@ -156,20 +158,44 @@ static void note_end(struct victim *victim, int status)
 	victim->state = WIFEXITED(status) ? VICTIM_OVER : VICTIM_BROKEN;
 }
 
-/* Wait until it stops or ends. Returns the signal that stopped it, SYSCALL_STOP, or 0 at its end.
- */
-static int wait_stop(struct victim *victim)
+/* What waitpid(2) said of it: the signal that stopped it, SYSCALL_STOP, or 0 at its end. */
+static int take_status(struct victim *victim, int status)
 {
-	int status;
-
-	while (waitpid(victim->pid, &status, __WALL) != victim->pid)
-		if (errno != EINTR)
-			broken_harness("waitpid");
+	companions_hold(victim);
 	victim->event = status >> 16;
 	if (WIFSTOPPED(status))
 		return WSTOPSIG(status);
 	note_end(victim, status);
 	return 0;
+}
+
+/* It has not stopped yet. Is it asleep, and not because one of its own threads is to do something
+ * first? */
+static bool has_fallen_asleep(struct victim *victim)
+{
+	companions_tend(victim);
+	if (!process_sleeps(victim->pid))
+		return false;
+	companions_let_go(victim);
+	return companions_sleep(victim) && process_sleeps(victim->pid);
+}
+
+/* Wait until it stops or ends. */
+static int wait_stop(struct victim *victim)
+{
+	int status;
+
+	for (;;) {
+		pid_t pid = waitpid(victim->pid, &status,
+				    __WALL | (victim->n_companions > 0 ? WNOHANG : 0));
+
+		if (pid < 0 && errno != EINTR)
+			harness_broken("waitpid");
+		if (pid == victim->pid)
+			return take_status(victim, status);
+		(void)has_fallen_asleep(victim);
+		sched_yield();
+	}
 }
 
 /* The same, but it may fall asleep: then returns -1, with the process left running. */
@@ -181,16 +207,13 @@ static int wait_stop_or_sleep(struct victim *victim)
 		pid_t pid = waitpid(victim->pid, &status, __WALL | WNOHANG);
 
 		if (pid < 0 && errno != EINTR)
-			broken_harness("waitpid");
-		victim->event = status >> 16;
-		if (pid == victim->pid && WIFSTOPPED(status))
-			return WSTOPSIG(status);
-		if (pid == victim->pid) {
-			note_end(victim, status);
-			return 0;
-		}
-		if (process_sleeps(victim->pid))
+			harness_broken("waitpid");
+		if (pid == victim->pid)
+			return take_status(victim, status);
+		if (has_fallen_asleep(victim)) {
+			victim->event = 0;
 			return -1;
+		}
 		sched_yield();
 	}
 }
@@ -247,7 +270,7 @@ static void leave_breakpoint(struct victim *victim, struct user_regs_struct *reg
 	regs->rip = victim->breakpoint.address;
 	clear_breakpoint(victim);
 	if (ptrace(PTRACE_SETREGS, victim->pid, 0, regs))
-		broken_harness("PTRACE_SETREGS");
+		harness_broken("PTRACE_SETREGS");
 }
 
 static void be_at_point(struct victim *victim, const struct user_regs_struct *regs, bool may_sleep)
@@ -324,18 +347,25 @@ static bool own_stop(struct victim *victim, int signal)
 static void detach(pid_t pid)
 {
 	if (ptrace(PTRACE_DETACH, pid, 0, 0) && errno != ESRCH)
-		broken_harness("PTRACE_DETACH");
+		harness_broken("PTRACE_DETACH");
 }
 
-/* The child that it has just made, which stops at its first instruction. */
-static pid_t new_child(const struct victim *victim)
+/* The child or thread that it has just made, which stops at its first instruction. */
+static pid_t just_made(const struct victim *victim)
 {
 	unsigned long pid;
 
 	if (ptrace(PTRACE_GETEVENTMSG, victim->pid, 0, &pid))
-		broken_harness("PTRACE_GETEVENTMSG");
-	resume(victim, PTRACE_CONT, 0);
+		harness_broken("PTRACE_GETEVENTMSG");
 	return (pid_t)pid;
+}
+
+static pid_t new_child(const struct victim *victim)
+{
+	pid_t pid = just_made(victim);
+
+	resume(victim, PTRACE_CONT, 0);
+	return pid;
 }
 
 /* The child is attacked. */
@@ -392,6 +422,9 @@ static void take_notice(struct victim *victim)
 	case PTRACE_EVENT_EXEC:
 		detach(victim->pid);
 		follow_parent(victim);
+		break;
+	case PTRACE_EVENT_CLONE:
+		companions_add(victim, just_made(victim));
 		break;
 	default:
 		break;
@@ -556,7 +589,7 @@ int victim_seize(struct victim *victim, pid_t pid, bool child_side, bool (*text)
 {
 	const unsigned long options = PTRACE_O_EXITKILL | PTRACE_O_TRACESYSGOOD |
 				      PTRACE_O_TRACEVFORK | PTRACE_O_TRACEVFORKDONE |
-				      PTRACE_O_TRACEEXEC;
+				      PTRACE_O_TRACEEXEC | PTRACE_O_TRACECLONE;
 
 	/* It runs, as one that sleeps does: it must not be resumed, but waited for. */
 	*victim = (struct victim){
@@ -582,6 +615,8 @@ void victim_kill(struct victim *victim)
 	if (victim->parent)
 		clear_breakpoint(victim);
 	kill(victim->pid, SIGKILL);
+	if (!victim->parent)
+		companions_bury(victim);
 	while (wait_stop(victim))
 		resume(victim, PTRACE_CONT, 0);
 	victim->state = VICTIM_OVER;
@@ -596,6 +631,7 @@ void victim_kill_parent(struct victim *victim)
 	/* A child that is tied to its parent dies with it. */
 	clear_breakpoint(victim);
 	kill(parent.pid, SIGKILL);
+	companions_bury(victim);
 	while (wait_stop(&parent))
 		resume(&parent, PTRACE_CONT, 0);
 	victim->parent = 0;
@@ -606,7 +642,7 @@ void victim_hold(struct victim *victim)
 	if (victim->state != VICTIM_ASLEEP)
 		return;
 	if (ptrace(PTRACE_INTERRUPT, victim->pid, 0, 0))
-		broken_harness("PTRACE_INTERRUPT");
+		harness_broken("PTRACE_INTERRUPT");
 	if (wait_stop(victim))
 		victim->state = VICTIM_POINT;
 }
@@ -618,6 +654,7 @@ bool victim_finish(struct victim *victim)
 	if (victim->state == VICTIM_POINT || victim->state == VICTIM_RUNS)
 		clear_breakpoint(victim);
 	while (victim->state != VICTIM_OVER && victim->state != VICTIM_BROKEN) {
+		companions_dismiss(victim);
 		if (victim->state != VICTIM_ASLEEP)
 			resume(victim, PTRACE_CONT, signal);
 		victim->state = VICTIM_ASLEEP;

@@ -41,6 +41,15 @@ enum victim_state {
 	VICTIM_BROKEN, /* ended by a signal that nobody sent */
 };
 
+enum { COMPANIONS = 4 };
+
+/* Another thread of the victim's: companions.h. */
+struct companion {
+	pid_t thread;
+	bool runs;  /* else it is held */
+	int signal; /* to go on with, when held */
+};
+
 struct victim {
 	pid_t pid;
 	bool (*text)(uintptr_t address);
@@ -59,6 +68,8 @@ struct victim {
 		uintptr_t address; /* 0 = none */
 		long word;         /* what was there */
 	} breakpoint;              /* where libc returns into the attacked code */
+	struct companion companions[COMPANIONS];
+	uint32_t n_companions;
 };
 
 /* Follow a process that waits for a sign before its first marked stretch; or then the child that it
@@ -100,5 +111,8 @@ bool victim_finish(struct victim *victim);
 bool process_sleeps(pid_t pid);
 
 int64_t now_ns(void);
+
+/* It is the harness that failed: tell, and end. */
+_Noreturn void harness_broken(const char *what);
 
 #endif

@@ -154,6 +154,13 @@ static void do_kept_receive(void *a, op *o)
 			return;
 }
 
+static void do_shown_receive(void *a, op *o)
+{
+	while (actor_await(a, AWAIT_FD, FERRY_CAN_READ, patience(o)) > 0)
+		if (actor_receive(a, FERRY_NOW) >= 0)
+			return;
+}
+
 static void do_wait_send(void *a, op *o)
 {
 	while (actor_await(a, AWAIT_WAIT, FERRY_CAN_WRITE, patience(o)) > 0)
@@ -310,6 +317,10 @@ const struct operation mailbox_operations[] = {
 	  "a waiter with the mailbox, asleep beside a receiver until a message comes", BOX(SMALL),
 	  .sleepers[BOX_RECEIVERS] = 1, .wait_ms = 3000, .act = do_kept_receive,
 	  .rouse = rouse_by_send },
+	{ "shown-receive-sleeps",
+	  "ferry_fd of the mailbox in poll, asleep beside a receiver until a message comes",
+	  BOX(SMALL), .sleepers[BOX_RECEIVERS] = 1, .wait_ms = 3000, .act = do_shown_receive,
+	  .rouse = rouse_by_send, .rarely = 4 },
 	{ "open", "open a mailbox", BOX(SMALL, .prefill = 2), .unopened = true, .act = do_open },
 	{ "open-creates", "open a mailbox that is not there yet", BOX(SMALL, .absent = true),
 	  .unopened = true, .act = do_create },

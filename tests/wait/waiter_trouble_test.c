@@ -201,6 +201,34 @@ static void cancelling_and_resuming_at_once_leaves_one_of_the_two(void)
 	ferry_waiter_close(waiter);
 }
 
+/* ---- waking while there is always something ---- */
+
+/* Whether the reports fill the room or leave some, one wait may go before the wake. */
+static void a_wake_is_heard_of_although_an_item_is_always_ready(void)
+{
+	struct ferry_report report[ROOM];
+	int ends[2];
+
+	make_waiter();
+	ferry_mailbox *box = box_open("orders", NULL);
+	check_eq(pipe2(ends, O_CLOEXEC), 0);
+	(void)add(ferry_on_mailbox(box, FERRY_CAN_WRITE));
+	(void)add(ferry_on_fd(ends[1], FERRY_CAN_WRITE));
+	for (int room = 1; room <= ROOM; room++) {
+		int waits = 0;
+		check_eq(ferry_wake(waiter), 0);
+		while (ferry_waiter_wait(waiter, report, room, box_patience()) > 0)
+			check(++waits <= 1);
+		/* Once: from here on there are reports only. */
+		for (int i = 0; i < 3; i++)
+			check(ferry_waiter_wait(waiter, report, room, box_patience()) > 0);
+	}
+	ferry_waiter_close(waiter);
+	box_end(box, "orders");
+	close(ends[0]);
+	close(ends[1]);
+}
+
 /* ---- handlers ---- */
 
 static int n_handled;
@@ -242,6 +270,40 @@ static void handlers_may_change_the_set_that_runs_them(void)
 	close(ends[1]);
 }
 
+static int count(const struct ferry_signal_info *info, void *unused)
+{
+	(void)info;
+	(void)unused;
+	n_handled++;
+	return 0;
+}
+
+static void handlers_that_are_not_asked_for_do_not_run(void)
+{
+	struct ferry_item item = ferry_on_handlers();
+	struct ferry_report report[ROOM];
+
+	make_waiter();
+	item.events = 0;
+	check_eq(ferry_signal_catch(SIGUSR1, count, NULL, NULL), 0);
+	const int key = add(item);
+	check_eq(raise(SIGUSR1), 0);
+	check_eq(ferry_wait(&item, 1, FERRY_NOW), -EAGAIN);
+	check_eq(ferry_waiter_wait(waiter, report, ROOM, FERRY_NOW), -EAGAIN);
+	check_idle();
+	check_eq(n_handled, 0);
+	check_eq(ferry_waiter_change(waiter, key, FERRY_CAN_READ), 0);
+	check_eq(ferry_waiter_wait(waiter, report, ROOM, box_patience()), 1);
+	check_eq(report[0].key, key);
+	check_eq(n_handled, 1);
+	check_eq(raise(SIGUSR1), 0);
+	item.events = FERRY_CAN_READ;
+	check_eq(ferry_wait(&item, 1, box_patience()), 1);
+	check_eq(n_handled, 2);
+	ferry_waiter_close(waiter);
+	check_eq(ferry_signal_uncatch(SIGUSR1, count, NULL, NULL), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest claims[] = {
@@ -250,7 +312,9 @@ int main(void)
 		claim(c7_a_process_that_is_not_to_be_told_of_costs_nothing),
 		claim(c6_a_moved_connection_is_told_of_once_and_in_full),
 		claim(cancelling_and_resuming_at_once_leaves_one_of_the_two),
+		claim(a_wake_is_heard_of_although_an_item_is_always_ready),
 		claim(handlers_may_change_the_set_that_runs_them),
+		claim(handlers_that_are_not_asked_for_do_not_run),
 	};
 
 	return claim_run_all(claims);
