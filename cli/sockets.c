@@ -4,7 +4,8 @@
  *
  * Beside each listener that lets connections move lies its desk, a socket whose abstract name says
  * what it belongs to (docs/formats/connection.md); whose it is, /proc/PID/fd tells. The two ends of
- * a connection that has moved map the same memory, which /proc/PID/maps tells.
+ * a connection that has moved map the same memory, which /proc/PID/maps tells; its name says where
+ * the connection leads, if the one that connected is honest.
  */
 #include "sockets.h"
 
@@ -24,7 +25,8 @@
 #include "table.h"
 
 #define DESK   "@ferry-desk-1:"
-#define MEMORY "/memfd:ferry-connection"
+#define MEMORY "/memfd:ferry-connection:"
+#define GONE   " (deleted)"
 #define PIDS   8 /* of one thing that are shown */
 
 /* A listener, or a connection. */
@@ -181,17 +183,31 @@ static struct found *find_connection(struct search *search, uint64_t inode)
 	return add(search, true, inode);
 }
 
+/* What a stranger may have chosen goes to a terminal. */
+static void copy_address(char *ret, size_t n, const char *name)
+{
+	const char *end = strstr(name, GONE);
+
+	(void)snprintf(ret, n, "%.*s", end ? (int)(end - name) : -1, name);
+	for (char *at = ret; *at; at++)
+		if (iscntrl((unsigned char)*at))
+			*at = '?';
+}
+
 static void look_at_mappings(struct search *search, pid_t pid)
 {
-	char path[64], line[512], name[64];
+	char path[64], line[512], name[320];
 	uint64_t inode;
 
 	(void)snprintf(path, sizeof(path), "/proc/%d/maps", (int)pid);
 	FILE *file = fopen(path, "re");
 	while (file && fgets(line, sizeof(line), file))
-		if (sscanf(line, "%*s %*s %*s %*s %" SCNu64 " %63s", &inode, name) == 2 &&
-		    strcmp(name, MEMORY) == 0)
-			add_pid(find_connection(search, inode), pid);
+		if (sscanf(line, "%*s %*s %*s %*s %" SCNu64 " %319[^\n]", &inode, name) == 2 &&
+		    strncmp(name, MEMORY, strlen(MEMORY)) == 0) {
+			struct found *found = find_connection(search, inode);
+			copy_address(found->address, sizeof(found->address), name + strlen(MEMORY));
+			add_pid(found, pid);
+		}
 	if (file)
 		(void)fclose(file);
 }

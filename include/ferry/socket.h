@@ -235,7 +235,9 @@ FERRY_API int ferry_listen(ferry_listener **ret_listener, const char *address,
  * @retval 0
  * @retval -EAGAIN, -ETIMEDOUT  Nobody came.
  * @retval -EINTR  Only with FERRY_INTERRUPTIBLE.
- * @retval -EMFILE, -ENFILE, -ENOMEM, -ENOBUFS  The connection still waits.
+ * @retval -EMFILE, -ENFILE, -ENOMEM, -ENOBUFS  The connection still waits. (Over TLS -ENOMEM can
+ *                                              also be of one that was taken, and is closed.)
+ * @retval -EPERM  This process may not accept: a filter (seccomp(2)) or security module says so.
  */
 FERRY_API int ferry_accept(ferry_socket **ret_socket, ferry_listener *listener,
 			   ferry_deadline deadline);

@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "../os/clock.h"
@@ -19,6 +20,7 @@
 #include "lane_format.h"
 
 #define KEPT     64         /* offers whose connection has not been accepted */
+#define SHARE    16         /* of which one user has at most, who is neither root nor us */
 #define KEEP_FOR (5 * FY_S) /* then it never will be */
 
 /* One that was left at the desk. */
@@ -35,6 +37,7 @@ struct fy_desk {
 	struct fy_inherited inherited;
 	pthread_mutex_t mutex;
 	int fd;
+	int listening; /* the listener's, which is open longer */
 	int internet;
 	int accepting; /* threads that may have a connection whose offer is here */
 	int n;
@@ -119,6 +122,7 @@ struct fy_desk *fy_desk_open(int listening, enum ferry_transport transport, uint
 		free(desk);
 		return NULL;
 	}
+	desk->listening = listening;
 	desk->internet = transport == FERRY_TCP;
 	(void)pthread_mutex_init(&desk->mutex, NULL);
 	fy_inherit(&desk->inherited, &inheritance, desk);
@@ -171,13 +175,67 @@ static int receive_offer(struct left *left)
 	return 1;
 }
 
-/* Make room for one more, and let go of what is too old. */
-static void tidy(struct fy_desk *desk, int64_t now)
+/* ---- who may leave some ---- */
+
+/* Root and we come before all others. */
+static int is_stranger(uid_t uid)
 {
-	while (desk->n > 0 && (desk->n == KEPT || now - desk->kept[0].since > KEEP_FOR)) {
-		drop(&desk->kept[0]);
-		remove_kept(desk, 0);
+	return uid != 0 && uid != geteuid();
+}
+
+/* Can that user connect to the listener at all? Of a socket file that is open to more than its
+ * owner we do not ask to whom: whoever is not let in there has a stranger's share here. */
+static int may_connect(const struct fy_desk *desk, uid_t uid)
+{
+	struct ferry_endpoint endpoint;
+	struct stat file;
+
+	if (desk->internet)
+		return uid == geteuid();
+	if (!is_stranger(uid))
+		return 1;
+	int r = fy_endpoint_of(&endpoint, desk->listening, FERRY_UNIX, 0);
+	if (r == 0)
+		r = fy_endpoint_file(&file, &endpoint);
+	if (r == 0)
+		return file.st_uid == uid || (file.st_mode & (S_IWGRP | S_IWOTH));
+	return r > 0;
+}
+
+static void let_go(struct fy_desk *desk, int i)
+{
+	drop(&desk->kept[i]);
+	remove_kept(desk, i);
+}
+
+static int is_old(const struct left *left, int64_t now)
+{
+	return now - left->since > KEEP_FOR;
+}
+
+/* Let go of what is too old, and make room for one of this user. 1; 0: there is none. */
+static int make_room(struct fy_desk *desk, uid_t uid, int64_t now)
+{
+	int same = 0, oldest_same = 0, oldest_stranger = -1;
+
+	while (desk->n > 0 && is_old(&desk->kept[0], now))
+		let_go(desk, 0);
+	for (int i = desk->n - 1; i >= 0; i--) {
+		const uid_t other = desk->kept[i].who.uid;
+		if (other == uid) {
+			same++;
+			oldest_same = i;
+		}
+		if (is_stranger(other))
+			oldest_stranger = i;
 	}
+	if (is_stranger(uid) && same >= SHARE)
+		let_go(desk, oldest_same);
+	else if (desk->n == KEPT && oldest_stranger >= 0)
+		let_go(desk, oldest_stranger);
+	else if (desk->n == KEPT && !is_stranger(uid))
+		let_go(desk, 0);
+	return desk->n < KEPT;
 }
 
 /* Let the next visitor in. 1; 0: there is nobody. */
@@ -188,13 +246,11 @@ static int admit(struct fy_desk *desk)
 	left.visit = fy_socket_accept_one(desk->fd);
 	if (left.visit < 0)
 		return 0;
-	if (fy_socket_credentials(left.visit, &left.who) < 0 ||
-	    (desk->internet && left.who.uid != geteuid())) {
+	if (fy_socket_credentials(left.visit, &left.who) == 0 && may_connect(desk, left.who.uid) &&
+	    make_room(desk, left.who.uid, left.since))
+		desk->kept[desk->n++] = left;
+	else
 		drop(&left);
-		return 1;
-	}
-	tidy(desk, left.since);
-	desk->kept[desk->n++] = left;
 	return 1;
 }
 
@@ -202,10 +258,8 @@ static int admit(struct fy_desk *desk)
 static void read_offers(struct fy_desk *desk)
 {
 	for (int i = 0; i < desk->n; i++)
-		if (desk->kept[i].memory < 0 && receive_offer(&desk->kept[i]) < 0) {
-			drop(&desk->kept[i]);
-			remove_kept(desk, i--);
-		}
+		if (desk->kept[i].memory < 0 && receive_offer(&desk->kept[i]) < 0)
+			let_go(desk, i--);
 }
 
 /* ---- finding ---- */
@@ -291,9 +345,10 @@ void fy_desk_enter(struct fy_desk *desk)
 	(void)pthread_mutex_unlock(&desk->mutex);
 }
 
-void fy_desk_leave(struct fy_desk *desk, int listening)
+void fy_desk_leave(struct fy_desk *desk)
 {
-	struct pollfd waiting = { .fd = listening, .events = POLLIN };
+	struct pollfd waiting = { .fd = desk->listening, .events = POLLIN };
+	const int64_t now = fy_now_coarse();
 	int over[KEPT] = { 0 };
 
 	(void)pthread_mutex_lock(&desk->mutex);
@@ -301,14 +356,12 @@ void fy_desk_leave(struct fy_desk *desk, int listening)
 	if (desk->n > 0 && desk->accepting == 0) {
 		read_offers(desk);
 		for (int i = 0; i < desk->n; i++)
-			over[i] = is_over(&desk->kept[i]);
+			over[i] = is_over(&desk->kept[i]) || is_old(&desk->kept[i], now);
 		/* Asked after that: whose visit was over by then would be waiting by now. */
 		int none = fy_poll(&waiting, 1, FERRY_NOW, 0) <= 0;
 		for (int i = desk->n - 1; none && i >= 0; i--)
-			if (over[i]) {
-				drop(&desk->kept[i]);
-				remove_kept(desk, i);
-			}
+			if (over[i])
+				let_go(desk, i);
 	}
 	(void)pthread_mutex_unlock(&desk->mutex);
 }

@@ -34,7 +34,7 @@ int fy_desk_find(struct fy_desk *desk, int accepted);
 
 /* Around accept(2) and fy_desk_find(): between the two nothing is thrown away. */
 void fy_desk_enter(struct fy_desk *desk);
-void fy_desk_leave(struct fy_desk *desk, int listening);
+void fy_desk_leave(struct fy_desk *desk);
 
 /* Before fd connects to that address: make an offer, if there is a desk. */
 void fy_offer_make(struct fy_offer *ret_offer, int fd, const struct ferry_endpoint *endpoint);

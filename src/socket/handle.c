@@ -56,7 +56,8 @@ void ferry_socket_close(ferry_socket *socket)
 	}
 	fy_decoded_end(&socket->decoded);
 	fy_moved_close(socket->moved);
-	(void)close(socket->fd);
+	if (socket->fd >= 0)
+		(void)close(socket->fd);
 	free(socket->in.kept);
 	free(socket->out.rest);
 	(void)pthread_mutex_destroy(&socket->in.mutex);

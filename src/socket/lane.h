@@ -23,13 +23,13 @@ struct fy_lane_side {
 	alignas(FY_LINE) uint64_t position; /* ours in the ring: tail, or head */
 	uint64_t seen;                      /* the other end's, when we looked last */
 	uint64_t count;                     /* bytes that went over the socket, bells included */
-	uint64_t from;      /* where the last stretch began; those before this were bells */
-	uint32_t stretches; /* writing: begun; reading: finished */
-	int in_ring;                        /* 1: the next byte goes, or comes, through the ring */
-	int over;                           /* reading: the socket has ended ... */
-	int broken;                         /* ... with -ECONNRESET */
-	int told;                           /* reading: 1: our caller has been told -ECONNRESET */
-	_Atomic uint32_t shut;              /* we have shut our end down */
+	uint64_t from;         /* where the last stretch began; those before this were bells */
+	uint32_t stretches;    /* writing: begun; reading: finished */
+	int in_ring;           /* 1: the next byte goes, or comes, through the ring */
+	int over;              /* reading: the socket has ended ... */
+	int broken;            /* ... with -ECONNRESET */
+	int told;              /* reading: 1: our caller has been told -ECONNRESET */
+	_Atomic uint32_t shut; /* we have shut our end down */
 };
 
 struct fy_lane {

@@ -185,7 +185,8 @@ int ferry_listener_address(const ferry_listener *listener, char *ret_text, size_
 
 /* ---- accepting ---- */
 
-/* What is about this one connection and not about the listener (accept(2), "Error handling"). */
+/* What is about this one connection and not about the listener (accept(2), "Error handling"). EPERM
+ * is not: it is said before a connection is taken, by a filter of this process's. */
 static int concerns_connection(int error)
 {
 	switch (-error) {
@@ -198,7 +199,6 @@ static int concerns_connection(int error)
 	case EHOSTUNREACH:
 	case ENONET:
 	case EOPNOTSUPP:
-	case EPERM:
 		return 1;
 	default:
 		return 0;
@@ -222,27 +222,15 @@ static int accept_next(const ferry_listener *listener, ferry_deadline deadline)
 	}
 }
 
-/* A handle on an accepted connection. */
-static int welcome(ferry_socket **ret_socket, const ferry_listener *listener, int fd)
+/* The handle gets its connection. */
+static int welcome(ferry_socket *socket, const ferry_listener *listener, int fd)
 {
-	struct ferry_socket *socket =
-	    fy_socket_handle(fd, listener->transport, &listener->settings);
-	int r =
-	    socket ? fy_settings_connected(&listener->settings, fd, listener->transport) : -ENOMEM;
-
-	if (!socket) {
-		(void)close(fd);
-		return r;
-	}
+	socket->fd = fd;
 	/* A connection that is broken already cannot be given options; reading tells. */
-	r = 0;
-	if (listener->tls)
-		r = fy_tls_use()->connection_new(&socket->tls, listener->tls, fd, NULL, NULL);
-	if (r < 0)
-		ferry_socket_close(socket);
-	else
-		*ret_socket = socket;
-	return r;
+	(void)fy_settings_connected(&listener->settings, fd, listener->transport);
+	return listener->tls
+		   ? fy_tls_use()->connection_new(&socket->tls, listener->tls, fd, NULL, NULL)
+		   : 0;
 }
 
 /* Has the one that connected offered to move? */
@@ -256,19 +244,31 @@ static void consider_moving(ferry_socket *socket, const ferry_listener *listener
 	(void)close(memory);
 }
 
+static int take(ferry_socket *socket, ferry_listener *listener, ferry_deadline deadline)
+{
+	if (listener->desk)
+		fy_desk_enter(listener->desk);
+	int fd = accept_next(listener, deadline);
+	int r = fd < 0 ? fd : welcome(socket, listener, fd);
+	if (r == 0)
+		consider_moving(socket, listener);
+	if (listener->desk)
+		fy_desk_leave(listener->desk);
+	return r;
+}
+
 int ferry_accept(ferry_socket **ret_socket, ferry_listener *listener, ferry_deadline deadline)
 {
 	if (!ret_socket || !listener)
 		return -EINVAL;
 	int cancel = fy_cancel_off();
-	if (listener->desk)
-		fy_desk_enter(listener->desk);
-	int fd = accept_next(listener, deadline);
-	int r = fd < 0 ? fd : welcome(ret_socket, listener, fd);
-	if (r == 0)
-		consider_moving(*ret_socket, listener);
-	if (listener->desk)
-		fy_desk_leave(listener->desk, listener->fd);
+	/* Before there is a connection that could be lost. */
+	ferry_socket *socket = fy_socket_handle(-1, listener->transport, &listener->settings);
+	int r = socket ? take(socket, listener, deadline) : -ENOMEM;
+	if (r < 0)
+		ferry_socket_close(socket);
+	else
+		*ret_socket = socket;
 	fy_cancel_restore(cancel);
 	return r;
 }

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <ferry/error.h>
 #include <linux/magic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -27,6 +28,7 @@
 #define SEALS        (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
 #define ASK_EVERY    (4 * FY_MS)
 #define END_PATIENCE (30 * FY_MS)
+#define NAME_ROOM    250 /* of memfd_create(2) */
 #define WATCH        64u /* looks at the ring between two tries */
 
 /* What the processes of one side have in common: this one and its forked children. */
@@ -76,15 +78,18 @@ static const struct fy_inheritance inheritance = { before_fork, after_fork, afte
 
 /* ---- making ---- */
 
-int fy_moved_memory(void)
+int fy_moved_memory(const char *text)
 {
 	const struct fy_lane_shm lane = { .stretch[1] = { .to = FY_STILL_OPEN }, .stretches = 1 };
 	const struct fy_lanes_shm header = { .magic = FY_LANES_MAGIC,
 					     .version = FY_LANES_VERSION,
 					     .ring = FY_LANE_RING,
 					     .lane = { lane, lane } };
+	char name[NAME_ROOM];
 	int saved = errno;
-	int fd = memfd_create("ferry-connection", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	(void)snprintf(name, sizeof(name), "ferry-connection:%s", text);
+	int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
 
 	/* Its last page is reserved, so it has that size, and a limit to that is no signal. */
 	if (fd < 0 || fy_reserve(fd, FY_LANES_ALL - 1, 1) < 0 ||

@@ -41,8 +41,9 @@ struct fy_moved {
 	_Atomic uint32_t polled;  /* 1: somebody may be waiting for the descriptor */
 };
 
-/* Memory for a connection, made by the side that connects: sealed. The descriptor, or an error. */
-int fy_moved_memory(void);
+/* Memory for a connection, made by the side that connects: sealed. /proc shows the text, which says
+ * where to. The descriptor, or an error. */
+int fy_moved_memory(const char *text);
 
 /* Use such memory for a socket. side: 0: the one that connected; 1: the one that accepted. memory
  * stays the caller's. 0, or an error: the connection stays a plain socket. */

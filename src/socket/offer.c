@@ -33,34 +33,46 @@ static int set_name(struct fy_desk_name *name, const char *text)
 	return 0;
 }
 
+#define PATH_AT offsetof(struct sockaddr_un, sun_path)
+
+int fy_endpoint_file(struct stat *ret_file, const struct ferry_endpoint *endpoint)
+{
+	struct sockaddr_un address = { 0 };
+	char path[sizeof(address.sun_path) + 1] = "";
+	int saved = errno;
+
+	if (endpoint->size <= PATH_AT || endpoint->size > sizeof(address))
+		return -ENOENT;
+	memcpy(&address, endpoint->bytes, endpoint->size);
+	if (address.sun_path[0] == '\0')
+		return 1;
+	memcpy(path, address.sun_path, sizeof(address.sun_path));
+	int r = stat(path, ret_file) == 0 ? 0 : -errno;
+	errno = saved;
+	return r;
+}
+
 /* A path may be said in several ways, so the file counts; an abstract name may be long, and have
  * bytes of any value, so its digest does. */
 static int unix_name(struct fy_desk_name *name, const struct ferry_endpoint *endpoint)
 {
-	struct sockaddr_un address;
-	const size_t at = offsetof(struct sockaddr_un, sun_path);
+	const unsigned char *bytes = (const unsigned char *)endpoint->bytes + PATH_AT;
+	const size_t n = endpoint->size - PATH_AT;
 	char text[64];
 	struct stat file;
-	int saved = errno;
+	int r = fy_endpoint_file(&file, endpoint);
 
-	if (endpoint->size <= at || endpoint->size > sizeof(address))
-		return -ENOENT;
-	memset(&address, 0, sizeof(address));
-	memcpy(&address, endpoint->bytes, endpoint->size);
-	if (address.sun_path[0] != '\0') {
-		char path[sizeof(address.sun_path) + 1] = "";
-		memcpy(path, address.sun_path, sizeof(address.sun_path));
-		int r = stat(path, &file) == 0 ? 0 : -errno;
-		errno = saved;
+	if (r < 0)
+		return r;
+	if (r == 0) {
 		(void)snprintf(text, sizeof(text), "file:%llx:%llx",
 			       (unsigned long long)file.st_dev, (unsigned long long)file.st_ino);
-		return r < 0 ? r : set_name(name, text);
+		return set_name(name, text);
 	}
 	uint64_t digest = UINT64_C(0xcbf29ce484222325); /* FNV-1a */
-	for (size_t i = 1; i < endpoint->size - at; i++)
-		digest = (digest ^ (unsigned char)address.sun_path[i]) * UINT64_C(0x100000001b3);
-	(void)snprintf(text, sizeof(text), "name:%016llx:%zu", (unsigned long long)digest,
-		       (size_t)endpoint->size - at);
+	for (size_t i = 1; i < n; i++)
+		digest = (digest ^ bytes[i]) * UINT64_C(0x100000001b3);
+	(void)snprintf(text, sizeof(text), "name:%016llx:%zu", (unsigned long long)digest, n);
 	return set_name(name, text);
 }
 
@@ -164,6 +176,7 @@ static int leave(int desk, int fd, int memory)
 void fy_offer_make(struct fy_offer *ret_offer, int fd, const struct ferry_endpoint *endpoint)
 {
 	struct fy_offer offer = { 0 };
+	char text[FERRY_ADDRESS_MAX] = "";
 	int saved = errno;
 
 	*ret_offer = offer;
@@ -171,7 +184,8 @@ void fy_offer_make(struct fy_offer *ret_offer, int fd, const struct ferry_endpoi
 		return;
 	int desk = visit(endpoint, &offer.desk);
 	if (desk >= 0) {
-		offer.memory = fy_moved_memory();
+		(void)ferry_endpoint_text(endpoint, text, sizeof(text));
+		offer.memory = fy_moved_memory(text);
 		offer.made = offer.memory >= 0 && leave(desk, fd, offer.memory) == 0;
 		offer.visit = desk;
 		if (!offer.made && offer.memory >= 0)

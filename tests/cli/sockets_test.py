@@ -265,6 +265,8 @@ def ls_shows_listeners_and_connections(tool):
         check(address in tool.run('ls', '--sockets').out.decode(), kind)
         client = tool.start('connect', address, stdin=subprocess.PIPE)
         until(lambda: {listener.pid, client.pid} in ends(listed()), 'the connection is listed')
+        check_equal([row['address'] for row in listed() if row['what'] == 'connection' and
+                     client.pid in (process['pid'] for process in row['processes'])], [address])
         for process in client, listener:
             process.stdin.close()
             process.stdin = None

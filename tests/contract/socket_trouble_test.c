@@ -4,18 +4,26 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ferry/ferry.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "box.h"
 #include "check.h"
 #include "claim.h"
+#include "leftover.h"
 #include "peer.h"
 #include "plain.h"
 #include "scratch.h"
@@ -300,6 +308,165 @@ static void c9_visitors_of_the_desk_do_not_keep_from_accepting(void)
 	ferry_listener_close(listener);
 }
 
+/* Another user stays at the desk with offers for connections that he never makes. */
+static void stay(struct stage *stage, const void *address)
+{
+	struct sockaddr_un name;
+	const socklen_t size = visitor_name(&name, address);
+	const int memory = visitor_memory();
+
+	peer_become_nobody();
+	for (int i = 0; i < 70; i++) {
+		const int visit = visitor_knock(&name, size);
+		visitor_offer(visit, visit, memory);
+	}
+	stage_reach(stage, 1);
+	pause();
+}
+
+/* He costs what his share is; the offers of this user count all the same; and it ends. */
+static void visited_by_another_user(uint32_t mode, int share)
+{
+	char address[FERRY_ADDRESS_MAX], place[FERRY_ADDRESS_MAX];
+	ferry_listener *listener;
+	ferry_socket *server[2];
+	struct wire moved;
+	struct peer peer;
+
+	snprintf(place, sizeof place, "unix:%s", scratch_path("socket"));
+	check_eq(ferry_listen(&listener, place, FERRY_SOCKET_OPTIONS(.mode = mode), FERRY_NOW), 0);
+	check(ferry_listener_address(listener, address, sizeof address) > 0);
+	const int before = leftover_descriptors();
+	const int plain = plain_connect(address);
+	check_eq(ferry_connect(&moved.client, address, NULL, box_patience()), 0);
+	peer_start(&peer, stay, address);
+	peer_await(&peer, 1);
+	for (int i = 0; i < 2; i++)
+		check_eq(ferry_accept(&server[i], listener, box_patience()), 0);
+	moved.server = server[1];
+	wire_talk(&moved);
+	check_eq(wire_moved(moved.client), WIRE_BOTH);
+	wire_close(&moved);
+	ferry_socket_close(server[0]);
+	close(plain);
+	/* A visit and a memory each. */
+	check_eq(leftover_descriptors() - before, 2 * share);
+	await(ferry_accept(&server[0], listener, FERRY_NOW) == -EAGAIN &&
+	      leftover_descriptors() == before);
+	peer_kill(&peer);
+	ferry_listener_close(listener);
+}
+
+static void c9_other_users_have_a_small_share_of_the_desk(void)
+{
+	if (geteuid() != 0)
+		check_skip("becoming another user needs root");
+	const mode_t before = umask(0);
+	visited_by_another_user(0666, 16);
+	visited_by_another_user(0660, 16);
+	umask(before);
+}
+
+static void c9_who_may_not_connect_leaves_nothing_at_the_desk(void)
+{
+	if (geteuid() != 0)
+		check_skip("becoming another user needs root");
+	visited_by_another_user(0600, 0);
+}
+
+/* ---- accepting is refused ---- */
+
+static void accept_without_permission(struct stage *stage, const void *listener)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_accept4, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog filter = { sizeof code / sizeof code[0], code };
+	ferry_socket *socket;
+
+	(void)stage;
+	check_eq(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+	check_eq(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter), 0);
+	check_eq(ferry_accept(&socket, (ferry_listener *)(uintptr_t)listener, FERRY_FOREVER),
+		 -EPERM);
+}
+
+/* Somebody waits, but a filter lets nobody accept: it is said, not tried for ever. */
+static void who_may_not_accept_is_told(void)
+{
+	char address[FERRY_ADDRESS_MAX];
+	ferry_listener *listener = wire_listen(&wire_kinds[0], address);
+	const int client = plain_connect(address);
+	ferry_socket *server;
+	struct peer peer;
+
+	peer_start(&peer, accept_without_permission, listener);
+	peer_join(&peer);
+	check_eq(ferry_accept(&server, listener, FERRY_NOW), 0);
+	ferry_socket_close(server);
+	close(client);
+	ferry_listener_close(listener);
+}
+
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) && !defined(__clang__)
+/* Memory that is taken piece by piece, smaller and smaller, until there is no more. */
+struct piece {
+	struct piece *next;
+};
+
+static void accept_without_memory(struct stage *stage, const void *argument)
+{
+	ferry_listener *listener = (ferry_listener *)(uintptr_t)argument;
+	const struct rlimit none = { 0, RLIM_INFINITY }, all = { RLIM_INFINITY, RLIM_INFINITY };
+	struct piece *pieces = NULL;
+	ferry_socket *server = NULL;
+
+	(void)stage;
+	check_eq(setrlimit(RLIMIT_AS, &none), 0);
+	for (size_t size = 1 << 20; size >= sizeof(struct piece);) {
+		struct piece *piece = malloc(size);
+		if (piece) {
+			piece->next = pieces;
+			pieces = piece;
+		} else {
+			size /= 2;
+		}
+	}
+	const int r = ferry_accept(&server, listener, FERRY_NOW);
+	while (pieces) {
+		struct piece *piece = pieces;
+		pieces = piece->next;
+		free(piece);
+	}
+	check_eq(setrlimit(RLIMIT_AS, &all), 0);
+	check_eq(r, -ENOMEM);
+	check_eq(ferry_accept(&server, listener, FERRY_NOW), 0);
+	wire_expect(server, "question");
+	ferry_socket_close(server);
+}
+
+/* Whoever has no memory for a connection has not taken it. */
+static void without_memory_the_connection_still_waits(void)
+{
+	char address[FERRY_ADDRESS_MAX];
+	ferry_listener *listener = wire_listen(&wire_kinds[0], address);
+	const int client = plain_connect(address);
+	struct peer peer;
+
+	check_eq(send(client, "question", 8, 0), 8);
+	peer_start(&peer, accept_without_memory, listener);
+	peer_join(&peer);
+	close(client);
+	ferry_listener_close(listener);
+}
+#define WITHOUT_MEMORY claim(without_memory_the_connection_still_waits),
+#else
+#define WITHOUT_MEMORY /* a sanitizer's allocator has other limits */
+#endif
+
 int main(void)
 {
 	const struct CMUnitTest claims[] = {
@@ -310,7 +477,11 @@ int main(void)
 		claim(a_packet_is_never_said_to_be_larger_than_the_room),
 		claim(an_empty_packet_is_not_the_end_while_others_are_behind_it),
 		claim(c9_visitors_of_the_desk_do_not_keep_from_accepting),
+		claim(c9_other_users_have_a_small_share_of_the_desk),
+		claim(c9_who_may_not_connect_leaves_nothing_at_the_desk),
 		claim(c7_who_sends_to_a_full_socket_waits_idle),
+		claim(who_may_not_accept_is_told),
+		WITHOUT_MEMORY
 	};
 
 	return claim_run_all(claims);

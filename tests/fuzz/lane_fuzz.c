@@ -433,7 +433,7 @@ static void surround(struct fy_moved *moved, int fd)
 static void set_stage(unsigned how)
 {
 	int ends[2];
-	const int fd = fy_moved_memory();
+	const int fd = fy_moved_memory("unix:@");
 
 	must(fd >= 0 && pipe2(passed, O_CLOEXEC | O_NONBLOCK) == 0);
 	must(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0);

@@ -32,15 +32,21 @@ socklen_t visitor_name(struct sockaddr_un *ret_name, const char *address)
 	return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)n);
 }
 
+int visitor_knock(const struct sockaddr_un *name, socklen_t size)
+{
+	const int visit = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+
+	check(visit >= 0);
+	check_eq(connect(visit, (const struct sockaddr *)name, size), 0);
+	return visit;
+}
+
 int visitor_come(const char *address)
 {
 	struct sockaddr_un name;
 	const socklen_t size = visitor_name(&name, address);
-	const int visit = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 
-	check(visit >= 0);
-	check_eq(connect(visit, (struct sockaddr *)&name, size), 0);
-	return visit;
+	return visitor_knock(&name, size);
 }
 
 void visitor_leave(int visit, const void *packet, size_t size, const int *descriptors, int n)

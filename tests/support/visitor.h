@@ -11,7 +11,8 @@
 /** The name of the desk of an address: unix:PATH, or an internet one. Its size. */
 socklen_t visitor_name(struct sockaddr_un *ret_name, const char *address);
 
-/** Visit the desk of an address. */
+/** Visit the desk of that name, or of an address. */
+int visitor_knock(const struct sockaddr_un *name, socklen_t size);
 int visitor_come(const char *address);
 
 /** Leave a packet there, with n <= 8 descriptors; or a sound offer for the connection that client
