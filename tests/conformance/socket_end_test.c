@@ -2,6 +2,7 @@
 /* POSIX shutdown() and close() of a connection, and what goes with its bytes: sentences S and D. */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -144,6 +145,62 @@ static void s11_linger_of_0_breaks_off(void)
 		 0);
 	driver->close(&ends.server);
 	check_eq(read_one(&ends.client), differs_over_tls(-ECONNRESET, 0));
+	driver->close(&ends.client);
+}
+
+static void s15_of_what_was_on_its_way_a_part_is_read_before_the_reset(void)
+{
+	static char got[65536];
+	ssize_t n, total = 0;
+
+	ends = ends_make();
+	end_put(&ends.client, "unread");
+	end_await_arrival(&ends.server, 6);
+	const ssize_t written = (ssize_t)end_fill(&ends.server);
+	const ssize_t arrived = driver->unread(&ends.client);
+	check(arrived > 0);
+	driver->close(&ends.server);
+	while ((n = driver->read(&ends.client, got, sizeof got)) > 0)
+		total += n;
+	check_eq(n, -ECONNRESET);
+	check_eq(read_one(&ends.client), 0);
+	check(total >= arrived && total <= written);
+	if (transport_is_unix())
+		check_eq(total, written);
+	driver->close(&ends.client);
+}
+
+static void await_hang_up(const struct end *end)
+{
+	struct pollfd look = { .fd = end_fd(end) };
+
+	check_eq(poll(&look, 1, 30000), 1);
+}
+
+static void s16_a_reset_is_told_once_and_takes_nothing_that_has_arrived(void)
+{
+	const bool plain_tcp = !transport_is_unix() && !transport->moves;
+	char got[16];
+
+	ends = ends_make();
+	for (int i = 0; i < 2; i++) {
+		end_put(&ends.client, "question");
+		end_get(&ends.server, "question");
+		end_put(&ends.server, "answer");
+		end_get(&ends.client, "answer");
+	}
+	end_put(&ends.client, "unread");
+	end_put(&ends.server, "an answer");
+	end_await_arrival(&ends.server, 6);
+	end_await_arrival(&ends.client, 9);
+	driver->close(&ends.server);
+	await_hang_up(&ends.client);
+	check_eq(driver->write(&ends.client, "x", 1), plain_tcp ? -ECONNRESET : -EPIPE);
+	check_eq(driver->write(&ends.client, "x", 1), -EPIPE);
+	check_eq(driver->read(&ends.client, got, sizeof got), 9);
+	if (!plain_tcp)
+		check_eq(read_one(&ends.client), -ECONNRESET);
+	check_eq(read_one(&ends.client), 0);
 	driver->close(&ends.client);
 }
 
@@ -300,6 +357,8 @@ int main(int n_arguments, char **arguments)
 		{ claim(s12_connection_lasts_until_the_last_process_has_closed_it), NOT_TLS },
 		{ claim(s13_child_may_use_what_its_parent_made), NOT_TLS },
 		{ claim(s14_stopped_peer_is_no_end), ALL },
+		{ claim(s15_of_what_was_on_its_way_a_part_is_read_before_the_reset), NOT_TLS },
+		{ claim(s16_a_reset_is_told_once_and_takes_nothing_that_has_arrived), NOT_TLS },
 		{ claim(d1_descriptor_arrives_as_one_for_the_same_open_file), UNIX_ONLY },
 		{ claim(d2_it_comes_with_the_byte_that_it_went_with), UNIX_ONLY },
 		{ claim(d3_reading_without_asking_drops_it), UNIX_ONLY },
