@@ -99,7 +99,8 @@ void fy_bound_remove(struct fy_bound *bound);
 
 /* ---- handle.c ---- */
 
-/* A handle on fd, which becomes its own; -1: it gets one later. NULL: no memory; fd is left alone. */
+/* A handle on fd, which becomes its own; -1: it gets one later. NULL: no memory; fd is left alone.
+ */
 struct ferry_socket *fy_socket_handle(int fd, enum ferry_transport transport,
 				      const struct fy_settings *settings);
 
