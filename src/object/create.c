@@ -51,30 +51,43 @@ static int open_draft(struct draft *draft, const struct fy_place *place, mode_t 
 	return draft->fd < 0 ? -errno : 0;
 }
 
-static int fill(int fd, uint64_t bytes, const struct fy_kind *kind,
-		const struct fy_creation *creation)
+/* What the header will say. */
+static void describe(struct fy_found *found, int fd, const struct fy_kind *kind,
+		     const struct fy_creation *creation)
 {
-	uint8_t *base = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	uint64_t body = fy_object_body(creation->member_slots, creation->n_bells);
 
-	if (base == MAP_FAILED)
-		return -errno;
+	*found = (struct fy_found){
+		.fd = fd,
+		.kind = kind->kind,
+		.layout = fy_known_layout(kind->kind),
+		.bytes = body + creation->body_bytes,
+		.map_bytes = body + creation->body_bytes + creation->may_grow,
+		.body = body,
+		.bells = fy_object_bells(creation->member_slots),
+		.n_bells = creation->n_bells,
+		.member_slots = creation->member_slots,
+	};
+}
+
+static void fill(uint8_t *base, const struct fy_found *found, const struct fy_creation *creation)
+{
 	struct fy_header_shm *header = (struct fy_header_shm *)(void *)base;
+
 	header->magic = FY_MAGIC;
-	header->kind = kind->kind;
-	header->layout = fy_known_layout(kind->kind);
-	header->file_bytes = bytes;
-	header->bells = fy_object_bells(creation->member_slots);
-	header->n_bells = creation->n_bells;
-	header->body = fy_object_body(creation->member_slots, creation->n_bells);
-	header->member_slots = creation->member_slots;
+	header->kind = found->kind;
+	header->layout = found->layout;
+	header->file_bytes = found->bytes;
+	header->bells = found->bells;
+	header->n_bells = found->n_bells;
+	header->body = found->body;
+	header->member_slots = found->member_slots;
 	header->line = FY_LINE;
-	header->map_bytes = creation->may_grow ? bytes + creation->may_grow : 0;
+	header->map_bytes = creation->may_grow ? found->map_bytes : 0;
 	creation->fill(base + header->body, creation->context);
 	/* SYNC(header.state) release: pairs with the acquire loads of it; the link to the name
 	 * orders it for openers anyway. */
 	atomic_store_explicit(&header->state, FY_STATE_READY, memory_order_release);
-	(void)munmap(base, bytes);
-	return 0;
 }
 
 static int link_name(const struct fy_place *place, const struct draft *draft)
@@ -97,28 +110,39 @@ static int link_name(const struct fy_place *place, const struct draft *draft)
 											: -errno;
 }
 
-static int build(const struct fy_place *place, const struct draft *draft,
-		 const struct fy_kind *kind, const struct fy_creation *creation,
-		 struct ferry_why *why)
+/* The mapping stays, if it succeeds. */
+static int build(void **ret_base, const struct fy_found *found, const struct fy_creation *creation,
+		 const char *path, struct ferry_why *why)
 {
-	uint64_t bytes =
-	    fy_object_body(creation->member_slots, creation->n_bells) + creation->body_bytes;
-	int r = fy_reserve(draft->fd, 0, bytes);
+	int r = fy_reserve(found->fd, 0, found->bytes);
 
 	if (r < 0)
 		return fy_why(why, r, "cannot reserve %llu bytes for %.120s: %s",
-			      (unsigned long long)bytes, place->path, strerror(-r));
-	r = fill(draft->fd, bytes, kind, creation);
-	if (r < 0)
-		return fy_why(why, r, "cannot map %.150s: %s", place->path, strerror(-r));
-	r = link_name(place, draft);
-	if (r < 0)
-		return fy_why(why, r, "cannot give %.150s its name: %s", place->path, strerror(-r));
+			      (unsigned long long)found->bytes, path, strerror(-r));
+	*ret_base = fy_open_map(found->fd, found->map_bytes, 1);
+	if (*ret_base == MAP_FAILED)
+		return fy_why(why, -errno, "cannot map %.150s: %s", path, strerror(errno));
+	fill(*ret_base, found, creation);
 	return 0;
 }
 
-int fy_create(const struct fy_place *place, const struct fy_kind *kind,
-	      const struct fy_creation *creation, struct ferry_why *why)
+static int build_and_link(void **ret_base, const struct fy_found *found,
+			  const struct fy_creation *creation, const struct fy_place *place,
+			  const struct draft *draft, struct ferry_why *why)
+{
+	int r = build(ret_base, found, creation, place->path, why);
+
+	if (r < 0)
+		return r;
+	r = link_name(place, draft);
+	if (r == 0)
+		return 0;
+	(void)munmap(*ret_base, found->map_bytes);
+	return fy_why(why, r, "cannot give %.150s its name: %s", place->path, strerror(-r));
+}
+
+int fy_create(struct fy_found *ret_found, void **ret_base, const struct fy_place *place,
+	      const struct fy_kind *kind, const struct fy_creation *creation, struct ferry_why *why)
 {
 	struct draft draft;
 	int r = open_draft(&draft, place, creation->mode);
@@ -126,27 +150,26 @@ int fy_create(const struct fy_place *place, const struct fy_kind *kind,
 	if (r < 0)
 		return fy_why(why, r, "cannot make a file for %.150s: %s", place->path,
 			      strerror(-r));
-	r = build(place, &draft, kind, creation, why);
+	describe(ret_found, draft.fd, kind, creation);
+	r = build_and_link(ret_base, ret_found, creation, place, &draft, why);
 	if (draft.temporary[0])
 		(void)unlinkat(place->directory, draft.temporary, 0);
-	if (r < 0) {
+	if (r < 0)
 		(void)close(draft.fd);
-		return r;
-	}
-	return draft.fd;
+	return r;
 }
 
 static int build_unnamed(int fd, const struct fy_kind *kind, const struct fy_creation *creation)
 {
-	uint64_t bytes =
-	    fy_object_body(creation->member_slots, creation->n_bells) + creation->body_bytes;
-	int r = fy_reserve(fd, 0, bytes);
+	struct fy_found found;
+	void *base;
 
-	if (r == 0)
-		r = fill(fd, bytes, kind, creation);
-	if (r == 0 && fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0)
-		r = -errno;
-	return r;
+	describe(&found, fd, kind, creation);
+	int r = build(&base, &found, creation, "it", NULL);
+	if (r < 0)
+		return r;
+	(void)munmap(base, found.map_bytes);
+	return fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0 ? 0 : -errno;
 }
 
 /* The kernel tells watchers (os/touch.h) nothing of what is read through the descriptor that

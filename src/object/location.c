@@ -44,33 +44,54 @@ static int directory_is_safe(const struct stat *s, const char *path, int is_defa
 	return 0;
 }
 
-int fy_own_directory(int make, struct ferry_why *why)
+/* Open it, made if it is not there. A default directory that is a symlink was planted; $FERRY_DIR
+ * may well be one. */
+static int open_or_make(const char *path, int is_default, int make, struct ferry_why *why)
+{
+	int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC | (is_default ? O_NOFOLLOW : 0);
+	int fd = open(path, flags);
+
+	if (fd < 0 && errno == ENOENT && make) {
+		if (mkdir(path, 0700) != 0 && errno != EEXIST)
+			return fy_why(why, -errno, "cannot make directory %s: %s", path,
+				      strerror(errno));
+		fd = open(path, flags);
+	}
+	if (fd < 0 && is_default && (errno == ELOOP || errno == ENOTDIR))
+		return fy_why(why, -FERRY_EUNSAFE, "%s is not a directory", path);
+	if (fd < 0)
+		return fy_why(why, -errno, "cannot open directory %s: %s", path, strerror(errno));
+	return fd;
+}
+
+static int own_directory(int make, struct stat *ret_status, struct ferry_why *why)
 {
 	char path[PATH_MAX];
-	struct stat s;
 	const char *set = secure_getenv("FERRY_DIR");
 	int is_default = !(set && *set);
 	int r = fy_own_directory_path(path, sizeof(path));
 
 	if (r < 0)
 		return fy_why(why, r, "$FERRY_DIR is too long");
-	if (make && mkdir(path, 0700) != 0 && errno != EEXIST)
-		return fy_why(why, -errno, "cannot make directory %s: %s", path, strerror(errno));
-	/* A default directory that is a symlink was planted; $FERRY_DIR may well be one. */
-	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | (is_default ? O_NOFOLLOW : 0));
-	if (fd < 0 && is_default && (errno == ELOOP || errno == ENOTDIR))
-		return fy_why(why, -FERRY_EUNSAFE, "%s is not a directory", path);
+	int fd = open_or_make(path, is_default, make, why);
 	if (fd < 0)
-		return fy_why(why, -errno, "cannot open directory %s: %s", path, strerror(errno));
-	if (fstat(fd, &s) != 0)
+		return fd;
+	if (fstat(fd, ret_status) != 0)
 		r = fy_why(why, -errno, "cannot look at directory %s: %s", path, strerror(errno));
 	else
-		r = directory_is_safe(&s, path, is_default, why);
+		r = directory_is_safe(ret_status, path, is_default, why);
 	if (r < 0) {
 		(void)close(fd);
 		return r;
 	}
 	return fd;
+}
+
+int fy_own_directory(int make, struct ferry_why *why)
+{
+	struct stat status;
+
+	return own_directory(make, &status, why);
 }
 
 int fy_name_valid(const char *name)
@@ -189,13 +210,6 @@ static int step(int parent, const char *name)
 	return r;
 }
 
-static int anybody_may_write(int directory)
-{
-	struct stat s;
-
-	return fstat(directory, &s) != 0 || (s.st_mode & S_IWOTH) != 0;
-}
-
 /* Open a directory, name by name. */
 static int walk(const char *directory)
 {
@@ -231,7 +245,7 @@ static int open_path_directory(struct fy_place *place, const char *directory, st
 			      "directory %.100s is writable by everybody and not sticky",
 			      directory);
 	}
-	place->shared = anybody_may_write(fd);
+	place->shared = (s.st_mode & S_IWOTH) != 0;
 	place->directory = fd;
 	return 0;
 }
@@ -239,6 +253,7 @@ static int open_path_directory(struct fy_place *place, const char *directory, st
 int fy_place_open(struct fy_place *ret_place, const char *location, int make, struct ferry_why *why)
 {
 	char directory[PATH_MAX];
+	struct stat status;
 	int r;
 
 	if (!location || *location == '\0')
@@ -250,8 +265,8 @@ int fy_place_open(struct fy_place *ret_place, const char *location, int make, st
 	} else {
 		r = bare_name(location, ret_place->name, sizeof(ret_place->name), why);
 		if (r == 0) {
-			r = ret_place->directory = fy_own_directory(make, why);
-			ret_place->shared = r >= 0 && anybody_may_write(r);
+			r = ret_place->directory = own_directory(make, &status, why);
+			ret_place->shared = r >= 0 && (status.st_mode & S_IWOTH) != 0;
 		}
 	}
 	if (r < 0)

@@ -150,22 +150,11 @@ void fy_object_visit(const void *tag, void (*visit)(void *context), void *contex
 
 /* ---- opening ---- */
 
-static int map(struct fy_object *object, const struct fy_found *found, int writable,
-	       struct ferry_why *why)
+/* Take over a mapping of what was found; it is unmapped on failure. */
+static int adopt(struct fy_object *object, const struct fy_found *found, void *base, int writable)
 {
-	/* A mapping keeps its description, and with it the lock, alive in every child: so map
-	 * through one that holds no lock. Without /proc the pid must decide whether a parent lives.
-	 */
-	int fd = describe_anew(found->fd, writable);
-	void *base = mmap(NULL, found->map_bytes, PROT_READ | (writable ? PROT_WRITE : 0),
-			  MAP_SHARED, fd < 0 ? found->fd : fd, 0);
-
-	if (fd >= 0)
-		(void)close(fd);
-	if (base == MAP_FAILED)
-		return fy_why(why, -errno, "cannot map %llu bytes: %s",
-			      (unsigned long long)found->map_bytes, strerror(errno));
 	int r = fy_sigbus_guard(base, found->map_bytes, &object->broken);
+
 	if (r < 0) {
 		(void)munmap(base, found->map_bytes);
 		return r;
@@ -184,6 +173,24 @@ static int map(struct fy_object *object, const struct fy_found *found, int writa
 	/* RELAXED(nobody else has the handle yet) */
 	atomic_init(&object->generation, fy_fork_generation());
 	return 0;
+}
+
+static int map(struct fy_object *object, const struct fy_found *found, int writable,
+	       struct ferry_why *why)
+{
+	/* A mapping keeps its description, and with it the lock, alive in every child: so map
+	 * through one that holds no lock. Without /proc the pid must decide whether a parent lives.
+	 */
+	int fd = describe_anew(found->fd, writable);
+	void *base = fy_open_map(fd < 0 ? found->fd : fd, found->map_bytes, writable);
+	int error = errno;
+
+	if (fd >= 0)
+		(void)close(fd);
+	if (base == MAP_FAILED)
+		return fy_why(why, -error, "cannot map %llu bytes: %s",
+			      (unsigned long long)found->map_bytes, strerror(error));
+	return adopt(object, found, base, writable);
 }
 
 static int check_kind(const struct fy_found *found, const struct fy_kind *kind,
@@ -233,6 +240,40 @@ static int open_existing(struct fy_object *object, const struct fy_place *place,
 	return r < 0 ? r : -EAGAIN;
 }
 
+/* As in map(): the mapping in which it was filled keeps the description that it was made with, so
+ * the locks get another. */
+static int separate(struct fy_found *found, const struct fy_place *place, struct ferry_why *why)
+{
+	int fd = describe_anew(found->fd, 1);
+
+	if (fd < 0)
+		return errno == ENOENT ? 0
+				       : fy_why(why, -errno, "cannot open %.150s: %s", place->path,
+						strerror(errno));
+	(void)close(found->fd);
+	found->fd = fd;
+	return 0;
+}
+
+static int create_new(struct fy_object *object, const struct fy_place *place,
+		      const struct fy_creation *creation, struct ferry_why *why)
+{
+	struct fy_found found;
+	void *base;
+	int r = fy_create(&found, &base, place, object->kind, creation, why);
+
+	if (r < 0)
+		return r;
+	r = separate(&found, place, why);
+	if (r < 0)
+		(void)munmap(base, found.map_bytes);
+	else
+		r = adopt(object, &found, base, 1);
+	if (r < 0)
+		(void)close(found.fd);
+	return r;
+}
+
 static int open_or_create(struct fy_object *object, const struct fy_place *place, uint32_t flags,
 			  const struct fy_creation *creation, struct ferry_why *why)
 {
@@ -248,16 +289,10 @@ static int open_or_create(struct fy_object *object, const struct fy_place *place
 			(void)close(object->fd);
 			return fy_why(why, -EEXIST, "%.150s exists already", place->path);
 		}
-		if (r != -ENOENT || !may_create)
-			continue;
-		int fd = fy_create(place, object->kind, creation, why);
-		if (fd >= 0)
-			(void)close(fd);
-		r = fd >= 0 || fd == -EEXIST ? -EAGAIN : fd;
-		if (fd >= 0 && (flags & FERRY_EXCLUSIVE)) {
-			flags &= ~(uint32_t)FERRY_EXCLUSIVE;
-			may_create = 0;
-		}
+		if (r == -ENOENT && may_create)
+			r = create_new(object, place, creation, why);
+		if (r == -EEXIST)
+			r = -EAGAIN;
 	}
 	return r;
 }

@@ -7,10 +7,13 @@
 #include <ferry/error.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "../base/why.h"
 #include "object.h"
+
+#define FIRST_BYTES (FY_HEADER_BYTES + UINT64_C(4096)) /* the header, and its first members */
 
 static const char *type_word(mode_t mode)
 {
@@ -180,4 +183,16 @@ int fy_open_descriptor(struct fy_found *ret_found, int fd, struct ferry_why *why
 		return r;
 	}
 	return read_header(ret_found, &nowhere, why);
+}
+
+void *fy_open_map(int fd, uint64_t bytes, int writable)
+{
+	void *base = mmap(NULL, bytes, PROT_READ | (writable ? PROT_WRITE : 0), MAP_SHARED, fd, 0);
+
+	/* Whoever opens an object to use it looks at its header and writes into the member table:
+	 * one system call for both pages costs less than two page faults, above all in a virtual
+	 * machine. If it fails, the faults come. */
+	if (base != MAP_FAILED && writable)
+		(void)madvise(base, FIRST_BYTES, MADV_POPULATE_WRITE);
+	return base;
 }

@@ -35,4 +35,7 @@ int fy_open_found(struct fy_found *ret_found, const struct fy_place *place, int 
  * it is in ret_found, or closed. */
 int fy_open_descriptor(struct fy_found *ret_found, int fd, struct ferry_why *why);
 
+/* Map an object's file. MAP_FAILED and errno as mmap(2). */
+void *fy_open_map(int fd, uint64_t bytes, int writable);
+
 #endif
