@@ -120,6 +120,32 @@ int cli_status(int error)
 	}
 }
 
+static bool is_one_of(const char *command, const char *const *list)
+{
+	for (; *list; list++)
+		if (strcmp(command, *list) == 0)
+			return true;
+	return false;
+}
+
+/* What depends on the command: whether it makes objects, and what would be the use of a new one.
+ * NULL: the common advice. */
+static const char *special_advice(const char *command, int error)
+{
+	static const char *const old_ones[] = { "dump", "gc",  "peek", "rm", "signal",
+						"stat", "tap", "why",  NULL };
+	bool creates = strncmp(command, "create", strlen("create")) == 0;
+
+	if (error == -ENOENT && creates)
+		return "make the directory first"; /* that is what is not there */
+	if (error == -ENOENT && is_one_of(command, old_ones))
+		return "`ferry ls` shows what there is";
+	if (error == -ENOSPC && creates)
+		return "ask for less with --messages, --memory, --max-size, --bytes or --capacity, "
+		       "or make room there";
+	return NULL;
+}
+
 /* What the reader can do about an error, or NULL. */
 static const char *advice(const char *command, int error)
 {
@@ -133,8 +159,7 @@ static const char *advice(const char *command, int error)
 		  "leave out --exclusive to use it as it is, or remove it with `ferry rm`" },
 		{ EACCES, "ask its owner, or change its mode with chmod" },
 		{ EPERM, "ask its owner" },
-		{ ENOSPC, "ask for less with --messages, --memory, --max-size, --bytes or "
-			  "--capacity, or make room there" },
+		{ ENOSPC, "make room there, or make a smaller one first with `ferry create`" },
 		{ EMSGSIZE, "create one with a larger --max-size" },
 		{ ENOTDIR, "check the location" },
 		{ ENOBUFS, "let its receivers finish, or create one with more --memory" },
@@ -148,13 +173,11 @@ static const char *advice(const char *command, int error)
 		{ FERRY_EMEMBERS, "close some, or create one with more --members" },
 	};
 
-	/* What is not there is the directory. */
-	if (error == -ENOENT && strncmp(command, "create", strlen("create")) == 0)
-		return "make the directory first";
-	for (size_t i = 0; i < sizeof table / sizeof *table; i++)
+	const char *special = special_advice(command, error);
+	for (size_t i = 0; i < sizeof table / sizeof *table && !special; i++)
 		if (table[i].error == -error)
 			return table[i].text;
-	return NULL;
+	return special;
 }
 
 int cli_fail(const char *command, const char *location, int error, const struct ferry_why *why)
@@ -248,12 +271,13 @@ bool cli_parse_duration(const char *text, int64_t *ret_ns)
 
 bool cli_parse_count(const char *text, uint64_t min, uint64_t max, uint64_t *ret_count)
 {
+	bool hexadecimal = text[0] == '0' && (text[1] == 'x' || text[1] == 'X');
 	char *end;
 
 	if (!isdigit((unsigned char)*text))
 		return false;
 	errno = 0;
-	uintmax_t value = strtoumax(text, &end, 0);
+	uintmax_t value = strtoumax(text, &end, hexadecimal ? 16 : 10);
 	if (errno || *end || value < min || value > max)
 		return false;
 	*ret_count = value;

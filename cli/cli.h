@@ -86,7 +86,7 @@ bool cli_parse_size(const char *text, uint64_t *ret_bytes);
 /* "2", "1.5s", "250ms", "10us", "5ns", "3m", "1h": ns; a bare number counts seconds. */
 bool cli_parse_duration(const char *text, int64_t *ret_ns);
 
-/* A whole number from min to max, decimal, or with a prefix octal or hexadecimal. */
+/* A whole number from min to max, decimal, or behind 0x hexadecimal. */
 bool cli_parse_count(const char *text, uint64_t min, uint64_t max, uint64_t *ret_count);
 
 /* The same three for use in an argp parser: a bad value is a usage error that names the option. */

@@ -104,7 +104,7 @@ int cmd_gc(int argc, char **argv)
 	struct entries entries;
 
 	cli_parse(&argp, argc, argv, &gc);
-	int status = list_entries(&entries, "gc", gc.directory);
+	int status = list_entries(&entries, "gc", gc.directory, 0);
 	if (status == STATUS_DONE)
 		status = repair_all(&gc, &entries);
 	free_entries(&entries);

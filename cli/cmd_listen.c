@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "bridge.h"
@@ -130,6 +131,20 @@ static const struct argp argp = {
 };
 
 /* ---- a command for each ---- */
+
+/* No more at once than there are descriptors for: a connection, a command's end and its process,
+ * besides a few for ourselves. Others wait, as they do for --most. */
+static void keep_within_limit(struct listening *listening)
+{
+	const rlim_t own = 24, each = 3;
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur == RLIM_INFINITY)
+		return;
+	rlim_t most = limit.rlim_cur > own + each ? (limit.rlim_cur - own) / each : 1;
+	if (listening->most > most)
+		listening->most = most;
+}
 
 /* Forget those that have ended. */
 static void reap(struct listening *listening)
@@ -360,6 +375,7 @@ int cmd_listen(int argc, char **argv)
 
 	cli_parse_in_order(&argp, argc, argv, &listening);
 	interrupt_catch();
+	keep_within_limit(&listening);
 	(void)ferry_address_parse(&address, listening.bridge.address, NULL, NULL);
 	const bool datagrams =
 	    address.transport == FERRY_UDP || address.transport == FERRY_UNIX_DGRAM;

@@ -4,6 +4,7 @@
  */
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "cli.h"
 #include "json.h"
@@ -11,10 +12,11 @@
 #include "sockets.h"
 #include "table.h"
 
-enum { OPTION_NAMES = 256 };
+enum { OPTION_NAMES = 256, OPTION_KIND };
 
 struct ls {
 	const char *directory;
+	enum ferry_kind kind; /* 0: all */
 	bool json;
 	bool names;
 	bool sockets;
@@ -23,10 +25,23 @@ struct ls {
 static const struct argp_option options[] = {
 	{ "json", 'j', NULL, 0, "Write a JSON array with one object for each", 0 },
 	{ "names", OPTION_NAMES, NULL, 0, "Write only the names, one on a line", 0 },
+	{ "kind", OPTION_KIND, "KIND", 0, "Only those: mailbox, pipe or segment", 0 },
 	{ "sockets", 's', NULL, 0,
 	  "List ferry's listeners, and its connections through shared memory, instead", 0 },
 	{ 0 },
 };
+
+static enum ferry_kind parse_kind(struct argp_state *state, const char *text)
+{
+	static const enum ferry_kind kinds[] = { FERRY_KIND_MAILBOX, FERRY_KIND_PIPE,
+						 FERRY_KIND_SEGMENT };
+
+	for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+		if (strcmp(text, ferry_kind_name(kinds[i])) == 0)
+			return kinds[i];
+	argp_error(state, "--kind takes mailbox, pipe or segment, not '%s'", text);
+	return kinds[0];
+}
 
 static error_t parse(int key, char *argument, struct argp_state *state)
 {
@@ -39,6 +54,9 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 	case OPTION_NAMES:
 		ls->names = true;
 		return 0;
+	case OPTION_KIND:
+		ls->kind = parse_kind(state, argument);
+		return 0;
 	case 's':
 		ls->sockets = true;
 		return 0;
@@ -50,8 +68,8 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 	case ARGP_KEY_END:
 		if (ls->json && ls->names)
 			argp_error(state, "--json and --names exclude each other");
-		if (ls->sockets && (ls->names || ls->directory))
-			argp_error(state, "--sockets: no DIRECTORY, and no --names");
+		if (ls->sockets && (ls->names || ls->directory || ls->kind))
+			argp_error(state, "--sockets: no DIRECTORY, no --names, no --kind");
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -210,7 +228,7 @@ int cmd_ls(int argc, char **argv)
 	cli_parse(&argp, argc, argv, &ls);
 	if (ls.sockets)
 		return list_sockets(ls.json);
-	int status = list_entries(&entries, "ls", ls.directory);
+	int status = list_entries(&entries, "ls", ls.directory, ls.kind);
 	if (status == STATUS_DONE)
 		(ls.json ? list_json : ls.names ? list_names : list_table)(&entries);
 	free_entries(&entries);

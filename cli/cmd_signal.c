@@ -85,6 +85,12 @@ static const struct argp argp = {
 	       "  ferry signal group:4711 TERM --verbose",
 };
 
+/* Signal 0 only asks whether one could be sent. */
+static const char *done_word(const struct send_signal *command)
+{
+	return command->signo ? "sent" : "there, and may be signalled";
+}
+
 /* A member's process that is gone already has what a signal would have given it. */
 static int report(const struct send_signal *command, const struct ferry_signal_target *targets,
 		  int n)
@@ -95,7 +101,8 @@ static int report(const struct send_signal *command, const struct ferry_signal_t
 		const struct ferry_signal_target *target = &targets[i];
 		if (command->verbose)
 			printf("%d: %s\n", (int)target->pid,
-			       target->result == 0 ? "sent" : ferry_strerror(target->result));
+			       target->result == 0 ? done_word(command)
+						   : ferry_strerror(target->result));
 		if (target->result == 0 || target->result == -ESRCH)
 			continue;
 		cli_complain("signal: process %d: %s", (int)target->pid,
@@ -179,7 +186,7 @@ static int to_process(const struct send_signal *command)
 		ferry_process_close(process);
 	}
 	if (r == 0 && command->verbose)
-		printf("%d: sent\n", (int)target.pid);
+		printf("%d: %s\n", (int)target.pid, done_word(command));
 	if (r == 0)
 		return STATUS_DONE;
 	int status = cli_fail("signal", command->target, r, &why);

@@ -118,8 +118,8 @@ static const struct argp argp = {
 	.children = children,
 };
 
-/* Reap orphans now and then while the command runs. How it ended; STATUS in *ret_status. */
-static void run_once(struct supervise *s, ferry_process *process, int *ret_status)
+/* Reap orphans now and then while the command runs. How it ended. */
+static struct ferry_process_end run_once(struct supervise *s, ferry_process *process)
 {
 	struct ferry_process_end end = { 0 };
 	ferry_deadline kill_at = FERRY_FOREVER;
@@ -135,7 +135,7 @@ static void run_once(struct supervise *s, ferry_process *process, int *ret_statu
 		else if (s->asked && ferry_in_ns(0) >= kill_at)
 			(void)ferry_signal_send(process, SIGKILL, 0);
 	}
-	*ret_status = child_status(&end);
+	return end;
 }
 
 static bool wanted_again(const struct supervise *s, int status)
@@ -144,15 +144,16 @@ static bool wanted_again(const struct supervise *s, int status)
 	       (s->restart == RESTART_ALWAYS || (s->restart == RESTART_ON_FAILURE && status != 0));
 }
 
-static void say_restart(const struct supervise *s, int status, int64_t delay)
+/* killed_by: the signal, or 0. */
+static void say_restart(const struct supervise *s, int status, int killed_by, int64_t delay)
 {
 	char text[CLI_HUMAN_BYTES];
 
 	if (s->quiet)
 		return;
-	if (status > 128)
+	if (killed_by)
 		cli_complain("supervise: '%s' ended by %s; again in %s", s->child.command[0],
-			     ferry_signal_name(status - 128), cli_human_duration(text, delay));
+			     ferry_signal_name(killed_by), cli_human_duration(text, delay));
 	else
 		cli_complain("supervise: '%s' ended with code %d; again in %s", s->child.command[0],
 			     status, cli_human_duration(text, delay));
@@ -167,10 +168,12 @@ static int supervise(struct supervise *s)
 	for (;;) {
 		ferry_process *process;
 		ferry_deadline good = ferry_in_ns(s->stable);
-		int status = child_start(&s->child, "supervise", &process);
+		int status = child_start(&s->child, "supervise", &process), killed_by = 0;
 		if (status == 0) {
-			run_once(s, process, &status);
+			struct ferry_process_end end = run_once(s, process);
 			ferry_process_close(process);
+			status = child_status(&end);
+			killed_by = end.known && !end.exited ? end.signal : 0;
 		}
 		if (!wanted_again(s, status))
 			return status;
@@ -183,7 +186,7 @@ static int supervise(struct supervise *s)
 				     s->child.command[0], status ? "failed" : "ended", in_a_row);
 			return status;
 		}
-		say_restart(s, status, delay);
+		say_restart(s, status, killed_by, delay);
 		if (child_await(NULL, NULL, &s->asked, ferry_in_ns(delay)) == -EINTR)
 			return 128 + s->asked;
 		delay = delay < s->max_delay / 2 ? 2 * delay : s->max_delay;

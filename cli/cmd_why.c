@@ -463,7 +463,7 @@ int cmd_why(int argc, char **argv)
 	if (command.n) {
 		status = look_at_named(&why, &command);
 	} else {
-		status = list_entries(&entries, "why", NULL);
+		status = list_entries(&entries, "why", NULL, 0);
 		if (status == STATUS_DONE)
 			status = look_at_all(&why, &entries);
 	}

@@ -281,9 +281,20 @@ void describe_json(json_t *object, const struct description *description)
 		pipe_json(object, &description->pipe);
 }
 
+static bool is_wanted(const struct entries *entries, const char *location)
+{
+	struct ferry_object_stat stat;
+
+	return !entries->kind || ferry_object_stat(location, &stat, NULL) < 0 ||
+	       stat.kind == entries->kind;
+}
+
 static int add_entry(const char *name, const char *location, void *context)
 {
 	struct entries *entries = context;
+
+	if (!is_wanted(entries, location))
+		return 0;
 	struct entry *grown = reallocarray(entries->entry, entries->n + 1, sizeof *entries->entry);
 
 	if (!grown)
@@ -312,12 +323,13 @@ static bool own_directory_is_missing(const char *command)
 	return true;
 }
 
-int list_entries(struct entries *ret, const char *command, const char *directory)
+int list_entries(struct entries *ret, const char *command, const char *directory,
+		 enum ferry_kind kind)
 {
 	struct ferry_why why = { 0 };
 	const char *where = directory ? directory : "your own objects";
 
-	*ret = (struct entries){ 0 };
+	*ret = (struct entries){ .kind = kind };
 	if (!directory && own_directory_is_missing(command))
 		return STATUS_ABSENT;
 	int r = ferry_list(directory, add_entry, ret, &why);

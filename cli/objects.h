@@ -70,11 +70,13 @@ struct entry {
 struct entries {
 	struct entry *entry; /* sorted by name */
 	size_t n;
+	enum ferry_kind kind; /* only those, and what cannot be looked into; 0: all */
 };
 
 /* List a directory (NULL: the user's own). STATUS_DONE, or the exit status after the failure was
  * reported. */
-int list_entries(struct entries *ret, const char *command, const char *directory);
+int list_entries(struct entries *ret, const char *command, const char *directory,
+		 enum ferry_kind kind);
 void free_entries(struct entries *entries);
 
 /* Is this result for an entry no reason to say anything: some other file, or gone meanwhile? */

@@ -83,16 +83,16 @@ char *torture_help(int key, const char *text, void *input)
 {
 	char *list = NULL;
 	size_t size = 0;
-	FILE *stream = key == ARGP_KEY_HELP_POST_DOC ? open_memstream(&list, &size) : NULL;
+	FILE *stream = key == ARGP_KEY_HELP_PRE_DOC ? open_memstream(&list, &size) : NULL;
 
 	(void)input;
 	if (!stream)
 		return (char *)(uintptr_t)text;
 	fputs(text, stream);
-	fputs("\nWhat can be tortured:", stream);
+	fputs("\n\nWhat can be tortured:", stream);
 	for (const struct torture_family *const *f = families; *f; f++)
 		fprintf(stream, " %s", (*f)->name);
-	fputs("; ferry torture NAME --help tells more.\n", stream);
+	fputs("; ferry torture NAME --help tells more.", stream);
 	if (fclose(stream) == 0)
 		return list;
 	free(list);

@@ -162,7 +162,7 @@ int fy_create(struct fy_found *ret_found, void **ret_base, const struct fy_place
 static int build_unnamed(int fd, const struct fy_kind *kind, const struct fy_creation *creation)
 {
 	struct fy_found found;
-	void *base;
+	void *base = NULL;
 
 	describe(&found, fd, kind, creation);
 	int r = build(&base, &found, creation, "it", NULL);

@@ -214,6 +214,13 @@ def complete(tool, line):
 
 
 @case
+def torture_says_first_what_else_it_can_torture(tool):
+    text = tool.run('torture', '--help').out.decode()
+    check_equal(text.count('What can be tortured: mailbox lock pipe segment'), 1)
+    check(text.index('What can be tortured') < text.index('--seconds'), text)
+
+
+@case
 def completion_offers_commands(tool):
     check_equal(complete(tool, ''), set(COMMANDS))
     check_equal(complete(tool, 'st'), {'stat'})
@@ -234,7 +241,7 @@ def completion_offers_the_options_of_each_command(tool):
 def completion_offers_mailboxes(tool):
     for name in ('orders', 'orders 2', 'jobs'):
         tool.run('create', 'mailbox', name)
-    for command in ('send', 'receive', 'peek', 'stat', 'rm', 'lock', 'why'):
+    for command in ('send', 'receive', 'peek', 'stat', 'rm', 'why'):
         check_equal(complete(tool, f'{command} '), {'orders', 'orders\\ 2', 'jobs'}, command)
     check_equal(complete(tool, 'torture '),
                 {'orders', 'orders\\ 2', 'jobs', 'mailbox', 'lock', 'pipe', 'segment'})
@@ -243,6 +250,30 @@ def completion_offers_mailboxes(tool):
     check_equal(complete(tool, 'send "or'), {'orders', 'orders 2'})
     check_equal(complete(tool, 'send orders\\'), {'orders\\ 2'})
     check_equal(complete(tool, 'rm jobs or'), {'orders', 'orders\\ 2'})
+
+
+@case
+def completion_offers_objects_of_the_kind_that_fits(tool):
+    tool.run('create', 'mailbox', 'box')
+    tool.run('create', 'pipe', 'pipe')
+    tool.run('create', 'segment', 'seg', '--bytes=4K')
+    for kind, commands in (('box', ('send', 'receive', 'peek')), ('pipe', ('read', 'write')),
+                           ('seg', ('dump', 'lock'))):
+        for command in commands:
+            check_equal(complete(tool, f'{command} '), {kind}, command)
+    for command in ('stat', 'why', 'rm'):
+        check_equal(complete(tool, f'{command} '), {'box', 'pipe', 'seg'}, command)
+    check_equal(complete(tool, 'signal '), {'@box', '@pipe', '@seg'})
+    check_equal(complete(tool, 'signal @b'), {'@box'})
+
+
+@case
+def completion_offers_the_values_of_options(tool):
+    check_equal(complete(tool, 'ls --kind '), {'mailbox', 'pipe', 'segment'})
+    check_equal(complete(tool, 'supervise --restart '), {'never', 'on-failure', 'always'})
+    check_equal(complete(tool, 'supervise -r a'), {'always'})
+    check('memory=' in complete(tool, 'spawn --limit '), 'limits')
+    check_equal(complete(tool, 'supervise --limit=mem'), {'memory='})
 
 
 @case

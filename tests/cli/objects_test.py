@@ -256,6 +256,36 @@ def ls_of_nothing_is_nothing_and_of_no_directory_status_4(tool):
 
 
 @case
+def ls_can_be_of_one_kind(tool):
+    tool.run('create', 'mailbox', 'box')
+    tool.run('create', 'pipe', 'pipe')
+    tool.run('create', 'mailbox', 'second')
+    (tool.dir / 'file').write_bytes(b'')
+    check_equal(tool.run('ls', '--kind=mailbox', '--names').out, b'box\nsecond\n')
+    check_equal(list(listing(tool, '--kind=pipe')), ['pipe'])
+    check_equal([row['NAME'] for row in rows(tool, '--kind', 'mailbox')], ['box', 'second'])
+    check_equal(tool.run('ls', '--kind=segment').out, b'')
+    tool.misused('ls', '--kind=pope', says="'pope'")
+    tool.misused('ls', '--kind=pipe', '--sockets', says='--kind')
+
+
+@case
+def a_number_is_decimal_or_hexadecimal(tool):
+    for text, number in (('010', 10), ('0x10', 16), ('08', 8)):
+        tool.run('create', 'mailbox', f'box{text}', f'--messages={text}')
+        check_equal(tool.stat(f'box{text}')['capacity'], number, text)
+    tool.misused('create', 'mailbox', 'box', '--messages=1_0', says='1_0')
+
+
+@case
+def advice_is_of_use_for_the_command_at_hand(tool):
+    tool.fails(4, 'stat', 'box', says=['`ferry ls` shows what there is'])
+    for args in (('stat', 'box'), ('peek', 'box'), ('rm', 'box'), ('signal', '@box', 'TERM')):
+        check('ferry create' not in tool.fails(4, *args, says=['`ferry ls`']).err, args)
+    tool.fails(4, 'send', 'box', 'x', says=['`ferry create` makes one'])
+
+
+@case
 def a_name_that_is_not_utf_8_makes_valid_json(tool):
     tool.run('create', 'mailbox', b'b\xff')
     check_equal(list(listing(tool)), ['b?'])

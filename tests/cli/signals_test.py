@@ -76,6 +76,8 @@ def who_is_gone_is_absent(tool):
 def every_member_of_an_object_is_hit_once(tool):
     receivers = [tool.start('receive', 'box', '--create', '--follow') for _ in range(3)]
     until(lambda: os.path.exists(tool.dir / 'box') and tool.stat('box')['members_alive'] == 3, 'all are there')
+    out = tool.run('signal', '@box', '0', '--verbose').out.decode()
+    check('sent' not in out and out.count('may be signalled') == out.count('\n') > 0, out)
     out = tool.run('signal', '@box', 'TERM', '--verbose').out.decode()
     check_equal(sorted(out.splitlines()), sorted(f'{r.pid}: sent' for r in receivers))
     for receiver in receivers:
@@ -192,6 +194,14 @@ def supervise_starts_it_again_until_it_succeeds(tool):
     check_equal(count.read_text(), 'x\n' * 4)
     check_equal(result.err.count('ended with code 9'), 3)
     check_equal(supervised(tool, 'exit 0', err='').out, b'')
+
+
+@case
+def supervise_tells_a_code_above_128_from_a_signal(tool):
+    result = supervised(tool, 'exit 130', '--max-restarts', '1', status=130)
+    check('ended with code 130' in result.err, result.err)
+    result = supervised(tool, 'kill -INT $$', '--max-restarts', '1', status=130)
+    check('ended by SIGINT' in result.err, result.err)
 
 
 @case

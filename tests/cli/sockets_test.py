@@ -2,6 +2,8 @@
 """ferry connect and ferry listen: with each other, and with plain sockets at the other end."""
 import json
 import os
+import pathlib
+import resource
 import signal
 import socket
 import struct
@@ -165,6 +167,23 @@ def no_more_commands_than_allowed(tool):
         check_equal(second.recv(100), b'second')
     listener.send_signal(signal.SIGINT)
     check_equal(ended(listener)[0], -signal.SIGINT)
+
+
+@case
+def few_descriptors_make_others_wait(tool):
+    few = {'preexec_fn': lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (32, 32))}
+    listener, address = listening(tool, '--exec', 'unix:@', 'cat', **few)
+    clients = [plain(address) for _ in range(60)]
+    # Until it has taken all that it wants.
+    until(lambda: 'poll' in pathlib.Path(f'/proc/{listener.pid}/wchan').read_text()
+          or listener.poll() is not None, 'it waits')
+    for number, client in enumerate(clients):
+        client.settimeout(HANG)
+        client.sendall(b'%d' % number)
+        check_equal(client.recv(100), b'%d' % number)
+        client.close()
+    listener.send_signal(signal.SIGTERM)
+    check_equal(ended(listener)[0], -signal.SIGTERM)
 
 
 @case
