@@ -8,20 +8,11 @@
 #include "box.h"
 #include "check.h"
 #include "claim.h"
-#include "section.h"
+#include "own.h"
 
-static ferry_segment *segment;
-static struct section *s;
-
-static void begin(uint32_t parties)
+static void begin_for(uint32_t parties)
 {
-	segment = section_make(0, 0, parties);
-	s = section_of(segment);
-}
-
-static void end(void)
-{
-	section_end(segment);
+	begin_with(0, 0, parties);
 }
 
 static int wait_for(ferry_deadline deadline)
@@ -74,7 +65,7 @@ static void nobody_passes_before_all_have_arrived(void)
 	struct peer peers[3];
 	int last = 0;
 
-	begin(4);
+	begin_for(4);
 	for (int i = 0; i < 3; i++) {
 		start(&peers[i], &rounds);
 		peer_allow(&peers[i], 1);
@@ -100,7 +91,7 @@ static void nobody_passes_before_all_have_arrived(void)
 
 static void one_alone_passes(void)
 {
-	begin(1);
+	begin_for(1);
 	check_eq(wait_for(FERRY_NOW), FERRY_BARRIER_LAST);
 	check_eq(wait_for(FERRY_NOW), FERRY_BARRIER_LAST);
 	check_eq(ferry_barrier_leave(segment, &s->barrier), 0);
@@ -113,7 +104,7 @@ static void who_gives_up_has_not_arrived(void)
 	static const int one = 1;
 	struct peer peer;
 
-	begin(2);
+	begin_for(2);
 	check_eq(wait_for(FERRY_NOW), -EAGAIN);
 	check_eq(wait_for(ferry_in_ms(20)), -ETIMEDOUT);
 	start(&peer, &one);
@@ -131,7 +122,7 @@ static void death_of_one_who_waits_breaks_it(void)
 	static const int one = 1;
 	struct peer peers[2];
 
-	begin(3);
+	begin_for(3);
 	for (int i = 0; i < 2; i++) {
 		start(&peers[i], &one);
 		peer_allow(&peers[i], 1);
@@ -151,7 +142,7 @@ static void death_of_one_who_has_joined_breaks_it(void)
 	struct peer doomed;
 	struct peer other;
 
-	begin(2);
+	begin_for(2);
 	start(&doomed, &one);
 	start(&other, &one);
 	peer_allow(&other, 1);
@@ -168,7 +159,7 @@ static void a_stopped_participant_is_waited_for(void)
 	static const int one = 1;
 	struct peer peer;
 
-	begin(2);
+	begin_for(2);
 	start(&peer, &one);
 	peer_stop(&peer);
 	check_eq(wait_for(ferry_in_ms(150)), -ETIMEDOUT);
@@ -191,7 +182,7 @@ static void a_thread_that_ends_as_a_participant_breaks_it(void)
 {
 	pthread_t thread;
 
-	begin(2);
+	begin_for(2);
 	check_eq(ferry_barrier_join(segment, &s->barrier), 0);
 	check_eq(pthread_create(&thread, NULL, take_part, NULL), 0);
 	check_eq(pthread_join(thread, NULL), 0);
@@ -205,7 +196,7 @@ static void reset_makes_it_whole(void)
 	struct peer peer;
 	struct peer other;
 
-	begin(2);
+	begin_for(2);
 	start(&peer, &one);
 	start(&other, &one);
 	peer_kill(&peer);
@@ -224,7 +215,7 @@ static void reset_sends_away_who_waits(void)
 	static const int one = 1;
 	struct peer peer;
 
-	begin(2);
+	begin_for(2);
 	start(&peer, &one);
 	peer_allow(&peer, 1);
 	await(waiting() == 1 && process_asleep(peer.pid));
@@ -239,7 +230,7 @@ static void a_new_company_finds_a_fresh_barrier(void)
 {
 	static const int one = 1;
 
-	begin(2);
+	begin_for(2);
 	for (int i = 0; i < 5; i++) {
 		struct peer peers[2];
 		for (int p = 0; p < 2; p++)
@@ -258,7 +249,7 @@ static void a_new_company_finds_a_fresh_barrier(void)
 
 static void closing_leaves_it(void)
 {
-	begin(1);
+	begin_for(1);
 	for (int i = 0; i < 4; i++) {
 		check_eq(ferry_barrier_join(segment, &s->barrier), 0);
 		/* The next handle may be mapped where this one was. */
@@ -275,7 +266,7 @@ static void closing_leaves_it(void)
 
 static void limits_are_checked(void)
 {
-	begin(2);
+	begin_for(2);
 	check_eq(ferry_barrier_init(segment, &s->barrier, 0), -EINVAL);
 	check_eq(ferry_barrier_init(segment, &s->barrier, FERRY_BARRIER_PARTIES_MAX + 1), -EINVAL);
 	check_eq(ferry_barrier_wait(segment, (void *)&s->lock, FERRY_NOW), -EINVAL);
@@ -312,7 +303,7 @@ static void once_is_once(void)
 	struct peer peers[6];
 	int first = 0;
 
-	begin(1);
+	begin_for(1);
 	for (int i = 0; i < 6; i++)
 		peer_start(&peers[i], initializer, NULL);
 	for (int i = 0; i < 6; i++)
@@ -335,7 +326,7 @@ static void turn_of_a_dead_initializer_passes_on(void)
 	struct peer doomed;
 	struct peer waiter;
 
-	begin(1);
+	begin_for(1);
 	peer_start(&doomed, initializer, NULL);
 	peer_await(&doomed, 1);
 	check_eq(begin_once(FERRY_NOW), -EAGAIN);
@@ -353,7 +344,7 @@ static void turn_of_a_dead_initializer_passes_on(void)
 
 static void a_cancelled_turn_passes_on(void)
 {
-	begin(1);
+	begin_for(1);
 	check_eq(begin_once(FERRY_NOW), FERRY_ONCE_YOURS);
 	check_eq(begin_once(FERRY_FOREVER), -EDEADLK);
 	check_eq(ferry_once_cancel(segment, &s->once), 0);
@@ -387,7 +378,7 @@ static void what_is_in_a_segment_has_names(void)
 					     "condition", "barrier", "once" };
 	struct ferry_sync_entry entries[16];
 
-	begin(1);
+	begin_for(1);
 	check_eq(ferry_sync_list(segment, entries, 16), 7);
 	for (int i = 0; i < 7; i++)
 		check(!strcmp(ferry_sync_kind_name(entries[i].kind), names[i]));

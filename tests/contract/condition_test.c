@@ -6,21 +6,7 @@
 #include "box.h"
 #include "check.h"
 #include "claim.h"
-#include "section.h"
-
-static ferry_segment *segment;
-static struct section *s;
-
-static void begin(void)
-{
-	segment = section_make(0, 0, 1);
-	s = section_of(segment);
-}
-
-static void end(void)
-{
-	section_end(segment);
-}
+#include "own.h"
 
 static void lock(void)
 {

@@ -10,32 +10,8 @@
 #include "check.h"
 #include "claim.h"
 #include "holder.h"
+#include "own.h"
 #include "scratch.h"
-#include "section.h"
-
-static ferry_segment *segment; /* the test's own handle */
-static struct section *s;
-
-static void begin(void)
-{
-	segment = section_make(0, 0, 1);
-	s = section_of(segment);
-}
-
-static void end(void)
-{
-	section_end(segment);
-}
-
-static int acquire(ferry_deadline deadline)
-{
-	return ferry_lock_acquire(segment, &s->lock, deadline);
-}
-
-static int release(void)
-{
-	return ferry_lock_release(segment, &s->lock);
-}
 
 /* ---- exclusion and misuse ---- */
 
@@ -483,9 +459,7 @@ static void any_bytes_there_do_no_harm(void)
 		(void)ferry_lock_release(segment, &s->lock);
 		(void)ferry_lock_repaired(segment, &s->lock);
 		if (i % 16 == 0) {
-			ferry_segment_close(segment);
-			segment = section_open();
-			s = section_of(segment);
+			open_again();
 		}
 	}
 	end();

@@ -8,33 +8,9 @@
 #include "check.h"
 #include "claim.h"
 #include "holder.h"
-#include "section.h"
+#include "own.h"
 
 #define GREEDY_MOST 100000000LL /* ns of processor time */
-
-static ferry_segment *segment; /* the test's own handle */
-static struct section *s;
-
-static void begin(void)
-{
-	segment = section_make(0, 0, 1);
-	s = section_of(segment);
-}
-
-static void end(void)
-{
-	section_end(segment);
-}
-
-static int acquire(ferry_deadline deadline)
-{
-	return ferry_lock_acquire(segment, &s->lock, deadline);
-}
-
-static int release(void)
-{
-	return ferry_lock_release(segment, &s->lock);
-}
 
 static void killed_waiter_swallows_no_hand_over(void)
 {

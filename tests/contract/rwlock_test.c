@@ -7,24 +7,10 @@
 #include "box.h"
 #include "check.h"
 #include "claim.h"
-#include "section.h"
+#include "own.h"
 
 /* A reader that was let in and has not come after this is passed by. */
 #define STALE_NS 20000000LL
-
-static ferry_segment *segment;
-static struct section *s;
-
-static void begin(void)
-{
-	segment = section_make(0, 0, 1);
-	s = section_of(segment);
-}
-
-static void end(void)
-{
-	section_end(segment);
-}
 
 static int read_it(ferry_deadline deadline)
 {
@@ -36,7 +22,7 @@ static int write_it(ferry_deadline deadline)
 	return ferry_rwlock_write(segment, &s->rwlock, deadline);
 }
 
-static int release(void)
+static int release_it(void)
 {
 	return ferry_rwlock_release(segment, &s->rwlock);
 }
@@ -100,11 +86,11 @@ static void readers_share_and_writers_do_not(void)
 	for (int i = 0; i < 3; i++)
 		start(&readers[i], reader);
 	check_eq(read_it(FERRY_NOW), 0);
-	check_eq(release(), 0);
+	check_eq(release_it(), 0);
 	check_eq(write_it(FERRY_NOW), -EAGAIN);
 	check_eq(write_it(ferry_in_ms(20)), -ETIMEDOUT);
 	check_eq(read_it(FERRY_NOW), 0);
-	check_eq(release(), 0);
+	check_eq(release_it(), 0);
 	for (int i = 0; i < 3; i++)
 		finish(&readers[i]);
 	start(&one, writer);
@@ -113,25 +99,25 @@ static void readers_share_and_writers_do_not(void)
 	check_eq(write_it(FERRY_NOW), -EAGAIN);
 	finish(&one);
 	check_eq(write_it(FERRY_NOW), 0);
-	check_eq(release(), 0);
+	check_eq(release_it(), 0);
 	end();
 }
 
 static void misuse_is_refused(void)
 {
 	begin();
-	check_eq(release(), -EPERM);
+	check_eq(release_it(), -EPERM);
 	check_eq(read_it(FERRY_NOW), 0);
 	check_eq(read_it(FERRY_FOREVER), -EDEADLK);
 	check_eq(write_it(FERRY_FOREVER), -EDEADLK);
 	check_eq(ferry_rwlock_repaired(segment, &s->rwlock), -EPERM);
-	check_eq(release(), 0);
-	check_eq(release(), -EPERM);
+	check_eq(release_it(), 0);
+	check_eq(release_it(), -EPERM);
 	check_eq(write_it(FERRY_NOW), 0);
 	check_eq(read_it(FERRY_FOREVER), -EDEADLK);
 	check_eq(write_it(FERRY_FOREVER), -EDEADLK);
 	check_eq(ferry_rwlock_repaired(segment, &s->rwlock), -EINVAL);
-	check_eq(release(), 0);
+	check_eq(release_it(), 0);
 	check_eq(ferry_rwlock_read(segment, (void *)&s->lock, FERRY_NOW), -EINVAL);
 	check_eq(ferry_rwlock_read(NULL, &s->rwlock, FERRY_NOW), -EINVAL);
 	end();
@@ -149,7 +135,7 @@ static void a_dead_reader_keeps_no_writer_out(void)
 		const int64_t begun = clock_ns();
 		check_eq(write_it(box_patience()), 0);
 		check(clock_ns() - begun < CHECK_SOON_NS);
-		check_eq(release(), 0);
+		check_eq(release_it(), 0);
 	}
 	end();
 }
@@ -180,7 +166,7 @@ static void a_stopped_reader_holds_on(void)
 	peer_resume(&one);
 	finish(&one);
 	check_eq(write_it(FERRY_NOW), 0);
-	check_eq(release(), 0);
+	check_eq(release_it(), 0);
 	end();
 }
 
@@ -193,9 +179,9 @@ static void next_writer_is_told_of_a_dead_writer(void)
 	peer_kill(&one);
 	check_eq(write_it(box_patience()), FERRY_OWNER_DIED);
 	check_eq(ferry_rwlock_repaired(segment, &s->rwlock), 0);
-	check_eq(release(), 0);
+	check_eq(release_it(), 0);
 	check_eq(read_it(FERRY_NOW), 0);
-	check_eq(release(), 0);
+	check_eq(release_it(), 0);
 	end();
 }
 
@@ -212,11 +198,11 @@ static void a_reader_after_a_dead_writer_has_it_alone(void)
 	peer_start(&other, reader, NULL);
 	await(waiting() == 1);
 	check_eq(ferry_rwlock_repaired(segment, &s->rwlock), 0);
-	check_eq(release(), 0);
+	check_eq(release_it(), 0);
 	peer_await(&other, 1);
 	check_eq(atomic_load(&other.stage->value[0]), 0);
 	check_eq(read_it(FERRY_NOW), 0);
-	check_eq(release(), 0);
+	check_eq(release_it(), 0);
 	finish(&other);
 	end();
 }
@@ -229,12 +215,12 @@ static void unrepaired_is_lost_for_readers_and_writers(void)
 	start(&dead, writer);
 	peer_kill(&dead);
 	check_eq(write_it(box_patience()), FERRY_OWNER_DIED);
-	check_eq(release(), 0);
+	check_eq(release_it(), 0);
 	check_eq(read_it(FERRY_FOREVER), -ENOTRECOVERABLE);
 	check_eq(write_it(FERRY_FOREVER), -ENOTRECOVERABLE);
 	check_eq(ferry_rwlock_init(segment, &s->rwlock), 0);
 	check_eq(read_it(FERRY_NOW), 0);
-	check_eq(release(), 0);
+	check_eq(release_it(), 0);
 	end();
 }
 
@@ -260,12 +246,12 @@ static void threads_that_end_count_as_dead(void)
 	check_eq(pthread_create(&thread, NULL, read_and_end, NULL), 0);
 	check_eq(pthread_join(thread, NULL), 0);
 	check_eq(write_it(FERRY_NOW), 0);
-	check_eq(release(), 0);
+	check_eq(release_it(), 0);
 	check_eq(pthread_create(&thread, NULL, write_and_end, NULL), 0);
 	check_eq(pthread_join(thread, NULL), 0);
 	check_eq(read_it(FERRY_NOW), FERRY_OWNER_DIED);
 	check_eq(ferry_rwlock_repaired(segment, &s->rwlock), 0);
-	check_eq(release(), 0);
+	check_eq(release_it(), 0);
 	end();
 }
 
@@ -347,7 +333,7 @@ static void a_stopped_waiting_reader_keeps_no_writer_out(void)
 	const int64_t begun = clock_ns();
 	for (int i = 0; i < 20; i++) {
 		check_eq(write_it(box_patience()), 0);
-		check_eq(release(), 0);
+		check_eq(release_it(), 0);
 	}
 	check(clock_ns() - begun < CHECK_SOON_NS);
 	peer_resume(&stopped);
@@ -404,14 +390,6 @@ static void readers_never_see_half_a_change(void)
 	end();
 }
 
-/* The next handle may be mapped where the closed one was. */
-static void open_again(void)
-{
-	ferry_segment_close(segment);
-	segment = section_open();
-	s = section_of(segment);
-}
-
 static void closing_leaves_what_was_held(void)
 {
 	begin();
@@ -451,7 +429,7 @@ static void removal_wakes_readers_and_writers(void)
 	check_eq(atomic_load(&w.stage->value[0]), -EIDRM);
 	peer_kill(&r);
 	peer_kill(&w);
-	check_eq(release(), 0);
+	check_eq(release_it(), 0);
 	ferry_segment_close(segment);
 }
 

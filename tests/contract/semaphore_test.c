@@ -7,35 +7,26 @@
 #include "box.h"
 #include "check.h"
 #include "claim.h"
-#include "section.h"
+#include "own.h"
 
-static ferry_segment *segment;
-static ferry_semaphore *semaphore;
-
-static void begin(uint32_t value, int give_back)
+static void begin_at(uint32_t value, int give_back)
 {
-	segment = section_make(value, give_back, 1);
-	semaphore = &section_of(segment)->semaphore;
-}
-
-static void end(void)
-{
-	section_end(segment);
+	begin_with(value, give_back, 1);
 }
 
 static int wait_for(ferry_deadline deadline)
 {
-	return ferry_semaphore_wait(segment, semaphore, deadline);
+	return ferry_semaphore_wait(segment, &s->semaphore, deadline);
 }
 
 static int post(uint32_t n)
 {
-	return ferry_semaphore_post(segment, semaphore, n);
+	return ferry_semaphore_post(segment, &s->semaphore, n);
 }
 
 static int64_t value(void)
 {
-	return ferry_semaphore_value(segment, semaphore);
+	return ferry_semaphore_value(segment, &s->semaphore);
 }
 
 /* Take argument units (value[0] is how many), reach 1, post value[1] when allowed 2. */
@@ -54,7 +45,7 @@ static void taker(struct stage *stage, const void *argument)
 
 static void it_counts(void)
 {
-	begin(2, 0);
+	begin_at(2, 0);
 	check_eq(value(), 2);
 	check_eq(wait_for(FERRY_NOW), 0);
 	check_eq(wait_for(FERRY_NOW), 0);
@@ -67,16 +58,17 @@ static void it_counts(void)
 
 static void limits_are_checked(void)
 {
-	begin(0, 0);
+	begin_at(0, 0);
 	check_eq(post(0), -EINVAL);
 	check_eq(post(FERRY_SEMAPHORE_MAX), 0);
 	check_eq(post(1), -EOVERFLOW);
 	check_eq(value(), FERRY_SEMAPHORE_MAX);
-	check_eq(ferry_semaphore_init(segment, semaphore, FERRY_SEMAPHORE_MAX + 1u, 0), -EINVAL);
-	check_eq(ferry_semaphore_init(segment, semaphore, 0, 2), -EINVAL);
+	check_eq(ferry_semaphore_init(segment, &s->semaphore, FERRY_SEMAPHORE_MAX + 1u, 0),
+		 -EINVAL);
+	check_eq(ferry_semaphore_init(segment, &s->semaphore, 0, 2), -EINVAL);
 	check_eq(ferry_semaphore_wait(segment, (void *)&section_of(segment)->lock, FERRY_NOW),
 		 -EINVAL);
-	check_eq(ferry_semaphore_wait(NULL, semaphore, FERRY_NOW), -EINVAL);
+	check_eq(ferry_semaphore_wait(NULL, &s->semaphore, FERRY_NOW), -EINVAL);
 	end();
 }
 
@@ -85,10 +77,10 @@ static void a_post_wakes_one_who_waits(void)
 	static const int one = 1;
 	struct peer peers[3];
 
-	begin(0, 0);
+	begin_at(0, 0);
 	for (int i = 0; i < 3; i++)
 		peer_start(&peers[i], taker, &one);
-	await(section_count(segment, semaphore, FERRY_SYNC_WAITS) == 3);
+	await(section_count(segment, &s->semaphore, FERRY_SYNC_WAITS) == 3);
 	for (int n = 1; n <= 3; n++) {
 		check_eq(post(1), 0);
 		int through = 0;
@@ -109,10 +101,10 @@ static void a_post_of_many_wakes_many(void)
 	static const int one = 1;
 	struct peer peers[4];
 
-	begin(0, 0);
+	begin_at(0, 0);
 	for (int i = 0; i < 4; i++)
 		peer_start(&peers[i], taker, &one);
-	await(section_count(segment, semaphore, FERRY_SYNC_WAITS) == 4);
+	await(section_count(segment, &s->semaphore, FERRY_SYNC_WAITS) == 4);
 	check_eq(post(4), 0);
 	for (int i = 0; i < 4; i++) {
 		peer_await(&peers[i], 1);
@@ -126,14 +118,14 @@ static void killed_waiter_swallows_no_unit(void)
 {
 	static const int one = 1;
 
-	begin(0, 0);
+	begin_at(0, 0);
 	for (int i = 0; i < check_repeat(40, 2000); i++) {
 		struct peer doomed;
 		struct peer other;
 		peer_start(&doomed, taker, &one);
-		await(section_count(segment, semaphore, FERRY_SYNC_WAITS) == 1);
+		await(section_count(segment, &s->semaphore, FERRY_SYNC_WAITS) == 1);
 		peer_start(&other, taker, &one);
-		await(section_count(segment, semaphore, FERRY_SYNC_WAITS) == 2);
+		await(section_count(segment, &s->semaphore, FERRY_SYNC_WAITS) == 2);
 		if (i % 2)
 			peer_kill(&doomed);
 		check_eq(post(1), 0);
@@ -158,7 +150,7 @@ static void units_of_the_dead_come_back(void)
 {
 	static const int three = 3;
 
-	begin(5, 1);
+	begin_at(5, 1);
 	for (int i = 0; i < 20; i++) {
 		struct peer peer;
 		peer_start(&peer, taker, &three);
@@ -179,7 +171,7 @@ static void without_the_flag_they_do_not(void)
 	static const int three = 3;
 	struct peer peer;
 
-	begin(5, 0);
+	begin_at(5, 0);
 	peer_start(&peer, taker, &three);
 	peer_await(&peer, 1);
 	peer_kill(&peer);
@@ -193,7 +185,7 @@ static void closing_the_handle_gives_back_too(void)
 {
 	ferry_segment *own;
 
-	begin(2, 1);
+	begin_at(2, 1);
 	own = section_open();
 	check_eq(ferry_semaphore_wait(own, &section_of(own)->semaphore, FERRY_NOW), 0);
 	check_eq(value(), 1);
@@ -206,7 +198,7 @@ static void a_post_of_who_took_none_is_new(void)
 {
 	ferry_segment *own;
 
-	begin(2, 1);
+	begin_at(2, 1);
 	own = section_open();
 	ferry_semaphore *there = &section_of(own)->semaphore;
 	check_eq(ferry_semaphore_wait(own, there, FERRY_NOW), 0);
@@ -225,14 +217,14 @@ static void who_holds_units_is_listed(void)
 	static const int three = 3;
 	struct peer peer;
 
-	begin(5, 1);
+	begin_at(5, 1);
 	peer_start(&peer, taker, &three);
 	peer_await(&peer, 1);
-	struct ferry_sync_entry entry = section_entry(segment, semaphore, FERRY_SYNC_SHARES);
+	struct ferry_sync_entry entry = section_entry(segment, &s->semaphore, FERRY_SYNC_SHARES);
 	check_eq(entry.pid, peer.pid);
 	check_eq(entry.units, 3);
 	check_eq(entry.thread, 0);
-	check_eq(section_entry(segment, semaphore, FERRY_SYNC_IDLE).units, 2);
+	check_eq(section_entry(segment, &s->semaphore, FERRY_SYNC_IDLE).units, 2);
 	peer_kill(&peer);
 	end();
 }
@@ -243,11 +235,11 @@ static void death_of_a_holder_wakes_who_waits(void)
 	struct peer holder;
 	struct peer waiter;
 
-	begin(2, 1);
+	begin_at(2, 1);
 	peer_start(&holder, taker, &two);
 	peer_await(&holder, 1);
 	peer_start(&waiter, taker, &two);
-	await(section_count(segment, semaphore, FERRY_SYNC_WAITS) == 1);
+	await(section_count(segment, &s->semaphore, FERRY_SYNC_WAITS) == 1);
 	peer_kill(&holder);
 	peer_await(&waiter, 1);
 	peer_allow(&waiter, 1);
@@ -272,7 +264,7 @@ static void churn(struct stage *stage, const void *argument)
 
 static void the_count_is_exact_whenever_they_die(void)
 {
-	begin(2, 1);
+	begin_at(2, 1);
 	for (int i = 0; i < check_repeat(150, 10000); i++) {
 		struct peer peers[2];
 		for (int p = 0; p < 2; p++)
@@ -296,9 +288,9 @@ static void removal_wakes_who_waits(void)
 {
 	struct peer peer;
 
-	begin(0, 0);
+	begin_at(0, 0);
 	peer_start(&peer, taker, &(const int){ 1 });
-	await(section_count(segment, semaphore, FERRY_SYNC_WAITS) == 1);
+	await(section_count(segment, &s->semaphore, FERRY_SYNC_WAITS) == 1);
 	check_eq(ferry_remove("section", NULL), 0);
 	/* It fails its check and says so. */
 	check(peer_join_status(&peer) != 0);
@@ -311,8 +303,8 @@ static void nonsense_in_the_word_is_an_error(void)
 	static const uint64_t words[] = { UINT64_C(1) << 43, UINT64_C(2047) << 31 };
 
 	for (size_t i = 0; i < 2; i++) {
-		begin(1, 1);
-		memcpy((char *)semaphore + 8, &words[i], 8);
+		begin_at(1, 1);
+		memcpy((char *)&s->semaphore + 8, &words[i], 8);
 		check_eq(wait_for(box_patience()), -FERRY_ECORRUPT);
 		end();
 	}
