@@ -27,7 +27,8 @@ struct shown {
 };
 
 #define BUCKETS   64u
-#define CLEARINGS 16 /* reads of what has been touched, in one call */
+#define CLEARINGS 16 /* reads of what has been touched, in one call ... */
+#define AT_ONCE   16 /* ... and touches in each */
 
 /* Under the keeper's lock, and so is what they say. */
 static struct shown *all[BUCKETS]; /* by descriptor */
@@ -74,10 +75,11 @@ static int arm(struct shown *shown)
 
 static int clear_bells(struct shown *shown)
 {
-	int numbers[16];
+	int numbers[AT_ONCE];
 
-	/* Who reads the file for ever shall not keep us: what is left makes it readable again. */
-	for (int i = 0; i < CLEARINGS && fy_touch_read(shown->fd, numbers, 16) != 0; i++)
+	/* Fewer than asked for were the last. Who reads the file for ever shall not keep us: what
+	 * is left makes it readable again. */
+	for (int i = 0; i < CLEARINGS && fy_touch_read(shown->fd, numbers, AT_ONCE) == AT_ONCE; i++)
 		;
 	shown->told = 0;
 	return arm(shown);

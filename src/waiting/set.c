@@ -456,6 +456,8 @@ static void remove_entry(struct ferry_waiter *waiter, struct fy_entry *entry)
 {
 	leave_state(waiter, entry);
 	leave_closed(waiter, entry);
+	if (waiter->last_told == entry)
+		waiter->last_told = NULL;
 	displace(waiter, entry);
 	leave_table(waiter, entry);
 	free(entry);

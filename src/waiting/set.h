@@ -53,10 +53,12 @@ struct ferry_waiter {
 	pthread_mutex_t mutex;
 	uint32_t generation; /* of the process that made it (os/fork.h) */
 	int epoll;
-	int wake;   /* eventfd: ferry_wake() */
-	int again;  /* eventfd: there are hot ones, and somebody else should look */
-	int cancel; /* eventfd: readable while cancelled */
-	int touch;  /* os/touch.h; -1: nothing has bells yet */
+	int wake;                   /* eventfd: ferry_wake() */
+	int again;                  /* eventfd: there are hot ones, and somebody else should look */
+	int cancel;                 /* eventfd: readable while cancelled */
+	int touch;                  /* os/touch.h; -1: nothing has bells yet */
+	int touches_left;           /* unread there since the last wait */
+	struct fy_entry *last_told; /* of those with bells; NULL: none, or it is gone */
 	struct fy_hail *hail;
 	uint32_t n_signals; /* entries that are hailed for */
 	struct fy_entry *signals;

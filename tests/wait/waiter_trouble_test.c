@@ -229,6 +229,56 @@ static void a_wake_is_heard_of_although_an_item_is_always_ready(void)
 	close(ends[1]);
 }
 
+/* ---- what was told last is looked at first ---- */
+
+static ferry_mailbox *told, *beside;
+
+static void *send_to_both(void *unused)
+{
+	(void)unused;
+	await(process_asleep(getpid()));
+	box_send(beside, 1);
+	box_send(told, 1);
+	return NULL;
+}
+
+/* The first stays ready: that must not keep the other from being heard of. */
+static void c6_what_comes_beside_what_was_told_last_is_told_next(void)
+{
+	struct ferry_report report[ROOM];
+
+	make_waiter();
+	told = box_open("told", NULL);
+	beside = box_open("beside", NULL);
+	const int keys[] = { add(ferry_on_mailbox(told, FERRY_CAN_READ)),
+			     add(ferry_on_mailbox(beside, FERRY_CAN_READ)) };
+	for (int i = 0; i < check_repeat(30, 1000); i++) {
+		pthread_t thread;
+		int seen = 0;
+
+		box_send(told, 1);
+		check_eq(ferry_waiter_wait(waiter, report, ROOM, box_patience()), 1);
+		box_expect(told, 1);
+		check_eq(ferry_waiter_wait(waiter, report, ROOM, FERRY_NOW), -EAGAIN);
+		check_eq(pthread_create(&thread, NULL, send_to_both, NULL), 0);
+		for (int waits = 0; waits < 3; waits++) {
+			int n = ferry_waiter_wait(waiter, report, ROOM, box_patience());
+			check(n > 0);
+			for (int j = 0; j < n; j++)
+				seen |= report[j].key == keys[0] ? 1 : 2;
+			if (waits == 0)
+				check_eq(pthread_join(thread, NULL), 0);
+		}
+		check_eq(seen, 3);
+		box_expect(told, 1);
+		box_expect(beside, 1);
+		check_eq(ferry_waiter_wait(waiter, report, ROOM, FERRY_NOW), -EAGAIN);
+	}
+	ferry_waiter_close(waiter);
+	box_end(told, "told");
+	box_end(beside, "beside");
+}
+
 /* ---- handlers ---- */
 
 static int n_handled;
@@ -313,6 +363,7 @@ int main(void)
 		claim(c6_a_moved_connection_is_told_of_once_and_in_full),
 		claim(cancelling_and_resuming_at_once_leaves_one_of_the_two),
 		claim(a_wake_is_heard_of_although_an_item_is_always_ready),
+		claim(c6_what_comes_beside_what_was_told_last_is_told_next),
 		claim(handlers_may_change_the_set_that_runs_them),
 		claim(handlers_that_are_not_asked_for_do_not_run),
 	};
