@@ -88,11 +88,10 @@ int input_next(struct input *input, const void **ret_data, size_t *ret_size)
 	size_t searched = 0;
 
 	for (;;) {
-		char *from = input->buffer + input->start;
 		size_t size = input->end - input->start;
-		char *newline = input->whole || searched == size
-				    ? NULL
-				    : memchr(from + searched, '\n', size - searched);
+		const char *from = size > searched ? input->buffer + input->start : NULL;
+		const char *newline =
+		    !from || input->whole ? NULL : memchr(from + searched, '\n', size - searched);
 
 		if (newline)
 			return give(input, (size_t)(newline - from), 1, ret_data, ret_size);
