@@ -14,9 +14,12 @@ struct fy_cursor {
 	int n; /* of them */
 };
 
-/* Copy n bytes, of which the cursor has as many; the cursor moves on. */
+/* Copy n bytes, of which the cursor has as many; the cursor moves on. Of none there may be no
+ * buffer. */
 static inline void fy_cursor_get(struct fy_cursor *c, uint8_t *to, size_t n)
 {
+	if (n == 0)
+		return;
 	while (__builtin_expect(n > c->here, 0)) {
 		fy_copy(to, c->at, c->here);
 		to += c->here;
@@ -34,6 +37,8 @@ static inline void fy_cursor_get(struct fy_cursor *c, uint8_t *to, size_t n)
 /* The same the other way; from is memory that others may be writing. */
 static inline void fy_cursor_put(struct fy_cursor *c, const uint8_t *from, size_t n)
 {
+	if (n == 0)
+		return;
 	while (__builtin_expect(n > c->here, 0)) {
 		fy_copy_racy(c->at, from, c->here);
 		from += c->here;

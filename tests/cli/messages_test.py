@@ -323,8 +323,9 @@ def a_file_that_cannot_be_read_is_named(tool):
 
 @case
 def a_mailbox_that_does_not_exist_is_status_4(tool):
-    for args in (['send', 'nix', 'm'], ['receive', 'nix'], ['peek', 'nix']):
+    for args in (['send', 'nix', 'm'], ['receive', 'nix']):
         tool.fails(4, *args, says=[f'{args[0]} nix: ', '`ferry create` makes one'])
+    tool.fails(4, 'peek', 'nix', says=['peek nix: ', '`ferry ls` shows what there is'])
     check_equal(tool.run('ls').out, b'')
 
 
