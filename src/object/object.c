@@ -240,12 +240,29 @@ static int open_existing(struct fy_object *object, const struct fy_place *place,
 	return r < 0 ? r : -EAGAIN;
 }
 
+static int is_same_file(int one, int other)
+{
+	struct stat a, b;
+
+	return fstat(one, &a) == 0 && fstat(other, &b) == 0 && a.st_dev == b.st_dev &&
+	       a.st_ino == b.st_ino;
+}
+
 /* As in map(): the mapping in which it was filled keeps the description that it was made with, so
- * the locks get another. */
+ * the locks get another. By the name: a file that was made without one is, for the kernel, open
+ * under another, and with the last that is open under this one it ends all watches (os/touch.h). */
 static int separate(struct fy_found *found, const struct fy_place *place, struct ferry_why *why)
 {
-	int fd = describe_anew(found->fd, 1);
+	int fd =
+	    openat(place->directory, place->name, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 
+	if (fd >= 0 && !is_same_file(fd, found->fd)) {
+		(void)close(fd);
+		fd = -1;
+	}
+	/* Somebody has removed it meanwhile. */
+	if (fd < 0)
+		fd = describe_anew(found->fd, 1);
 	if (fd < 0)
 		return errno == ENOENT ? 0
 				       : fy_why(why, -errno, "cannot open %.150s: %s", place->path,

@@ -104,15 +104,14 @@ static int show_bells(struct shown *shown)
 	if (shown->fd < 0)
 		return shown->fd;
 	int r = fy_touch_watch(shown->fd, shown->place.object->fd);
-	shown->kept.sweep = sweep;
-	if (r >= 0)
-		r = fy_keeper_add(&shown->kept);
-	if (r < 0) {
-		(void)close(shown->fd);
-		return r;
+	if (r >= 0) {
+		(void)arm(shown);
+		shown->kept.sweep = sweep;
+		r = fy_keeper_add(&shown->kept); /* from here on the keeper looks at it, too */
 	}
-	(void)arm(shown);
-	return 0;
+	if (r < 0)
+		(void)close(shown->fd);
+	return r < 0 ? r : 0;
 }
 
 /* ---- signals ---- */
