@@ -89,12 +89,14 @@ int input_next(struct input *input, const void **ret_data, size_t *ret_size)
 
 	for (;;) {
 		size_t size = input->end - input->start;
-		const char *from = size > searched ? input->buffer + input->start : NULL;
-		const char *newline =
-		    !from || input->whole ? NULL : memchr(from + searched, '\n', size - searched);
+		const char *newline = NULL;
 
+		if (!input->whole && searched < size)
+			newline =
+			    memchr(input->buffer + input->start + searched, '\n', size - searched);
 		if (newline)
-			return give(input, (size_t)(newline - from), 1, ret_data, ret_size);
+			return give(input, (size_t)(newline - input->buffer) - input->start, 1,
+				    ret_data, ret_size);
 		if (input->finished)
 			return give_rest(input, ret_data, ret_size);
 		if (size > input->limit)
