@@ -193,6 +193,7 @@ static int wait_stop(struct victim *victim)
 			harness_broken("waitpid");
 		if (pid == victim->pid)
 			return take_status(victim, status);
+		/* Only for its threads, which may have to do something first. */
 		(void)has_fallen_asleep(victim);
 		sched_yield();
 	}

@@ -655,6 +655,24 @@ static void each_descriptor_of_a_handle_is_readable(void)
 	box_end(box, "orders");
 }
 
+/* Of the one who made it, too: its file had no name at first. */
+static void a_descriptor_stays_readable_after_removal(void)
+{
+	ferry_mailbox *box;
+	int fd;
+
+	limits_apply();
+	box = box_open("orders", NULL);
+	fd = make_fd(ferry_on_mailbox(box, FERRY_CAN_READ));
+	check_eq(ferry_remove("orders", NULL), 0);
+	for (int i = 0; i < 3; i++) {
+		await(readable(fd));
+		check_eq(ferry_fd_clear(fd), FERRY_FAILED);
+	}
+	check_eq(ferry_fd_close(fd), 0);
+	ferry_mailbox_close(box);
+}
+
 static void c7_an_idle_descriptor_costs_nothing(void)
 {
 	struct pollfd entry = { .events = POLLIN };
@@ -706,6 +724,7 @@ int main(void)
 		claim(c5_in_a_large_set_too_what_a_dead_one_held_is_told_soon),
 		claim(a_descriptor_is_cleared_only_when_there_is_nothing),
 		claim(each_descriptor_of_a_handle_is_readable),
+		claim(a_descriptor_stays_readable_after_removal),
 		claim(c7_an_idle_descriptor_costs_nothing),
 		claim(what_has_no_descriptor_is_refused),
 	};
