@@ -553,6 +553,7 @@ FERRY_API ssize_t ferry_socket_send_descriptors(ferry_socket *socket, const void
  * Read bytes, and the descriptors that came with them, close-on-exec. (Every other call that reads
  * drops and closes descriptors, so nobody can fill a program with them that does not ask.)
  *
+ * @param size            0: nothing is taken from a stream; of a packet the descriptors alone.
  * @param ret_descriptors Room for n.
  * @param ret_n           How many came. Those beyond n were closed.
  * @return Bytes, 0 at the end of file; or an error:

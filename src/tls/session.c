@@ -10,6 +10,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <ferry/error.h>
+#include <linux/sock_diag.h>
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
 #include <pthread.h>
@@ -22,8 +23,9 @@
 #include "../os/poll.h"
 #include "../os/socket.h"
 
-#define RECORD ((size_t)16384) /* bytes of the largest */
-#define SMALL  (RECORD / 8)
+#define RECORD      ((size_t)16384) /* bytes of the largest */
+#define SMALL       (RECORD / 8)
+#define PACKET_COST 4 /* times its bytes, at most */
 
 struct fy_tls {
 	pthread_mutex_t mutex;
@@ -167,20 +169,38 @@ static int attach(struct fy_tls *tls)
 	return 0;
 }
 
-/* Will the next record go out in one piece? The kernel says that a socket can be written when a
- * third of its buffer is free, which is more than a record unless somebody has made it small; then
- * the end of a record waits here for the next call. 0; -EAGAIN; or an error. */
-static int ask_for_room(struct fy_tls *tls, size_t size)
+/* Bytes of a record that the kernel, which has room, takes whole: what it does not take would wait
+ * here for a call that may never come. It goes on until its buffer is full, and counts with each
+ * packet (of 512 bytes or more) what that costs besides. */
+static size_t largest_record(const struct fy_tls *tls)
+{
+	uint32_t memory[SK_MEMINFO_VARS] = { 0 };
+	socklen_t size = sizeof(memory);
+	int saved = errno;
+	int r = getsockopt(tls->fd, SOL_SOCKET, SO_MEMINFO, memory, &size);
+
+	errno = saved;
+	if (r != 0)
+		return RECORD;
+	const uint32_t all = memory[SK_MEMINFO_SNDBUF], taken = memory[SK_MEMINFO_WMEM_QUEUED];
+	const size_t most = all > taken ? (all - taken) / PACKET_COST : 1;
+	return most < RECORD ? most + 1 : RECORD;
+}
+
+/* How many bytes may the next record have? > 0; -EAGAIN; or an error. The kernel is not asked for
+ * each small one: what it had free was enough for several. */
+static ssize_t ask_for_room(struct fy_tls *tls, size_t size)
 {
 	struct pollfd room = { .fd = tls->fd, .events = POLLOUT };
 
 	if (size <= SMALL && tls->records > 0) {
 		tls->records--;
-		return 0;
+		return (ssize_t)size;
 	}
 	int r = fy_poll(&room, 1, FERRY_NOW, 0);
-	tls->records = r > 0 ? (int)(RECORD / SMALL) - 1 : 0;
-	return r > 0 ? 0 : r;
+	const size_t most = r > 0 ? largest_record(tls) : 0;
+	tls->records = most == RECORD ? (int)(RECORD / SMALL) - 1 : 0;
+	return r > 0 ? (ssize_t)(size < most ? size : most) : r;
 }
 
 /* ---- making ---- */
@@ -301,6 +321,9 @@ static int agree(struct fy_tls *tls, short *ret_events)
 	int saved = errno;
 	int r = SSL_do_handshake(tls->openssl);
 	errno = saved;
+	*ret_events = POLLOUT;
+	if (r == 1 && flush(tls) == -EAGAIN)
+		return -EAGAIN; /* the other end may be waiting for our last words */
 	if (r == 1) {
 		tls->agreed = 1;
 		tls->error = 0; /* of tickets that nobody waits for */
@@ -356,9 +379,9 @@ static int judge_write(struct fy_tls *tls, int r, short *ret_events)
 	return r == 0 ? -EPIPE : r;
 }
 
-/* What keeps a record from being begun: 0, -EAGAIN, or an error, which lasts: what is left would be
- * waited for in vain. */
-static int prepare_write(struct fy_tls *tls, size_t size, short *ret_events)
+/* Bytes of the record that can be begun; or -EAGAIN; or an error, which lasts: what is left would
+ * be waited for in vain. */
+static ssize_t prepare_write(struct fy_tls *tls, size_t size, short *ret_events)
 {
 	int r = tls->said_farewell ? -EPIPE : agree(tls, ret_events);
 
@@ -374,18 +397,17 @@ static int prepare_write(struct fy_tls *tls, size_t size, short *ret_events)
 ssize_t fy_tls_session_write(struct fy_tls *tls, const void *data, size_t size, short *ret_events)
 {
 	size_t n = 0;
-	int r = enter(tls);
+	ssize_t r = enter(tls);
 
 	if (r < 0)
 		return r;
 	r = prepare_write(tls, size, ret_events);
-	if (r == 0) {
-		r = SSL_write_ex(tls->openssl, data, size < RECORD ? size : RECORD, &n);
-		if (r != 1)
-			r = judge_write(tls, r, ret_events);
+	if (r > 0) {
+		const int written = SSL_write_ex(tls->openssl, data, (size_t)r, &n);
+		r = written == 1 ? (ssize_t)n : judge_write(tls, written, ret_events);
 	}
 	(void)pthread_mutex_unlock(&tls->mutex);
-	return n > 0 ? (ssize_t)n : r;
+	return r;
 }
 
 int fy_tls_session_flush(struct fy_tls *tls, short *ret_events)

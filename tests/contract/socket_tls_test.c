@@ -41,13 +41,16 @@ static void end(void)
 	unlink(other_key);
 }
 
-static ferry_listener *serve(const struct ferry_tls_options *tls, char *ret_address)
+static ferry_listener *serve(const struct ferry_tls_options *tls, uint32_t receive_buffer,
+			     char *ret_address)
 {
 	struct ferry_why why = { 0 };
 	ferry_listener *listener;
 
-	if (ferry_listen(&listener, "tls://127.0.0.1:0",
-			 FERRY_SOCKET_OPTIONS(.tls = *tls, .why = &why), FERRY_NOW) < 0)
+	if (ferry_listen(
+		&listener, "tls://127.0.0.1:0",
+		FERRY_SOCKET_OPTIONS(.tls = *tls, .receive_buffer = receive_buffer, .why = &why),
+		FERRY_NOW) < 0)
 		check_failed(__FILE__, __LINE__, "%s", why.text);
 	check(ferry_listener_address(listener, ret_address, FERRY_ADDRESS_MAX) > 0);
 	return listener;
@@ -70,6 +73,7 @@ static void *greet(void *argument)
 struct client {
 	const char *address;
 	const struct ferry_tls_options *tls;
+	uint32_t send_buffer;
 	ferry_socket *socket;
 	struct ferry_why why;
 	int result;
@@ -79,24 +83,23 @@ static void *call(void *argument)
 {
 	struct client *client = argument;
 
-	client->result = ferry_connect(
-	    &client->socket, client->address,
-	    FERRY_SOCKET_OPTIONS(.tls = *client->tls, .why = &client->why), box_patience());
+	client->result = ferry_connect(&client->socket, client->address,
+				       FERRY_SOCKET_OPTIONS(.tls = *client->tls,
+							    .send_buffer = client->send_buffer,
+							    .why = &client->why),
+				       box_patience());
 	return NULL;
 }
 
 /* Both ends agree or not; what each says. */
-static struct wire meet(const struct ferry_tls_options *server_tls,
-			const struct ferry_tls_options *client_tls, struct client *ret_client,
-			struct greeting *ret_greeting)
+static struct wire meet_at(ferry_listener *listener, const char *address, struct client *client,
+			   struct greeting *ret_greeting)
 {
-	char address[FERRY_ADDRESS_MAX];
 	struct wire wire = { 0 };
 	pthread_t thread;
-	ferry_listener *listener = serve(server_tls, address);
 
-	*ret_client = (struct client){ .address = address, .tls = client_tls };
-	check_eq(pthread_create(&thread, NULL, call, ret_client), 0);
+	client->address = address;
+	check_eq(pthread_create(&thread, NULL, call, client), 0);
 	check_eq(ferry_accept(&wire.server, listener, box_patience()), 0);
 	*ret_greeting = (struct greeting){ .socket = wire.server };
 	(void)greet(ret_greeting);
@@ -106,8 +109,19 @@ static struct wire meet(const struct ferry_tls_options *server_tls,
 	}
 	check_eq(pthread_join(thread, NULL), 0);
 	ferry_listener_close(listener);
-	wire.client = ret_client->result == 0 ? ret_client->socket : NULL;
+	wire.client = client->result == 0 ? client->socket : NULL;
 	return wire;
+}
+
+static struct wire meet(const struct ferry_tls_options *server_tls,
+			const struct ferry_tls_options *client_tls, struct client *ret_client,
+			struct greeting *ret_greeting)
+{
+	char address[FERRY_ADDRESS_MAX];
+	ferry_listener *listener = serve(server_tls, 0, address);
+
+	*ret_client = (struct client){ .tls = client_tls };
+	return meet_at(listener, address, ret_client, ret_greeting);
 }
 
 static struct wire agree(void)
@@ -203,6 +217,96 @@ static void a_full_connection_loses_nothing(void)
 	}
 	check_eq(got, written);
 	wire_close(&wire);
+	end();
+}
+
+/* Fill a connection; then the peer reads all that was taken, and its writer does not lift a finger.
+ */
+static void a_taken_byte_needs_no_further_call(uint32_t send_buffer, size_t size)
+{
+	static unsigned char data[50000];
+	const struct ferry_tls_options server = { .certificate = certificate, .key = key };
+	const struct ferry_tls_options tls = { .authorities = certificate };
+	char address[FERRY_ADDRESS_MAX];
+	ferry_listener *listener = serve(&server, 1, address);
+	struct client client = { .tls = &tls, .send_buffer = send_buffer };
+	struct greeting greeting;
+	struct wire wire = meet_at(listener, address, &client, &greeting);
+	uint64_t written = 0;
+	ssize_t r;
+
+	check_eq(client.result, 0);
+	check_eq(greeting.result, 0);
+	stream_fill(data, 0, sizeof data);
+	while ((r = ferry_socket_write(wire.client, data, size, FERRY_NOW)) > 0)
+		written += (uint64_t)r;
+	check_eq(r, -EAGAIN);
+	check(written > 0);
+	for (uint64_t got = 0; got < written; got += (uint64_t)r) {
+		r = ferry_socket_read(wire.server, data, sizeof data, box_patience());
+		if (r <= 0)
+			check_failed(__FILE__, __LINE__,
+				     "send_buffer %u, writes of %zu: %llu of %llu came, then %zd",
+				     send_buffer, size, (unsigned long long)got,
+				     (unsigned long long)written, r);
+	}
+	wire_close(&wire);
+}
+
+static void what_a_write_has_taken_comes_to_who_reads_without_another_call(void)
+{
+	static const uint32_t send_buffers[] = { 1, 5000, 0 };
+	static const size_t sizes[] = { 1, 2048, 50000 };
+
+	begin();
+	for (size_t i = 0; i < 3; i++)
+		for (size_t k = 0; k < 3; k++)
+			a_taken_byte_needs_no_further_call(send_buffers[i], sizes[k]);
+	end();
+}
+
+/* Copies of a certificate, as many as fill a file of 64 KiB. */
+static void make_long_chain(const char *file)
+{
+	char text[4096];
+	FILE *one = fopen(certificate, "r");
+	FILE *many = fopen(file, "w");
+	size_t n;
+
+	check(one && many);
+	n = fread(text, 1, sizeof text, one);
+	check(n > 0 && n < sizeof text);
+	for (size_t sum = 0; sum < 65536; sum += n)
+		check_eq(fwrite(text, 1, n, many), n);
+	check_eq(fclose(one), 0);
+	check_eq(fclose(many), 0);
+}
+
+/* The client has the last word, and a lot to say. */
+static void a_connection_is_made_when_its_last_words_are_with_the_kernel(void)
+{
+	begin();
+	char chain[512], address[FERRY_ADDRESS_MAX];
+	snprintf(chain, sizeof chain, "%s", scratch_path("chain"));
+	make_long_chain(chain);
+	const struct ferry_tls_options server = { .certificate = certificate,
+						  .key = key,
+						  .authorities = certificate };
+	const struct ferry_tls_options tls = { .authorities = certificate,
+					       .certificate = chain,
+					       .key = key };
+	ferry_listener *listener = serve(&server, 1, address);
+	struct client client = { .tls = &tls, .send_buffer = 1 };
+	struct greeting greeting;
+	struct wire wire = meet_at(listener, address, &client, &greeting);
+
+	if (client.result < 0 || greeting.result < 0)
+		check_failed(__FILE__, __LINE__, "client %s; server %s", client.why.text,
+			     greeting.why.text);
+	wire_write(wire.server, "welcome");
+	wire_expect(wire.client, "welcome");
+	wire_close(&wire);
+	unlink(chain);
 	end();
 }
 
@@ -305,7 +409,7 @@ static void certificates_are_read_before_anything_is_bound(void)
 	ferry_listener *listener, *second;
 
 	begin();
-	listener = serve(&good, address);
+	listener = serve(&good, 0, address);
 	check_eq(ferry_listen(&second, address, FERRY_SOCKET_OPTIONS(.tls = good), FERRY_NOW),
 		 -EADDRINUSE);
 	check_eq(ferry_listen(&second, address, FERRY_SOCKET_OPTIONS(.tls = bad), FERRY_NOW),
@@ -319,7 +423,7 @@ static void a_peer_without_tls_is_refused_and_a_silent_one_timed_out(void)
 	begin();
 	const struct ferry_tls_options server = { .certificate = certificate, .key = key };
 	char address[FERRY_ADDRESS_MAX], plain[FERRY_ADDRESS_MAX + 4];
-	ferry_listener *listener = serve(&server, address);
+	ferry_listener *listener = serve(&server, 0, address);
 	struct wire wire;
 	char byte;
 
@@ -394,7 +498,7 @@ static void what_a_client_wrote_outlives_it_though_the_server_agrees_later(void)
 	begin();
 	char address[FERRY_ADDRESS_MAX];
 	const struct ferry_tls_options server = { .certificate = certificate, .key = key };
-	ferry_listener *listener = serve(&server, address);
+	ferry_listener *listener = serve(&server, 0, address);
 	struct peer peer;
 	ferry_socket *socket;
 	char text[16];
@@ -474,6 +578,8 @@ int main(void)
 	const struct CMUnitTest claims[] = {
 		claim(bytes_go_both_ways_at_once),
 		claim(a_full_connection_loses_nothing),
+		claim(what_a_write_has_taken_comes_to_who_reads_without_another_call),
+		claim(a_connection_is_made_when_its_last_words_are_with_the_kernel),
 		claim(messages_stay_whole),
 		claim(a_client_says_which_check_failed),
 		claim(a_server_believes_only_certified_clients),

@@ -458,6 +458,44 @@ static void descriptors_go_along(void)
 	wire_close(&wire);
 }
 
+/* Nobody's descriptors may be lost by a call that has no room for the byte that they belong to. Of
+ * a packet they belong to all of it. */
+static void descriptors_are_not_taken_without_a_byte(void)
+{
+	static const enum ferry_transport kinds[] = { FERRY_UNIX, FERRY_UNIX_SEQPACKET };
+
+	for (size_t i = 0; i < 3; i++) {
+		const bool moved = i == 2;
+		struct wire wire;
+		int sent = 2, got, n = -1;
+		char byte;
+		if (moved)
+			wire = wire_make_moved(&wire_kinds[2]);
+		else
+			check_eq(ferry_socket_pair(&wire.client, &wire.server, kinds[i], NULL), 0);
+		const bool packets = !moved && kinds[i] == FERRY_UNIX_SEQPACKET;
+		/* A stream has 0 bytes at any time. */
+		check_eq(ferry_socket_receive_descriptors(wire.server, NULL, 0, &got, 1, &n,
+							  packets ? FERRY_NOW : box_patience()),
+			 packets ? -EAGAIN : 0);
+		check_eq(n, packets ? -1 : 0);
+		check_eq(
+		    ferry_socket_send_descriptors(wire.client, "x", 1, &sent, 1, box_patience()),
+		    1);
+		check_eq(ferry_socket_receive_descriptors(wire.server, NULL, 0, &got, 1, &n,
+							  box_patience()),
+			 0);
+		check_eq(n, packets);
+		if (!packets)
+			check_eq(ferry_socket_receive_descriptors(wire.server, &byte, 1, &got, 1,
+								  &n, box_patience()),
+				 1);
+		check_eq(n, 1);
+		close(got);
+		wire_close(&wire);
+	}
+}
+
 static void the_most_descriptors_and_a_process_without_room(void)
 {
 	ferry_socket *one, *other;
@@ -622,6 +660,7 @@ int main(void)
 		claim(closing_leaves_what_another_has_put_there),
 		claim(the_kernel_says_who_connected),
 		claim(descriptors_go_along),
+		claim(descriptors_are_not_taken_without_a_byte),
 		claim(the_most_descriptors_and_a_process_without_room),
 		claim(a_forked_child_shares_the_connection),
 		claim(a_forked_child_does_not_remove_the_file),
