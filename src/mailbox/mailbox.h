@@ -71,6 +71,11 @@ struct ferry_mailbox {
 	_Atomic int64_t care_due;  /* coarse time at which we should look after the others */
 	_Atomic uint32_t last_cpu; /* where the sender of our last message ran */
 	struct fy_rhythm rhythm;   /* in which messages come to us */
+	int64_t sound_after;       /* ns without a message, then receivers sleep soundly ... */
+	int64_t sound_for;         /* ... for so long */
+	int64_t sound_every;       /* ns at least between two looks whether they may */
+	_Atomic int64_t sound_due; /* coarse time of the next */
+	_Atomic int64_t news_at;   /* coarse time at which one was woken last */
 	struct fy_spin receive_spin;
 	struct fy_spin send_spin;
 	struct fy_tier tiers[FY_TIERS_MAX];

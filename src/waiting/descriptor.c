@@ -12,6 +12,7 @@
 #include "../os/clock.h"
 #include "../os/fork.h"
 #include "../os/touch.h"
+#include "../wait/nap.h"
 #include "set.h"
 
 struct shown {
@@ -21,6 +22,7 @@ struct shown {
 	uint32_t generation; /* of the process that made it (os/fork.h) */
 	int fd;
 	int told; /* the keeper has made it readable, and nobody has cleared it since */
+	int rung; /* it was armed since the keeper's last sweep */
 	struct fy_hail *hail;
 	ferry_waiter *waiter;
 	struct shown *next;
@@ -82,20 +84,26 @@ static int clear_bells(struct shown *shown)
 	for (int i = 0; i < CLEARINGS && fy_touch_read(shown->fd, numbers, AT_ONCE) == AT_ONCE; i++)
 		;
 	shown->told = 0;
-	return arm(shown);
+	shown->rung = 1;
+	int happened = arm(shown);
+	fy_keeper_hurry();
+	return happened;
 }
 
-static void sweep(struct fy_kept *kept, int64_t now)
+/* Nothing is to be done until it is cleared, or after a nap, or when it has slept soundly. */
+static int64_t sweep(struct fy_kept *kept, int64_t now)
 {
 	struct shown *shown = (struct shown *)(void *)((char *)kept - offsetof(struct shown, kept));
 
-	(void)now;
 	if (shown->told)
-		return;
+		return INT64_MAX;
 	fy_item_care(&shown->item);
+	int64_t may = fy_item_sound(&shown->item, shown->rung);
+	shown->rung = 0;
 	shown->told = fy_item_look(&shown->item, 1);
 	if (shown->told)
 		fy_touch(shown->place.object->fd);
+	return now + (may > 0 ? may : FY_NAP);
 }
 
 static int show_bells(struct shown *shown)
