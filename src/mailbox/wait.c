@@ -122,14 +122,25 @@ static int is_begun(const struct fy_cell_shm *cell, uint64_t word)
 
 /* Could a message come out of this cell without a claim that is still to be made? */
 static int is_at_rest(const struct ferry_mailbox *box, const struct fy_ring *ring,
-		      const struct fy_cell_shm *cell, int has_sender)
+		      const struct fy_cell_shm *cell, uint64_t word, int has_sender)
 {
-	uint64_t word = fy_word_load(cell);
-
 	if (fy_word_state(word) != FY_EMPTY &&
 	    (fy_word_state(word) != FY_FULL || fy_ring_is_message(box, ring, cell, word)))
 		return 0;
 	return !has_sender || !is_begun(cell, word);
+}
+
+static int are_at_rest(const struct ferry_mailbox *box, const struct fy_ring *ring, int has_sender)
+{
+	for (uint64_t i = 0; i < fy_cells(box); i++) {
+		uint64_t word = fy_word_load(&ring->cells[i]);
+		if (!is_at_rest(box, ring, &ring->cells[i], word, has_sender))
+			return 0;
+		/* Cells are claimed in turn: of those behind it none ever was. */
+		if (word == fy_word(0, 0, 0, FY_EMPTY))
+			break;
+	}
+	return 1;
 }
 
 /* Nothing is in the mailbox, and nobody is about to put something there, or back there. */
@@ -141,12 +152,9 @@ static int is_quiet(const struct ferry_mailbox *box)
 
 	if (fy_object_is_being_removed(&box->object))
 		return 0;
-	for (uint32_t level = 0; level < box->levels; level++) {
-		const struct fy_ring *ring = &box->rings[level];
-		for (uint64_t i = 0; i < fy_cells(box); i++)
-			if (!is_at_rest(box, ring, &ring->cells[i], has_sender))
-				return 0;
-	}
+	for (uint32_t level = 0; level < box->levels; level++)
+		if (!are_at_rest(box, &box->rings[level], has_sender))
+			return 0;
 	return 1;
 }
 

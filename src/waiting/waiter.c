@@ -25,7 +25,7 @@
  * hundredth of what passes between two naps; then they take turns. So each second with those who
  * sleep soundly. */
 #define SWEEP_NS    (300 * INT64_C(1000))
-#define SWEEP_LEAST 16u
+#define SWEEP_LEAST 4u
 /* And after the members of some, which is dearer: of so many, or in a larger set of fewer. */
 #define CARE_FEW   64u
 #define CARE_LEAST 4u
