@@ -146,7 +146,7 @@ static int are_at_rest(const struct ferry_mailbox *box, const struct fy_ring *ri
 /* Nothing is in the mailbox, and nobody is about to put something there, or back there. */
 static int is_quiet(const struct ferry_mailbox *box)
 {
-	/* SYNC(mailbox.role) acquire: who takes the role later sees that somebody sleeps. */
+	/* SYNC(mailbox.roles) acquire: who takes the role later sees that somebody sleeps. */
 	int has_sender = box->one_to_one && atomic_load_explicit(&box->shm->roles[FY_SENDER],
 								 memory_order_acquire) != 0;
 
