@@ -39,6 +39,9 @@
 #ifndef REVOKES
 #define REVOKES 0 /* claims that receivers revoke */
 #endif
+#ifndef RESTARTS
+#define RESTARTS 0 /* sleepers at the bell that are stopped, and so leave the futex's queue, and go on */
+#endif
 /* -DREMOVES: somebody removes the mailbox. */
 
 #define CELLS 2
@@ -68,6 +71,7 @@ byte stops = STOPS;
 byte kills = KILLS;
 byte returns = RETURNS;
 byte revokes = REVOKES;
+byte restarts = RESTARTS;
 
 #define STEP(x)                                                                                    \
 	if                                                                                         \
@@ -279,18 +283,23 @@ nap:
 #ifdef MUTANT_PREPARES_LATE
 	prepare();
 #endif
+sleep:
 	if
 	:: watches ->
 		STEP(soundly = soundly | BIT(me));
-		STEP(touched & BIT(me) -> touched = touched & ~BIT(me); soundly = soundly & ~BIT(me))
+		STEP(touched & BIT(me) -> touched = touched & ~BIT(me))
 	:: else ->
 		STEP(if
 		     :: word == until -> asleep = asleep | BIT(me); soundly = soundly | BIT(me)
 		     :: else
-		     fi;
-		     until = 0);
-		STEP((asleep & BIT(me)) == 0 -> soundly = soundly & ~BIT(me))
+		     fi);
+		if
+		:: STEP((asleep & BIT(me)) == 0 -> skip)
+		:: atomic { restarts > 0 && (asleep & BIT(me)) -> restarts--; asleep = asleep & ~BIT(me) };
+			goto sleep
+		fi
 	fi;
+	soundly = soundly & ~BIT(me);
 	goto again;
 taken:
 	if
