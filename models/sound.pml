@@ -39,6 +39,9 @@
 #ifndef REVOKES
 #define REVOKES 0 /* claims that receivers revoke */
 #endif
+#ifndef RESTARTS
+#define RESTARTS 0 /* sleepers at the bell that are stopped, and so leave the futex's queue, and go on */
+#endif
 /* -DREMOVES: somebody removes the mailbox. */
 
 #define CELLS 2
@@ -55,6 +58,7 @@
 
 byte cell[CELLS];
 byte owner[CELLS] = NOBODY;
+bit used;      /* the first cell has been claimed once; the second is not claimed before */
 byte word;     /* count << 1 | somebody may be asleep */
 bit mark;      /* somebody watches */
 byte sound;    /* count << 1 | somebody may sleep soundly */
@@ -68,6 +72,7 @@ byte stops = STOPS;
 byte kills = KILLS;
 byte returns = RETURNS;
 byte revokes = REVOKES;
+byte restarts = RESTARTS;
 
 #define STEP(x)                                                                                    \
 	if                                                                                         \
@@ -151,9 +156,9 @@ proctype sender(byte me) {
 claim:
 		STEP(if
 		     :: cell[0] == EMPTY -> c = 0
-		     :: cell[1] == EMPTY -> c = 1
+		     :: cell[1] == EMPTY && used -> c = 1
 		     fi;
-		     cell[c] = CLAIMED; owner[c] = me);
+		     cell[c] = CLAIMED; owner[c] = me; used = 1);
 #ifdef MUTANT_ROUSES_ONCE
 		if
 		:: loaded != 255 -> rouse(); loaded = 255
@@ -210,9 +215,18 @@ stopped:
 #define IS_NO_MESSAGE(c) (!IS_MESSAGE(c))
 
 #define LOOK_AT(c, quiet) STEP(if :: quiet(c) :: else -> goto nap fi)
+#ifdef MUTANT_STOPS_AT_EMPTY
+#define IS_LAST (cell[0] == EMPTY)
+#else
+#define IS_LAST (!used)
+#endif
+/* Behind a cell that nobody ever claimed there is nothing: one load of its word says both. */
 #define LOOK(quiet)                                                                                \
-	LOOK_AT(0, quiet);                                                                         \
-	LOOK_AT(1, quiet)
+	STEP(if :: quiet(0) -> last = IS_LAST :: else -> goto nap fi);                             \
+	if                                                                                         \
+	:: last -> last = 0                                                                        \
+	:: else -> LOOK_AT(1, quiet)                                                               \
+	fi
 
 /* At each cell once: unless it is EMPTY there is a message in it, or somebody who is not done with it. */
 inline look() {
@@ -246,7 +260,7 @@ inline prepare() {
 
 proctype receiver(byte me; bit watches) {
 	byte until, c, tries;
-	bit rung;
+	bit rung, last;
 	tries = TRIES;
 again:
 	prepare();
@@ -279,18 +293,23 @@ nap:
 #ifdef MUTANT_PREPARES_LATE
 	prepare();
 #endif
+sleep:
 	if
 	:: watches ->
 		STEP(soundly = soundly | BIT(me));
-		STEP(touched & BIT(me) -> touched = touched & ~BIT(me); soundly = soundly & ~BIT(me))
+		STEP(touched & BIT(me) -> touched = touched & ~BIT(me))
 	:: else ->
 		STEP(if
 		     :: word == until -> asleep = asleep | BIT(me); soundly = soundly | BIT(me)
 		     :: else
-		     fi;
-		     until = 0);
-		STEP((asleep & BIT(me)) == 0 -> soundly = soundly & ~BIT(me))
+		     fi);
+		if
+		:: STEP((asleep & BIT(me)) == 0 -> skip)
+		:: atomic { restarts > 0 && (asleep & BIT(me)) -> restarts--; asleep = asleep & ~BIT(me) };
+			goto sleep
+		fi
 	fi;
+	soundly = soundly & ~BIT(me);
 	goto again;
 taken:
 	if
@@ -303,7 +322,7 @@ recovered:
 stopped:
 	atomic {
 		asleep = asleep & ~BIT(me); soundly = soundly & ~BIT(me); touched = touched & ~BIT(me);
-		until = 0; c = 0; tries = 0; rung = 0
+		until = 0; c = 0; tries = 0; rung = 0; last = 0
 	}
 }
 
