@@ -131,6 +131,14 @@ static inline int fy_mailbox_fenced(const struct ferry_mailbox *box, enum fy_mai
 		(FY_FENCE_ALWAYS | FY_FENCE_FOR(sleeper))) != 0;
 }
 
+/* The same for one that makes a barrier itself each time, which may not reach everybody. */
+static inline int fy_mailbox_fenced_always(const struct ferry_mailbox *box)
+{
+	/* RELAXED(a fact since somebody opened it who is not reached) */
+	return (atomic_load_explicit(&box->shm->fenced, memory_order_relaxed) & FY_FENCE_ALWAYS) !=
+	       0;
+}
+
 /* A handle that is no member, to repair with (writable) or to look. */
 int fy_mailbox_open_unjoined(ferry_mailbox **ret_box, const char *location, int only_look,
 			     struct ferry_why *why);

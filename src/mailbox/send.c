@@ -66,7 +66,7 @@ static void announce_level(struct ferry_mailbox *box, uint32_t level)
 /* We have begun, which the cell says: receivers that sleep soundly shall nap until we are done. */
 static inline void rouse(const struct ferry_mailbox *box)
 {
-	if (box->one_to_one && FY_UNLIKELY(fy_mailbox_fenced(box, FY_RECEIVER)))
+	if (box->one_to_one && FY_UNLIKELY(fy_mailbox_fenced_always(box)))
 		/* SYNC(bell.sound) acq_rel: the plain store of fy_ring_begin() first, then the look
 		 * whether somebody sleeps soundly; else the sleeper's barrier makes it so. */
 		atomic_thread_fence(memory_order_seq_cst);
