@@ -30,7 +30,7 @@ static double used(void)
 	       (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * 1e3;
 }
 
-/* The first tenth settles down and does not count. */
+/* Half as long again settles down first and does not count. */
 static int wait_for_nothing(struct bench_channel *c, double ns, struct finding *finding)
 {
 	double before;
@@ -39,7 +39,7 @@ static int wait_for_nothing(struct bench_channel *c, double ns, struct finding *
 	c->process = 1;
 	e = c->peer->attach ? c->peer->attach(c) : 0;
 	if (e == 0)
-		e = c->peer->idle(c, (int64_t)(ns / 10));
+		e = c->peer->idle(c, (int64_t)(ns / 2));
 	before = used();
 	if (e == 0)
 		e = c->peer->idle(c, (int64_t)ns);

@@ -71,6 +71,11 @@ struct ferry_mailbox {
 	_Atomic int64_t care_due;  /* coarse time at which we should look after the others */
 	_Atomic uint32_t last_cpu; /* where the sender of our last message ran */
 	struct fy_rhythm rhythm;   /* in which messages come to us */
+	int64_t sound_after;       /* ns without a message, then receivers sleep soundly ... */
+	int64_t sound_for;         /* ... for so long */
+	int64_t sound_every;       /* ns at least between two looks whether they may */
+	_Atomic int64_t sound_due; /* coarse time of the next */
+	_Atomic int64_t news_at;   /* coarse time at which one was woken last */
 	struct fy_spin receive_spin;
 	struct fy_spin send_spin;
 	struct fy_tier tiers[FY_TIERS_MAX];
@@ -124,6 +129,14 @@ static inline int fy_mailbox_fenced(const struct ferry_mailbox *box, enum fy_mai
 	 * Who looked too early to see it was reached by the barrier that came after it. */
 	return (atomic_load_explicit(&box->shm->fenced, memory_order_acquire) &
 		(FY_FENCE_ALWAYS | FY_FENCE_FOR(sleeper))) != 0;
+}
+
+/* The same for one that makes a barrier itself each time, which may not reach everybody. */
+static inline int fy_mailbox_fenced_always(const struct ferry_mailbox *box)
+{
+	/* RELAXED(a fact since somebody opened it who is not reached) */
+	return (atomic_load_explicit(&box->shm->fenced, memory_order_relaxed) & FY_FENCE_ALWAYS) !=
+	       0;
 }
 
 /* A handle that is no member, to repair with (writable) or to look. */

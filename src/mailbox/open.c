@@ -14,6 +14,7 @@
 #include "mailbox.h"
 #include "recover.h"
 #include "role.h"
+#include "wait.h"
 
 #define DEFAULT_MAX_SIZE 65536u
 #define DEFAULT_MESSAGES 256u
@@ -147,6 +148,7 @@ static void attach(struct ferry_mailbox *box, const struct fy_layout *l)
 		attach_ring(box, l, level);
 	for (uint32_t i = 0; i < l->n_tiers; i++)
 		attach_tier(box, l, i);
+	fy_mailbox_sound_init(box);
 }
 
 /* Check the body of what was found, and set up the handle from it. */

@@ -63,6 +63,16 @@ static void announce_level(struct ferry_mailbox *box, uint32_t level)
 							memory_order_seq_cst));
 }
 
+/* We have begun, which the cell says: receivers that sleep soundly shall nap until we are done. */
+static inline void rouse(const struct ferry_mailbox *box)
+{
+	if (box->one_to_one && FY_UNLIKELY(fy_mailbox_fenced_always(box)))
+		/* SYNC(bell.sound) acq_rel: the plain store of fy_ring_begin() first, then the look
+		 * whether somebody sleeps soundly; else the sleeper's barrier makes it so. */
+		atomic_thread_fence(memory_order_seq_cst);
+	fy_bell_rouse(box->arrival, box->object.fd);
+}
+
 /* Put a message into the ring. 0, -EAGAIN (full), -FERRY_ECORRUPT. */
 static inline int put(struct ferry_mailbox *box, const struct parcel *parcel)
 {
@@ -78,6 +88,7 @@ static inline int put(struct ferry_mailbox *box, const struct parcel *parcel)
 		int r = fy_ring_claim(box, ring, &spot);
 		if (FY_UNLIKELY(r < 0))
 			return r;
+		rouse(box);
 		if (FY_UNLIKELY(parcel->level > 0))
 			announce_level(box, parcel->level);
 		fill(spot.cell, parcel, fy_meta_of_lap(meta, spot.position >> box->cells_log2));

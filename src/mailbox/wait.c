@@ -92,6 +92,110 @@ static void host_prepared(struct fy_waiter *waiter)
 	fy_mailbox_prepared(box, waiter->bell == &box->arrival->word ? FY_RECEIVER : FY_SENDER);
 }
 
+/* ---- sound sleep: docs/formats/wait.md ---- */
+
+#define SOUND_CELL (20 * INT64_C(1000)) /* ns: two looks at a cell take some 0.05 % of that */
+
+void fy_mailbox_sound_init(struct ferry_mailbox *box)
+{
+	int64_t wish = fy_sound_wish();
+	int64_t looks = (int64_t)(box->levels * fy_cells(box)) * SOUND_CELL;
+
+	box->sound_after = wish;
+	box->sound_for = FY_SOUND + looks;
+	box->sound_every = wish == 0 ? 0 : looks;
+	/* RELAXED(nobody else has the handle yet) */
+	atomic_init(&box->news_at, fy_now_coarse());
+}
+
+/* One to one: has the sender begun to write the message for which this cell is free? Then meta is
+ * of its lap already; 0: nothing was ever written there. */
+static int is_begun(const struct fy_cell_shm *cell, uint64_t word)
+{
+	/* SYNC(cell.meta) acquire: pairs with the store of fy_ring_begin(), and is before the look
+	 * for messages that follows. */
+	uint64_t meta = atomic_load_explicit(&cell->meta, memory_order_acquire);
+	uint64_t lap = fy_word_lap(word) + (fy_word_state(word) == FY_FULL);
+
+	return meta != 0 && fy_meta_ahead(meta, lap) == 0;
+}
+
+/* Could a message come out of this cell without a claim that is still to be made? */
+static int is_at_rest(const struct ferry_mailbox *box, const struct fy_ring *ring,
+		      const struct fy_cell_shm *cell, uint64_t word, int has_sender)
+{
+	if (fy_word_state(word) != FY_EMPTY &&
+	    (fy_word_state(word) != FY_FULL || fy_ring_is_message(box, ring, cell, word)))
+		return 0;
+	return !has_sender || !is_begun(cell, word);
+}
+
+static int are_at_rest(const struct ferry_mailbox *box, const struct fy_ring *ring, int has_sender)
+{
+	for (uint64_t i = 0; i < fy_cells(box); i++) {
+		uint64_t word = fy_word_load(&ring->cells[i]);
+		if (!is_at_rest(box, ring, &ring->cells[i], word, has_sender))
+			return 0;
+		/* Cells are claimed in turn: of those behind it none ever was. */
+		if (word == fy_word(0, 0, 0, FY_EMPTY))
+			break;
+	}
+	return 1;
+}
+
+/* Nothing is in the mailbox, and nobody is about to put something there, or back there. */
+static int is_quiet(const struct ferry_mailbox *box)
+{
+	/* SYNC(mailbox.roles) acquire: who takes the role later sees that somebody sleeps. */
+	int has_sender = box->one_to_one && atomic_load_explicit(&box->shm->roles[FY_SENDER],
+								 memory_order_acquire) != 0;
+
+	if (fy_object_is_being_removed(&box->object))
+		return 0;
+	for (uint32_t level = 0; level < box->levels; level++)
+		if (!are_at_rest(box, &box->rings[level], has_sender))
+			return 0;
+	return 1;
+}
+
+/* Is it worth a look? Only a guess: the looks decide. */
+static int may_be_sound(struct ferry_mailbox *box, int rung)
+{
+	int64_t now = fy_now_coarse();
+
+	if (rung)
+		/* RELAXED(a guess) */
+		atomic_store_explicit(&box->news_at, now, memory_order_relaxed);
+	/* RELAXED(a guess) */
+	if (now - atomic_load_explicit(&box->news_at, memory_order_relaxed) < box->sound_after ||
+	    /* RELAXED(a private timer) */
+	    now < atomic_load_explicit(&box->sound_due, memory_order_relaxed))
+		return 0;
+	/* RELAXED(a private timer) */
+	atomic_store_explicit(&box->sound_due, now + box->sound_every, memory_order_relaxed);
+	return 1;
+}
+
+int64_t fy_mailbox_sound(struct ferry_mailbox *box, int rung)
+{
+	/* Senders are asked to rouse us only if it looks as if we could sleep. */
+	if (!may_be_sound(box, rung) || !is_quiet(box))
+		return 0;
+	fy_bell_sleep_soundly(box->arrival);
+	if (box->one_to_one && fy_barrier_all() < 0)
+		return 0;
+	return is_quiet(box) ? box->sound_for : 0;
+}
+
+static int64_t host_sound(const struct fy_waiter *waiter, int rung)
+{
+	struct ferry_mailbox *box = waiter->object;
+
+	return waiter->bell == &box->arrival->word ? fy_mailbox_sound(box, rung) : 0;
+}
+
+/* ---- fences, when there are no more sleepers ---- */
+
 void fy_wait_ask_no_more(struct ferry_mailbox *box, enum fy_mailbox_role role)
 {
 	/* RELAXED(private; one thread has the role) */
@@ -115,6 +219,7 @@ static const struct fy_waiter_host host = {
 	.may_look = host_may_look,
 	.care = host_care,
 	.prepared = host_prepared,
+	.sound = host_sound,
 };
 
 static void begin(struct ferry_mailbox *box, struct fy_waiter *ret_waiter, ferry_deadline deadline,

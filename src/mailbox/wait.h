@@ -19,6 +19,13 @@ int fy_receive_look(struct ferry_mailbox *box);
 /* What is to be done between the bell and the last look. */
 void fy_mailbox_prepared(struct ferry_mailbox *box, enum fy_mailbox_role role);
 
+/* The bell of who waits for a message is prepared. How long it may sleep now without naps, if there
+ * still is none; 0: not at all. rung: something has woken it since it asked last. */
+int64_t fy_mailbox_sound(struct ferry_mailbox *box, int rung);
+
+/* When that may be, by the environment and the size of the mailbox. */
+void fy_mailbox_sound_init(struct ferry_mailbox *box);
+
 void fy_wait_for_message(struct ferry_mailbox *box, struct fy_waiter *ret_waiter,
 			 ferry_deadline deadline);
 void fy_wait_for_room(struct ferry_mailbox *box, struct fy_waiter *ret_waiter, uint32_t level,

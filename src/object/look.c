@@ -191,8 +191,18 @@ static int may_unlink(const struct fy_place *place, const struct fy_found *found
 	return 0;
 }
 
+/* From now on nobody begins to sleep soundly, and who does is awake. */
+static void announce_removal(struct fy_object *object)
+{
+	/* SYNC(header.removing) release: pairs with fy_object_is_being_removed(). */
+	atomic_store_explicit(&object->header->removing, 1, memory_order_seq_cst);
+	for (uint32_t i = 0; i < object->n_bells; i++)
+		fy_bell_rouse(&object->bells[i], object->fd);
+}
+
 void fy_look_mark_removed(struct fy_object *object)
 {
+	announce_removal(object);
 	/* SYNC(header.state) release: pairs with the acquire in is_removed() and in
 	 * fy_object_state(). First the mark, then the name: killed between the two we leave a name
 	 * that the next opener clears away. */

@@ -9,7 +9,6 @@
 
 #include "../os/cancel.h"
 #include "../os/process.h"
-#include "../os/touch.h"
 
 #define THOROUGH_EVERY 16u /* looks at a member, of which one looks at its start time too */
 
@@ -163,8 +162,6 @@ static int occupy(struct fy_object *object, uint32_t slot)
 		if (move(object, slot, word, fy_member_word(incarnation, FY_MEMBER_ALIVE))) {
 			object->slot = slot;
 			object->incarnation = incarnation;
-			/* Who was the only member looked after nobody (formats/wait.md). */
-			fy_touch(object->fd);
 			return 1;
 		}
 	}

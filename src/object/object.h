@@ -134,4 +134,11 @@ static inline int fy_object_state(const struct fy_object *object)
 	return 0;
 }
 
+/* Has somebody begun to remove it? For those who are about to sleep soundly (wait/bell.h). */
+static inline int fy_object_is_being_removed(const struct fy_object *object)
+{
+	/* SYNC(header.removing) acquire: pairs with the release in announce_removal() of look.c. */
+	return atomic_load_explicit(&object->header->removing, memory_order_acquire) != 0;
+}
+
 #endif

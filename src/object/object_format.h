@@ -35,6 +35,7 @@ struct fy_header_shm {
 	uint32_t n_bells;
 	uint64_t map_bytes;
 	alignas(FY_LINE) _Atomic uint32_t state;
+	_Atomic uint32_t removing;
 	alignas(2 * FY_LINE) _Atomic uint64_t cared_at;
 	_Atomic uint64_t recovered;
 };
@@ -50,6 +51,7 @@ FY_AT(fy_header_shm, bells, 40, 8);
 FY_AT(fy_header_shm, n_bells, 48, 4);
 FY_AT(fy_header_shm, map_bytes, 56, 8);
 FY_AT(fy_header_shm, state, 64, 4);
+FY_AT(fy_header_shm, removing, 68, 4);
 FY_AT(fy_header_shm, cared_at, 128, 8);
 FY_AT(fy_header_shm, recovered, 136, 8);
 

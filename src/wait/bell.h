@@ -9,6 +9,10 @@
  * watches the file (os/touch.h) that the bell lies in. Who rings then reads a byte of that file, so
  * it gives a descriptor of it; -1: this bell is one word, and cannot be watched. Protocol:
  * docs/formats/wait.md; model: models/wait.pml.
+ *
+ * A third word is for those who sleep soundly, that is without naps (nap.h): bit 0 = somebody may,
+ * the rest counts. Whoever is about to publish rouses them first, while it can still be seen that
+ * something is under way. Protocol: docs/formats/wait.md, "Sound sleep"; model: models/sound.pml.
  */
 #ifndef FY_BELL_H
 #define FY_BELL_H
@@ -25,10 +29,12 @@
 struct fy_bell_shm {
 	alignas(FY_LINE) _Atomic uint32_t word;
 	_Atomic uint32_t mark;
+	_Atomic uint32_t sound;
 };
 
 FY_AT(fy_bell_shm, word, 0, 4);
 FY_AT(fy_bell_shm, mark, 4, 4);
+FY_AT(fy_bell_shm, sound, 8, 4);
 static_assert(sizeof(struct fy_bell_shm) == FY_LINE, "a bell is one line");
 
 /* A bell may also be a word among others: the functions below that say "word". */
@@ -88,6 +94,25 @@ static inline uint32_t fy_bell_prepare(struct fy_bell_shm *bell)
 
 /* The same for one that will sleep at a descriptor which watches the file. */
 uint32_t fy_bell_word_prepare_watched(_Atomic uint32_t *word);
+
+/* Say that somebody prepared may sleep without naps from now on. Then look whether anything is
+ * under way, and then for news; nap if there is either. */
+void fy_bell_sleep_soundly(struct fy_bell_shm *bell);
+
+/* Wake all who sleep at the bell, and all who watch its file, if somebody may sleep soundly. */
+__attribute__((cold, noinline)) void fy_bell_rouse_slow(struct fy_bell_shm *bell, int fd);
+
+/* Something is under way, as everybody can see by now: those who sleep soundly shall nap. That must
+ * have been said by a sequentially consistent store; or by a plain one, with a fence behind it or a
+ * barrier in all processes that each sleeper makes after its fy_bell_sleep_soundly(). */
+static inline void fy_bell_rouse(struct fy_bell_shm *bell, int fd)
+{
+	/* SYNC(bell.sound) acquire: pairs with fy_bell_sleep_soundly(). Sequentially consistent: a
+	 * sleeper sets bit 0 and then looks what is under way; one of the two must see the other.
+	 */
+	if (__builtin_expect(atomic_load_explicit(&bell->sound, memory_order_seq_cst) & 1, 0))
+		fy_bell_rouse_slow(bell, fd);
+}
 
 /* Sleep until rung (after the fy_bell_prepare() that gave seen) or until the absolute time. 0,
  * -ETIMEDOUT, -EINTR. May return 0 for nothing. */

@@ -22,18 +22,32 @@ int64_t fy_nap_end(int64_t now, uint32_t turn, uint32_t sleepers)
 
 #define DEFAULT_SPIN INT64_C(50000) /* ns */
 
-int64_t fy_spin_wish(int64_t wish)
+/* A whole number from the environment; or otherwise. */
+static int64_t from_environment(const char *name, int64_t otherwise)
 {
-	const char *set = getenv("FERRY_SPIN_NS");
+	const char *set = getenv(name);
 	char *end;
 
+	if (!set || *set == '\0')
+		return otherwise;
+	errno = 0;
+	long long n = strtoll(set, &end, 10);
+	return errno == 0 && *end == '\0' ? n : otherwise;
+}
+
+int64_t fy_spin_wish(int64_t wish)
+{
 	if (wish != 0)
 		return wish > 0 ? wish : 0;
-	if (!set || *set == '\0')
-		return DEFAULT_SPIN;
-	errno = 0;
-	long long ns = strtoll(set, &end, 10);
-	return errno == 0 && *end == '\0' && ns >= 0 ? ns : DEFAULT_SPIN;
+	int64_t ns = from_environment("FERRY_SPIN_NS", DEFAULT_SPIN);
+	return ns >= 0 ? ns : DEFAULT_SPIN;
+}
+
+int64_t fy_sound_wish(void)
+{
+	int64_t ms = from_environment("FERRY_SOUND_MS", FY_SOUND / FY_MS);
+
+	return ms < 0 || ms > INT64_MAX / FY_MS / 2 ? INT64_MAX : ms * FY_MS;
 }
 
 void fy_spin_init(struct fy_spin *spin, int64_t limit)

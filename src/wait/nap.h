@@ -3,8 +3,8 @@
  * nap.h - how long a sleeper may sleep without looking, and how long it spins before it sleeps.
  *
  * A ring can be lost only when its ringer, or the one that it woke, was killed or stopped in
- * between. So every sleep is cut into naps, and a nap that ends looks after the others. With many
- * asleep they take turns, so that the cost does not grow with their number.
+ * between. So sleep is cut into naps, and a nap that ends looks after the others. With many asleep
+ * they take turns, so that the cost does not grow with their number.
  */
 #ifndef FY_NAP_H
 #define FY_NAP_H
@@ -19,6 +19,15 @@
 
 /* When the sleeper with `turn` of its sort before it, of `sleepers`, should look again. */
 int64_t fy_nap_end(int64_t now, uint32_t turn, uint32_t sleepers);
+
+/*
+ * Who waits in vain for long, where nothing is under way and whoever begins something says so
+ * first, sleeps soundly: it looks each second only, for what should not be (a broken peer).
+ */
+#define FY_SOUND FY_S
+
+/* ns without a message until then: $FERRY_SOUND_MS or the default; INT64_MAX = never. */
+int64_t fy_sound_wish(void);
 
 /*
  * How long to spin, learned from whether spinning paid. Shared by the threads of a handle; a lost

@@ -5,16 +5,21 @@
 #include <errno.h>
 #include <ferry/error.h>
 
-static int prepare(struct fy_waiter *waiter)
+enum why_prepared { IN_VAIN, RUNG, AT_THE_END };
+
+static int prepare(struct fy_waiter *waiter, enum why_prepared why)
 {
+	const struct fy_waiter_host *host = waiter->host;
+
 	if (!waiter->counted && waiter->count) {
 		waiter->counted = 1;
 		/* RELAXED(to look at) */
 		(void)atomic_fetch_add_explicit(waiter->count, 1, memory_order_relaxed);
 	}
 	waiter->seen = fy_bell_word_prepare(waiter->bell);
-	if (waiter->host->prepared)
-		waiter->host->prepared(waiter);
+	if (host->prepared)
+		host->prepared(waiter);
+	waiter->sound = host->sound && why != AT_THE_END ? host->sound(waiter, why == RUNG) : 0;
 	waiter->phase = FY_WAITER_PREPARED;
 	return 0;
 }
@@ -38,12 +43,14 @@ static int last_look(struct fy_waiter *waiter)
 
 static int sleep_a_nap(struct fy_waiter *waiter, int64_t now)
 {
-	int64_t until = fy_nap_end(now, waiter->turn, waiter->sleepers);
+	int64_t until = waiter->sound > 0 ? now + waiter->sound
+					  : fy_nap_end(now, waiter->turn, waiter->sleepers);
 
 	if (waiter->look_by && until > waiter->look_by)
 		until = waiter->look_by;
-	int r = fy_bell_word_sleep(waiter->bell, waiter->seen,
-				   until < waiter->deadline ? until : waiter->deadline);
+	if (until > waiter->deadline)
+		until = waiter->deadline;
+	int r = fy_bell_word_sleep(waiter->bell, waiter->seen, until);
 
 	waiter->slept = 1;
 	waiter->look = 0;
@@ -57,7 +64,7 @@ static int sleep_a_nap(struct fy_waiter *waiter, int64_t now)
 		return -FERRY_ECORRUPT; /* the page with the bell is gone */
 	}
 	/* Set bit 0 again before looking: others may sleep, and we may have to. */
-	return prepare(waiter);
+	return prepare(waiter, r == 0 ? RUNG : until == waiter->deadline ? AT_THE_END : IN_VAIN);
 }
 
 static int start_spinning(struct fy_waiter *waiter, int64_t now)
@@ -70,7 +77,7 @@ static int start_spinning(struct fy_waiter *waiter, int64_t now)
 	if (waiter->reaching)
 		budget = reach;
 	if (budget == 0)
-		return prepare(waiter);
+		return prepare(waiter, IN_VAIN);
 	waiter->spin_until = budget < waiter->deadline - now ? now + budget : waiter->deadline;
 	waiter->phase = FY_WAITER_SPINNING;
 	return 0;
@@ -98,7 +105,7 @@ int fy_waiter_again_slow(struct fy_waiter *waiter)
 	else
 		fy_spin_failed(waiter->spin);
 	waiter->reaching = 0;
-	return prepare(waiter);
+	return prepare(waiter, IN_VAIN);
 }
 
 void fy_waiter_learn(struct fy_waiter *waiter)

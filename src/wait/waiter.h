@@ -35,6 +35,9 @@ struct fy_waiter_host {
 	int (*care)(struct fy_waiter *waiter);
 	/* The bell is prepared; the attempt comes next. */
 	void (*prepared)(struct fy_waiter *waiter);
+	/* After that: how long it may sleep without naps, if the attempt fails once more; 0: not at
+	 * all. rung: something has happened since it was asked last. */
+	int64_t (*sound)(const struct fy_waiter *waiter, int rung);
 };
 
 struct fy_waiter {
@@ -54,7 +57,8 @@ struct fy_waiter {
 	uint32_t sleepers; /* about how many sleep as we do (0: as 1) ... */
 	uint32_t turn;     /* ... and how many of them before us */
 	int64_t
-	    look_by; /* when it is time to look, if that is before the nap's end; 0 = it is not */
+	    look_by;   /* when it is time to look, if that is before the nap's end; 0 = it is not */
+	int64_t sound; /* ns that it may sleep now without naps; 0 = it may not */
 	int look; /* no ring brought the next attempt: it looks after the dead too, where attempts
 		     do */
 	int counted;

@@ -12,6 +12,7 @@
 #include "../os/clock.h"
 #include "../os/fork.h"
 #include "../os/touch.h"
+#include "../wait/nap.h"
 #include "set.h"
 
 struct shown {
@@ -20,7 +21,9 @@ struct shown {
 	struct fy_kept kept;
 	uint32_t generation; /* of the process that made it (os/fork.h) */
 	int fd;
+	int number; /* of the file that it watches */
 	int told; /* the keeper has made it readable, and nobody has cleared it since */
+	int rung; /* it was armed since the keeper's last sweep */
 	struct fy_hail *hail;
 	ferry_waiter *waiter;
 	struct shown *next;
@@ -60,8 +63,20 @@ static void enlist(struct shown *shown)
 
 /* ---- those with bells ---- */
 
-/* Prepare the bells and look. If it is ready, the descriptor shall be readable: a touch of our own
- * makes it so, for others who watch the file too, and they look for nothing. */
+/* A touch of our own makes the descriptor readable: that of others who watch the file too, and they
+ * look for nothing. Of a file that was cut short, which is told for ever, the end of a watch does.
+ */
+static void make_readable(struct shown *shown)
+{
+	int fd = shown->place.object->fd;
+
+	if (fy_touch(fd))
+		return;
+	fy_touch_unwatch(shown->fd, shown->number);
+	shown->number = fy_touch_watch(shown->fd, fd);
+}
+
+/* Prepare the bells and look. If it is ready, the descriptor shall be readable. */
 static int arm(struct shown *shown)
 {
 	for (int b = 0; b < shown->place.n_bells; b++)
@@ -69,7 +84,7 @@ static int arm(struct shown *shown)
 	fy_item_prepared(&shown->item);
 	if (!fy_item_look(&shown->item, 1))
 		return 0;
-	fy_touch(shown->place.object->fd);
+	make_readable(shown);
 	return (int)shown->item.happened;
 }
 
@@ -82,20 +97,26 @@ static int clear_bells(struct shown *shown)
 	for (int i = 0; i < CLEARINGS && fy_touch_read(shown->fd, numbers, AT_ONCE) == AT_ONCE; i++)
 		;
 	shown->told = 0;
-	return arm(shown);
+	shown->rung = 1;
+	int happened = arm(shown);
+	fy_keeper_hurry();
+	return happened;
 }
 
-static void sweep(struct fy_kept *kept, int64_t now)
+/* Nothing is to be done until it is cleared, or after a nap, or when it has slept soundly. */
+static int64_t sweep(struct fy_kept *kept, int64_t now)
 {
 	struct shown *shown = (struct shown *)(void *)((char *)kept - offsetof(struct shown, kept));
 
-	(void)now;
 	if (shown->told)
-		return;
+		return INT64_MAX;
 	fy_item_care(&shown->item);
+	int64_t may = fy_item_sound(&shown->item, shown->rung);
+	shown->rung = 0;
 	shown->told = fy_item_look(&shown->item, 1);
 	if (shown->told)
-		fy_touch(shown->place.object->fd);
+		make_readable(shown);
+	return now + (may > 0 ? may : FY_NAP);
 }
 
 static int show_bells(struct shown *shown)
@@ -104,6 +125,7 @@ static int show_bells(struct shown *shown)
 	if (shown->fd < 0)
 		return shown->fd;
 	int r = fy_touch_watch(shown->fd, shown->place.object->fd);
+	shown->number = r;
 	if (r >= 0) {
 		(void)arm(shown);
 		shown->kept.sweep = sweep;

@@ -112,8 +112,8 @@ static void place_mailbox(const struct ferry_item *item, struct fy_item_place *p
 		place->bells[place->n_bells++] = &box->arrival->word;
 	if (item->events & FERRY_CAN_WRITE)
 		place->bells[place->n_bells++] = &box->rings[item->value].room->word;
-	/* Room comes by itself, too: when a message expires. */
-	place->only_members = !(item->events & FERRY_CAN_WRITE);
+	/* Who receives does not say that it is about to make room. */
+	place->sound = !(item->events & FERRY_CAN_WRITE);
 }
 
 static void place_pipe(const struct ferry_item *item, struct fy_item_place *place)
@@ -380,6 +380,13 @@ static void prepared_lock(const struct ferry_item *item)
 static void care_mailbox(const struct ferry_item *item)
 {
 	(void)fy_care_for_cells(item->handle);
+}
+
+int64_t fy_item_sound(const struct ferry_item *item, int rung)
+{
+	return item->kind == FERRY_ITEM_MAILBOX && !(item->events & FERRY_CAN_WRITE)
+		   ? fy_mailbox_sound(item->handle, rung)
+		   : 0;
 }
 
 /* ---- the kinds ---- */

@@ -23,9 +23,9 @@ struct fy_item_place {
 	struct fy_object *object; /* that the bells are in; NULL: there are none */
 	_Atomic uint32_t *bells[FY_ITEM_BELLS];
 	int n_bells;
-	int rings_all;    /* each ring wakes all who sleep: nobody passes one on */
-	int only_members; /* of the object can make it ready */
-	int fd;           /* for poll(2); -1: none */
+	int rings_all; /* each ring wakes all who sleep: nobody passes one on */
+	int sound;     /* who waits for long may sleep without naps: fy_item_sound() */
+	int fd;        /* for poll(2); -1: none */
 	short poll;
 	uint64_t signals; /* to be hailed for (wait/hail.h); 0: none */
 	uint64_t blocked; /* of those that the thread has blocked, the ones to be told of */
@@ -57,6 +57,10 @@ uint64_t fy_item_signals(const struct ferry_item *item);
 
 /* FERRY_CAN_READ if one of them waits, else 0; runs no handler. */
 int fy_item_signals_wait(const struct ferry_item *item);
+
+/* Its bells are prepared. How long the caller may sleep without naps, if the look that follows
+ * finds nothing; 0: not at all. rung: something has woken it since it asked last. */
+int64_t fy_item_sound(const struct ferry_item *item, int rung);
 
 /* A nap is over: look after the others, as a sleeper of the family does. */
 void fy_item_care(const struct ferry_item *item);

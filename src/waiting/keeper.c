@@ -21,30 +21,57 @@ struct keeping {
 	_Atomic uint32_t stop; /* 1: end; a futex */
 };
 
+/* Not in there, since it must not go while somebody hurries. */
+static _Atomic uint32_t hurried; /* counts; a futex */
+static _Atomic uint32_t sound;   /* threads that may be asleep on it */
+
 static struct {
 	struct fy_kept *all;
 	struct keeping *keeping; /* NULL: no thread */
 	uint32_t generation;     /* of the process in which it runs (os/fork.h) */
 } keeper;
 
-static void sweep_all(int64_t now)
+/* When the next sweep is due. */
+static int64_t sweep_all(int64_t now)
 {
+	int64_t due = INT64_MAX;
+
 	(void)pthread_mutex_lock(&mutex);
-	for (struct fy_kept *k = keeper.all; k; k = k->next)
-		k->sweep(k, now);
+	for (struct fy_kept *k = keeper.all; k; k = k->next) {
+		int64_t next = k->sweep(k, now);
+		due = next < due ? next : due;
+	}
 	(void)pthread_mutex_unlock(&mutex);
+	return due;
+}
+
+/* Sleep until then, unless somebody has hurried since seen. */
+static void sleep_soundly(uint32_t seen, int64_t until)
+{
+	/* SYNC(keeper.sound) release: set, then look; pairs with fy_keeper_hurry(). */
+	(void)atomic_fetch_add_explicit(&sound, 1, memory_order_seq_cst);
+	(void)fy_futex_wait(&hurried, seen, until);
+	/* RELAXED(who wakes us for nothing has done no harm) */
+	(void)atomic_fetch_sub_explicit(&sound, 1, memory_order_relaxed);
 }
 
 static void *run(void *argument)
 {
 	struct keeping *keeping = argument;
 
-	/* SYNC(keeper.stop) acquire: pairs with the release in stop_if_idle(). */
-	while (!atomic_load_explicit(&keeping->stop, memory_order_acquire)) {
+	for (;;) {
+		/* SYNC(keeper.hurried) acquire: before the sweep, which sees what was there then,
+		 * and before the look at stop. */
+		uint32_t seen = atomic_load_explicit(&hurried, memory_order_seq_cst);
+		/* SYNC(keeper.stop) acquire: pairs with the release in stop_if_idle(). */
+		if (atomic_load_explicit(&keeping->stop, memory_order_acquire))
+			return NULL;
 		(void)fy_futex_wait(&keeping->stop, 0, fy_nap_end(fy_now(), 0, 1));
-		sweep_all(fy_now());
+		int64_t now = fy_now();
+		int64_t due = sweep_all(now);
+		if (due - now > FY_NAP)
+			sleep_soundly(seen, due - FY_NAP);
 	}
-	return NULL;
 }
 
 /* ---- fork: the child must not inherit the mutex locked, and has no such thread ---- */
@@ -88,6 +115,15 @@ void fy_keeper_unlock(void)
 
 /* ---- the interface ---- */
 
+void fy_keeper_hurry(void)
+{
+	/* SYNC(keeper.hurried) release: count, then look; pairs with run() and sleep_soundly(). */
+	(void)atomic_fetch_add_explicit(&hurried, 1, memory_order_seq_cst);
+	/* SYNC(keeper.sound) acquire: pairs with sleep_soundly(). */
+	if (atomic_load_explicit(&sound, memory_order_seq_cst))
+		(void)fy_futex_wake(&hurried, 1);
+}
+
 /* Of a child that fork() did not make, the handlers did not run. */
 static void forget_parent(void)
 {
@@ -124,6 +160,7 @@ int fy_keeper_add(struct fy_kept *kept)
 		keeper.all = kept;
 	}
 	(void)pthread_mutex_unlock(&mutex);
+	fy_keeper_hurry();
 	return r;
 }
 
@@ -140,6 +177,7 @@ static void stop_if_idle(void)
 	/* SYNC(keeper.stop) release: pairs with the acquire in run(). */
 	atomic_store_explicit(&keeping->stop, 1, memory_order_release);
 	(void)fy_futex_wake(&keeping->stop, 1);
+	fy_keeper_hurry();
 	(void)pthread_join(keeping->thread, NULL);
 	free(keeping);
 }

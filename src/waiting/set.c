@@ -8,7 +8,6 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-#include "../object/member.h"
 #include "../os/cancel.h"
 #include "../os/signal.h"
 #include "../os/touch.h"
@@ -88,14 +87,20 @@ static void leave_hot(struct ferry_waiter *waiter, struct fy_entry *entry)
 		waiter->hot_last = entry->previous;
 }
 
-static void leave_armed(struct ferry_waiter *waiter, const struct fy_entry *entry)
+static void fall_asleep(struct fy_asleep *asleep, struct fy_entry *entry)
 {
-	if (entry->armed_at == FY_NOT_THERE)
-		return;
-	struct fy_entry *last = waiter->armed[--waiter->n_armed];
+	entry->asleep = asleep;
+	entry->asleep_at = asleep->n;
+	asleep->all[asleep->n++] = entry;
+}
 
-	waiter->armed[entry->armed_at] = last;
-	last->armed_at = entry->armed_at;
+static void wake_up(struct fy_entry *entry)
+{
+	struct fy_asleep *asleep = entry->asleep;
+	struct fy_entry *last = asleep->all[--asleep->n];
+
+	asleep->all[entry->asleep_at] = last;
+	last->asleep_at = entry->asleep_at;
 }
 
 static void leave_state(struct ferry_waiter *waiter, struct fy_entry *entry)
@@ -103,7 +108,7 @@ static void leave_state(struct ferry_waiter *waiter, struct fy_entry *entry)
 	if (entry->state == FY_HOT)
 		leave_hot(waiter, entry);
 	else if (entry->state == FY_ARMED)
-		leave_armed(waiter, entry);
+		wake_up(entry);
 }
 
 /* Also for one that is hot already: then it is the last again. */
@@ -120,36 +125,24 @@ void fy_set_heat(struct ferry_waiter *waiter, struct fy_entry *entry)
 	waiter->hot_last = entry;
 }
 
-/* There is room among the armed for every entry: fy_set_add() saw to it. */
 void fy_set_cool(struct ferry_waiter *waiter, struct fy_entry *entry, enum fy_entry_state state)
 {
 	leave_state(waiter, entry);
 	entry->state = state;
 	if (state != FY_ARMED)
 		return;
-	entry->armed_at = FY_NOT_THERE;
-	if (!entry->has_others && entry->place.only_members)
-		return;
-	entry->armed_at = waiter->n_armed;
-	waiter->armed[waiter->n_armed++] = entry;
+	entry->rung = 1;
+	fall_asleep(&waiter->napping, entry);
 }
 
-/* Whoever joins touches the file, and it comes here again. */
-static int has_other_members(const struct fy_object *object)
+void fy_set_sound(struct ferry_waiter *waiter, struct fy_entry *entry)
 {
-	for (uint32_t slot = 0; slot < object->member_slots; slot++)
-		if (slot != object->slot &&
-		    fy_member_status(fy_member_load(object, slot)) != FY_MEMBER_FREE)
-			return 1;
-	return 0;
+	wake_up(entry);
+	fall_asleep(&waiter->sound, entry);
 }
 
-void fy_set_arm(struct ferry_waiter *waiter, struct fy_entry *entry)
+void fy_set_arm(struct fy_entry *entry)
 {
-	(void)waiter;
-	/* First: what a member left that is gone by then, the look that follows finds. */
-	if (!entry->has_others && entry->place.only_members)
-		entry->has_others = has_other_members(entry->place.object);
 	for (int b = 0; b < entry->place.n_bells; b++)
 		entry->seen[b] = fy_bell_word_prepare_watched(entry->place.bells[b]);
 	fy_item_prepared(&entry->item);
@@ -195,7 +188,6 @@ void fy_set_note_closing(struct ferry_waiter *waiter, int number, int64_t now)
 			waiter->closed = e;
 		}
 		e->closed_at = now;
-		e->has_others = 0;
 		if (e->state == FY_ARMED)
 			fy_set_heat(waiter, e);
 	}
@@ -463,14 +455,29 @@ static void remove_entry(struct ferry_waiter *waiter, struct fy_entry *entry)
 	free(entry);
 }
 
-static int add_entry(struct ferry_waiter *waiter, struct fy_entry *entry)
+/* Each of the two has room for all entries, since which are where changes where nothing can fail.
+ */
+static int make_beds(struct ferry_waiter *waiter)
 {
-	while (waiter->armed_room <= waiter->n) {
-		int r = grow(&waiter->armed, &waiter->armed_room, sizeof(struct fy_entry *));
+	while (waiter->asleep_room <= waiter->n) {
+		uint32_t room = waiter->asleep_room;
+		int r = grow(&waiter->napping.all, &room, sizeof(struct fy_entry *));
 		if (r < 0)
 			return r;
+		room = waiter->asleep_room;
+		r = grow(&waiter->sound.all, &room, sizeof(struct fy_entry *));
+		if (r < 0)
+			return r;
+		waiter->asleep_room = room;
 	}
-	int r = enter_table(waiter, entry);
+	return 0;
+}
+
+static int add_entry(struct ferry_waiter *waiter, struct fy_entry *entry)
+{
+	int r = make_beds(waiter);
+	if (r == 0)
+		r = enter_table(waiter, entry);
 	if (r < 0)
 		return r;
 	r = place(waiter, entry);
@@ -490,7 +497,8 @@ void fy_set_free(struct ferry_waiter *waiter)
 		if (waiter->table[i])
 			remove_entry(waiter, waiter->table[i]);
 	free(waiter->table);
-	free(waiter->armed);
+	free(waiter->napping.all);
+	free(waiter->sound.all);
 	free(waiter->watched);
 }
 

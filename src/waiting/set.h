@@ -4,12 +4,10 @@
  *
  * Each entry is in one of these states:
  *   HOT     may be ready: the next wait looks at it. It is in the list of the hot.
- *   ARMED   was not ready, and its bells are prepared: a touch makes it hot again. Unless nobody
- *           else is a member, who could be stopped before it touches, it is among the armed, whom
- *           naps look after.
- *   KERNEL  was not ready, and epoll(7) or a hail (wait/hail.h) will say when it may be.
- *   SILENT  was reported and is FERRY_ONE_SHOT.
- * All of it under the waiter's mutex, which nobody holds while asleep.
+ *   ARMED   was not ready, and its bells are prepared: a touch makes it hot again. It is among
+ * those whom naps look after, until it may sleep soundly (fy_item_sound()). KERNEL  was not ready,
+ * and epoll(7) or a hail (wait/hail.h) will say when it may be. SILENT  was reported and is
+ * FERRY_ONE_SHOT. All of it under the waiter's mutex, which nobody holds while asleep.
  */
 #ifndef FY_WAITING_SET_H
 #define FY_WAITING_SET_H
@@ -21,9 +19,15 @@
 #include "item.h"
 #include "keeper.h"
 
-#define FY_NOT_THERE UINT32_MAX
-
 enum fy_entry_state { FY_HOT, FY_ARMED, FY_KERNEL, FY_SILENT };
+
+/* Entries that are armed, in no order. */
+struct fy_asleep {
+	struct fy_entry **all; /* has room for every entry */
+	uint32_t n;
+	uint32_t sweep_at; /* the one that is looked at next */
+	int64_t swept_at;
+};
 
 struct fy_entry {
 	struct ferry_item item;
@@ -37,8 +41,9 @@ struct fy_entry {
 	int edge_fd;                  /* descriptor that tells when to look again, or -1 */
 	int polled;                   /* descriptor by which epoll(7) has it, or -1 */
 	int hailed;                   /* counted among n_signals, and in that list */
-	uint32_t armed_at;            /* index among the armed, or FY_NOT_THERE */
-	int has_others;               /* the object has other members, or had since it was closed */
+	struct fy_asleep *asleep;     /* if armed: where it is, ... */
+	uint32_t asleep_at;           /* ... with which index, ... */
+	int rung;                     /* ... and whether it got there since the last sweep */
 	uint64_t round;               /* of the wait that it was reported in last ... */
 	int at;                       /* ... and which of its reports that is */
 	int64_t closed_at;            /* when its file was last closed by somebody ... */
@@ -76,13 +81,11 @@ struct ferry_waiter {
 
 	struct fy_entry *hot_first;
 	struct fy_entry *hot_last;
-	struct fy_entry **armed;
-	uint32_t n_armed;
-	uint32_t armed_room;
-	uint32_t sweep_at;       /* the armed one that is looked at next ... */
-	uint32_t care_at;        /* ... and whose members are */
+	struct fy_asleep napping;
+	struct fy_asleep sound;
+	uint32_t asleep_room;
+	uint32_t care_at;        /* the napping one whose members are looked after next */
 	struct fy_entry *closed; /* to be looked after before all others */
-	int64_t swept_at;
 
 	struct fy_entry **watched; /* buckets, by number */
 	uint32_t buckets;          /* a power of two */
@@ -109,6 +112,7 @@ enum fy_own {
 struct fy_entry *fy_set_find(const struct ferry_waiter *waiter, int key);
 void fy_set_heat(struct ferry_waiter *waiter, struct fy_entry *entry);
 void fy_set_cool(struct ferry_waiter *waiter, struct fy_entry *entry, enum fy_entry_state state);
+void fy_set_sound(struct ferry_waiter *waiter, struct fy_entry *entry); /* it napped */
 void fy_set_heat_watched(struct ferry_waiter *waiter, int number);
 void fy_set_note_closing(struct ferry_waiter *waiter, int number, int64_t now);
 void fy_set_heat_all(struct ferry_waiter *waiter);
@@ -116,7 +120,7 @@ void fy_set_heat_signals(struct ferry_waiter *waiter);
 void fy_set_free(struct ferry_waiter *waiter);
 
 /* Prepare the entry's bells. */
-void fy_set_arm(struct ferry_waiter *waiter, struct fy_entry *entry);
+void fy_set_arm(struct fy_entry *entry);
 
 /* Have epoll(7) tell of the entry's descriptor what the entry asks for now, also again after a
  * FERRY_ONE_SHOT one was told of. 0, or an error. */
@@ -124,8 +128,8 @@ int fy_set_poll(struct ferry_waiter *waiter, struct fy_entry *entry);
 
 /* ---- waiter.c ---- */
 
-/* With the mutex held, when a nap is over: look after the armed. 1 if one became hot. */
-int fy_set_sweep(struct ferry_waiter *waiter, int64_t now);
+/* With the mutex held, when a nap is over: look after the armed. */
+void fy_set_sweep(struct ferry_waiter *waiter, int64_t now);
 
 /* There are hot ones: make the shown descriptor readable, and wake one who sleeps. */
 void fy_set_tell(struct ferry_waiter *waiter);

@@ -38,12 +38,14 @@ struct wait {
 	struct pollfd *fds; /* our own, then one for each item */
 	int n;
 	int n_bells;
-	int n_objects;            /* items that are in one */
+	int n_objects;            /* items that are in one ... */
+	int n_sound;              /* ... and of those the ones that allow sleep without naps */
 	int n_fds;                /* items with a descriptor */
 	uint64_t signals;         /* that items wait for ... */
 	uint64_t blocked_signals; /* ... and of those the ones to be told of if they are blocked */
 	enum how how;
 	int blind; /* there is something that cannot wake us */
+	int rung;  /* something woke us just now */
 	struct fy_hail *hail;
 	struct fy_post *post;
 	uint32_t hailed;
@@ -269,29 +271,52 @@ static void care(struct wait *w)
 		fy_item_care(&w->items[i]);
 }
 
+/* How long all of them let us sleep without naps, if the look that follows finds nothing; 0: not at
+ * all. */
+static int64_t sound_sleep(const struct wait *w)
+{
+	int64_t least = FERRY_FOREVER;
+
+	if (w->n_sound < w->n_objects || w->blind)
+		return 0;
+	for (int i = 0; i < w->n && least > 0; i++) {
+		int64_t may =
+		    w->spots[i].place.object ? fy_item_sound(&w->items[i], w->rung) : FERRY_FOREVER;
+		least = may < least ? may : least;
+	}
+	return least;
+}
+
 /* Where only bells can be lost, and nobody is blind, there is no need for naps. */
-static int64_t nap_end(const struct wait *w, int64_t now)
+static int64_t nap_end(const struct wait *w, int64_t now, int64_t sound)
 {
 	if (w->blind)
 		return now + BLIND_NAP;
-	return w->n_objects > 0 ? fy_nap_end(now, 0, 1) : FERRY_FOREVER;
+	if (w->n_objects == 0)
+		return FERRY_FOREVER;
+	return sound > 0 ? now + sound : fy_nap_end(now, 0, 1);
 }
 
 static int wait_until(struct wait *w, ferry_deadline deadline)
 {
+	int64_t until = 0;
+
 	for (int first = 1;; first = 0) {
 		prepare(w, first);
 		w->hailed = w->hail ? fy_hail_word(w->hail) : 0;
+		int64_t may = until < deadline ? sound_sleep(w) : 0;
 		int found = look(w, 1);
 		int64_t now = fy_now();
 		if (found > 0 || now >= deadline) {
 			found = add_descriptors(w, found);
 			return found > 0 ? found : -ETIMEDOUT;
 		}
-		int64_t nap = nap_end(w, now);
-		found = sleep_once(w, nap < deadline ? nap : deadline);
+		int64_t nap = nap_end(w, now, may);
+		until = nap < deadline ? nap : deadline;
+		found = sleep_once(w, until);
 		if (found > 0)
 			return add_others(w, found);
+		w->rung = found == 0;
 		if (found < 0)
 			care(w);
 	}
@@ -326,6 +351,7 @@ static int check(struct wait *w)
 		w->items[i].error = 0;
 		w->n_bells += place->n_bells;
 		w->n_objects += place->object != NULL;
+		w->n_sound += place->sound;
 		w->n_fds += place->fd >= 0;
 		if (w->items[i].events & FERRY_CAN_READ) {
 			w->signals |= place->signals;

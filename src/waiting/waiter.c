@@ -21,10 +21,11 @@
 #include "set.h"
 
 #define EVENTS 64 /* that are fetched at once */
-/* Each nap looks at the armed: at all of them, as far as it gets in this time, which is a hundredth
- * of what passes between two naps; then they take turns. */
+/* Each nap looks at those who nap: at all of them, as far as it gets in this time, which is a
+ * hundredth of what passes between two naps; then they take turns. So each second with those who
+ * sleep soundly. */
 #define SWEEP_NS    (300 * INT64_C(1000))
-#define SWEEP_LEAST 16u
+#define SWEEP_LEAST 4u
 /* And after the members of some, which is dearer: of so many, or in a larger set of fewer. */
 #define CARE_FEW   64u
 #define CARE_LEAST 4u
@@ -116,9 +117,9 @@ static void report(struct round *round, struct fy_entry *entry)
 /* ---- the hot ---- */
 
 /* Prepare the bells, then look once more. 1 if it is ready. */
-static int arm_and_look(struct ferry_waiter *waiter, struct fy_entry *entry)
+static int arm_and_look(struct fy_entry *entry)
 {
-	fy_set_arm(waiter, entry);
+	fy_set_arm(entry);
 	return fy_item_look(&entry->item, 1);
 }
 
@@ -143,8 +144,7 @@ static void look_at(struct round *round, struct fy_entry *entry)
 {
 	if (entry->item.kind == FERRY_ITEM_HANDLERS)
 		leave_handlers(round->waiter, entry);
-	else if (fy_item_look(&entry->item, 0) ||
-		 (entry->place.object && arm_and_look(round->waiter, entry)))
+	else if (fy_item_look(&entry->item, 0) || (entry->place.object && arm_and_look(entry)))
 		report(round, entry);
 	else if (entry->place.object)
 		fy_set_cool(round->waiter, entry, FY_ARMED);
@@ -282,10 +282,10 @@ static void take_event(struct round *round, const struct epoll_event *event)
 		report(round, entry);
 }
 
-/* Else every entry is told of by the kernel, or has nobody who could fail to tell. */
+/* Else every entry is told of by the kernel, or sleeps soundly. */
 static int needs_naps(const struct ferry_waiter *waiter)
 {
-	return waiter->n_armed > 0 || waiter->closed;
+	return waiter->napping.n > 0 || waiter->closed;
 }
 
 /* How many events came. No more are fetched than fit: one that was fetched and not reported would
@@ -357,65 +357,88 @@ static void look_after_closed(struct ferry_waiter *waiter, int64_t now)
 		}
 		entry->closed_at = 0;
 		*at = entry->next_closed;
-		/* It may have been the last of the others: see anew. */
-		entry->has_others = 0;
-		if (entry->state == FY_ARMED)
-			fy_set_heat(waiter, entry);
 	}
 }
 
 /* Whose death nobody heard of: a child that does not use the file keeps it open. */
 static void care_for_members(struct ferry_waiter *waiter)
 {
-	const uint32_t n = waiter->n_armed <= CARE_FEW ? waiter->n_armed : CARE_LEAST;
+	const struct fy_asleep *napping = &waiter->napping;
+	const uint32_t n = napping->n <= CARE_FEW ? napping->n : CARE_LEAST;
 
 	for (uint32_t k = 0; k < n; k++)
-		fy_item_care(&waiter->armed[waiter->care_at++ % waiter->n_armed]->item);
+		fy_item_care(&napping->all[waiter->care_at++ % napping->n]->item);
 }
 
-static void look_at_armed(struct ferry_waiter *waiter)
+/* It may fall sound asleep, when it has napped for long; then look once more. */
+static void try_sound(struct ferry_waiter *waiter, struct fy_entry *entry)
 {
-	const uint32_t n = waiter->n_armed;
-	const int64_t end = fy_now() + SWEEP_NS;
+	int rung = entry->rung;
 
-	for (uint32_t k = 0; k < n && waiter->n_armed > 0; k++) {
+	entry->rung = 0;
+	if (fy_item_sound(&entry->item, rung) == 0)
+		return;
+	fy_set_sound(waiter, entry);
+	look_at_sleeping(waiter, entry);
+}
+
+static void look_at_asleep(struct ferry_waiter *waiter, struct fy_asleep *asleep, int64_t now)
+{
+	const uint32_t n = asleep->n;
+	const int64_t end = now + SWEEP_NS;
+
+	asleep->swept_at = now;
+	for (uint32_t k = 0; k < n && asleep->n > 0; k++) {
 		if (k % SWEEP_LEAST == SWEEP_LEAST - 1 && fy_now() >= end)
 			return;
-		struct fy_entry *entry = waiter->armed[waiter->sweep_at % waiter->n_armed];
+		struct fy_entry *entry = asleep->all[asleep->sweep_at % asleep->n];
 		look_at_sleeping(waiter, entry);
-		/* Else the last of the armed is in its place. */
-		waiter->sweep_at += entry->state == FY_ARMED;
+		if (entry->state == FY_ARMED && asleep == &waiter->napping)
+			try_sound(waiter, entry);
+		/* Else another is in its place. */
+		asleep->sweep_at += entry->state == FY_ARMED && entry->asleep == asleep;
 	}
 }
 
-int fy_set_sweep(struct ferry_waiter *waiter, int64_t now)
+void fy_set_sweep(struct ferry_waiter *waiter, int64_t now)
 {
-	if (now - waiter->swept_at < FY_NAP / 2 || !needs_naps(waiter))
-		return 0;
-	waiter->swept_at = now;
+	if (waiter->sound.n > 0 && now - waiter->sound.swept_at >= FY_SOUND)
+		look_at_asleep(waiter, &waiter->sound, now);
+	if (now - waiter->napping.swept_at < FY_NAP / 2 || !needs_naps(waiter))
+		return;
 	look_after_closed(waiter, now);
 	care_for_members(waiter);
-	look_at_armed(waiter);
-	return waiter->hot_first != NULL;
+	look_at_asleep(waiter, &waiter->napping, fy_now());
+}
+
+/* When the next sweep is due. */
+static int64_t next_sweep(const struct ferry_waiter *waiter, int64_t now)
+{
+	if (needs_naps(waiter))
+		return fy_nap_end(now, 0, 1);
+	return waiter->sound.n > 0 ? now + FY_SOUND : FERRY_FOREVER;
 }
 
 /* By the keeper, for those who sleep in a loop that is not ours. */
-static void sweep_kept(struct fy_kept *kept, int64_t now)
+static int64_t sweep_kept(struct fy_kept *kept, int64_t now)
 {
 	struct ferry_waiter *waiter =
 	    (struct ferry_waiter *)(void *)((char *)kept - offsetof(struct ferry_waiter, kept));
 
 	(void)pthread_mutex_lock(&waiter->mutex);
-	if (fy_set_sweep(waiter, now))
+	fy_set_sweep(waiter, now);
+	if (waiter->hot_first)
 		fy_set_tell(waiter);
+	int64_t next = next_sweep(waiter, now);
 	(void)pthread_mutex_unlock(&waiter->mutex);
+	return next;
 }
 
 /* ---- waiting ---- */
 
 static int64_t sleep_until(const struct ferry_waiter *waiter, int64_t now, ferry_deadline deadline)
 {
-	int64_t nap = needs_naps(waiter) ? fy_nap_end(now, 0, 1) : FERRY_FOREVER;
+	int64_t nap = next_sweep(waiter, now);
 
 	/* Hot after all have been looked at: handlers that are to run. */
 	if (now >= deadline || waiter->hot_first)
@@ -442,7 +465,7 @@ static int ask_or_sleep(struct round *round, ferry_deadline deadline)
 		int64_t now = fy_now();
 		r = now >= deadline ? -ETIMEDOUT : -EAGAIN;
 		ask_kernel(round, sleep_until(waiter, now, deadline));
-		(void)fy_set_sweep(waiter, fy_now());
+		fy_set_sweep(waiter, fy_now());
 	}
 	/* Touched just now. */
 	if (round->n == 0)
@@ -515,7 +538,10 @@ int ferry_waiter_wait(ferry_waiter *waiter, struct ferry_report *ret_reports, in
 	int cancel = fy_cancel_off();
 	(void)pthread_mutex_lock(&waiter->mutex);
 	int r = wait(waiter, ret_reports, room, deadline);
+	int hurry = waiter->shown && needs_naps(waiter);
 	(void)pthread_mutex_unlock(&waiter->mutex);
+	if (hurry)
+		fy_keeper_hurry();
 	fy_cancel_restore(cancel);
 	return r;
 }

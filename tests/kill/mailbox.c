@@ -12,13 +12,15 @@ static void *hire(struct scene *scene, uint32_t index)
 	const struct box_setup *setup = box_setup(scene->operation);
 	struct actor *actor = calloc(1, sizeof(*actor));
 
-	if (!actor)
+	if (!actor || setenv("FERRY_SOUND_MS", setup->sound ? "0" : "-1", 1))
 		abort();
 	*actor = (struct actor){
 		.subject = setup->subject ? setup->subject : &subject_ferry,
 		.ledger = box_ledger(scene),
 		.index = index,
 		.box_flags = setup->flags,
+		.sends_only = setup->flags & FERRY_ONE_TO_ONE &&
+			      scene->operation->sleepers[BOX_RECEIVERS] > 0,
 		.spin = index == ACTOR_SURVIVOR ? 0 : -1,
 	};
 	return actor;
@@ -38,7 +40,7 @@ static void look_after(void *it)
 {
 	struct actor *actor = it;
 
-	if (actor->box && actor->subject == &subject_ferry)
+	if (actor->box && actor->subject == &subject_ferry && !actor->sends_only)
 		ferry_mailbox_receive(actor->box, NULL, 0, FERRY_NOW);
 }
 

@@ -40,6 +40,7 @@ struct box_setup {
 
 	bool absent;  /* there is no mailbox before, and nobody has it open */
 	bool removes; /* the act takes the mailbox away */
+	bool sound;   /* receivers sleep without naps at once */
 };
 
 /* The kinds of sleepers. */
@@ -51,6 +52,7 @@ struct actor {
 	uint32_t index;     /* ACTOR_SURVIVOR ... */
 	uint32_t box_flags; /* of the mailbox at creation */
 	int64_t spin;       /* as in ferry_mailbox_options */
+	bool sends_only;    /* one to one: who sleeps has the other role */
 	void *box;
 	uint32_t n_taken;
 	struct ferry_message taken[ACTOR_HELD], loan;

@@ -140,7 +140,9 @@ static uint32_t fill(struct scene *scene)
 			      ferry_error_name(result), occupied(scene), BOX_CAPACITY);
 			break;
 		}
-		if (occupied(scene) >= BOX_CAPACITY && (!strict || recovered(scene)))
+		/* Who slept takes one of them yet. */
+		if (occupied(scene) >= BOX_CAPACITY && !scene_unfinished(scene, BOX_RECEIVERS) &&
+		    (!strict || recovered(scene)))
 			break;
 		late = true;
 		scene_pause();
