@@ -3,6 +3,7 @@
 #include "keeper.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -121,7 +122,8 @@ void fy_keeper_hurry(void)
 	(void)atomic_fetch_add_explicit(&hurried, 1, memory_order_seq_cst);
 	/* SYNC(keeper.sound) acquire: pairs with sleep_soundly(). */
 	if (atomic_load_explicit(&sound, memory_order_seq_cst))
-		(void)fy_futex_wake(&hurried, 1);
+		/* One that is to end may sleep there beside the next. */
+		(void)fy_futex_wake(&hurried, INT_MAX);
 }
 
 /* Of a child that fork() did not make, the handlers did not run. */
