@@ -245,6 +245,18 @@ static int care_for_next_member(struct care *care)
 	return 0;
 }
 
+/* One to one no word says who has begun to send; but the role does. */
+static int care_for_sender(struct care *care)
+{
+	/* SYNC(mailbox.roles) acquire: pairs with role_move() of role.c. */
+	uint64_t tag =
+	    atomic_load_explicit(&care->box->shm->roles[FY_SENDER], memory_order_acquire);
+	int r = care_for(care->box, &care->asked, (uint32_t)tag & 0xfff);
+
+	care->found |= r > 0;
+	return r < 0 ? r : 0;
+}
+
 static int care_for_all(struct ferry_mailbox *box, int members)
 {
 	struct care care = { .box = box };
@@ -255,6 +267,8 @@ static int care_for_all(struct ferry_mailbox *box, int members)
 		r = care_for_ring(&care, &box->rings[level]);
 	if (r == 0 && members)
 		r = care_for_next_member(&care);
+	else if (r == 0 && box->one_to_one)
+		r = care_for_sender(&care);
 	fy_cancel_restore(cancel);
 	return r == -FERRY_ECORRUPT ? r : care.found;
 }
