@@ -14,6 +14,8 @@ int fy_thread_start(pthread_t *ret_thread, void *(*run)(void *argument), void *a
 	sigset_t old;
 
 	(void)sigfillset(&all);
+	/* Blocked, it could not be caught (os/sigbus.h): a file that is cut short would kill us. */
+	(void)sigdelset(&all, SIGBUS);
 	(void)pthread_attr_init(&attributes);
 	(void)pthread_attr_setstacksize(&attributes, STACK_BYTES);
 	(void)pthread_sigmask(SIG_SETMASK, &all, &old);

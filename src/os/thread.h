@@ -5,7 +5,7 @@
 
 #include <pthread.h>
 
-/* One with a small stack and every signal blocked. 0 or -errno. */
+/* One with a small stack and every signal blocked but SIGBUS. 0 or -errno. */
 int fy_thread_start(pthread_t *ret_thread, void *(*run)(void *argument), void *argument);
 
 #endif
