@@ -10,13 +10,14 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-void fy_touch(int fd)
+int fy_touch(int fd)
 {
 	char byte;
 	int saved = errno;
 
-	(void)syscall(SYS_pread64, fd, &byte, sizeof(byte), 0L);
+	long got = syscall(SYS_pread64, fd, &byte, sizeof(byte), 0L);
 	errno = saved;
+	return got > 0;
 }
 
 int fy_touch_open(void)

@@ -13,8 +13,9 @@
 #include <stdint.h>
 
 /* Wake all who watch the file behind fd, which can be read. A descriptor that memfd_create(2)
- * itself returned tells nobody; one that was opened again does. */
-void fy_touch(int fd);
+ * itself returned tells nobody; one that was opened again does. 0: no byte could be read, so nobody
+ * was told: somebody has cut the file short. */
+int fy_touch(int fd);
 
 /* A descriptor that is readable when a watched file was touched. -errno. */
 int fy_touch_open(void);
@@ -25,7 +26,7 @@ int fy_touch_watch(int watcher, int fd);
 /* The same, and be told when somebody has closed the file, also by dying: of this the number comes
  * as a negative one. What else the kernel does at a close may still be to come. */
 int fy_touch_watch_closing(int watcher, int fd);
-void fy_touch_unwatch(int watcher, int number);
+void fy_touch_unwatch(int watcher, int number); /* makes the watcher readable, once */
 
 /* What was touched: at most n numbers (n >= 16), each perhaps more than once. How many, 0: no more;
  * -EOVERFLOW: some were dropped. */

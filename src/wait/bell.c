@@ -16,7 +16,7 @@ static void touch_if_watched(_Atomic uint32_t *mark, int fd)
 	if (atomic_load_explicit(mark, memory_order_relaxed) != 0 &&
 	    /* SYNC(bell.mark) acq_rel: pairs with fy_bell_word_prepare_watched(). */
 	    atomic_exchange_explicit(mark, 0, memory_order_acq_rel) != 0)
-		fy_touch(fd);
+		(void)fy_touch(fd);
 }
 
 void fy_bell_word_ring_slow(_Atomic uint32_t *word, int n, int fd)
@@ -62,7 +62,7 @@ void fy_bell_rouse_slow(struct fy_bell_shm *bell, int fd)
 	count_on(&bell->word);
 	(void)fy_futex_wake(&bell->word, FY_BELL_ALL);
 	/* Whatever the mark says: who took that may have been stopped before it touched. */
-	fy_touch(fd);
+	(void)fy_touch(fd);
 	/* Last, or who is stopped on the way would keep the next from doing it. It fails if
 	 * somebody has begun to sleep soundly since.
 	 * SYNC(bell.sound) acq_rel: pairs with fy_bell_sleep_soundly(). */

@@ -21,6 +21,7 @@ struct shown {
 	struct fy_kept kept;
 	uint32_t generation; /* of the process that made it (os/fork.h) */
 	int fd;
+	int number; /* of the file that it watches */
 	int told; /* the keeper has made it readable, and nobody has cleared it since */
 	int rung; /* it was armed since the keeper's last sweep */
 	struct fy_hail *hail;
@@ -62,8 +63,20 @@ static void enlist(struct shown *shown)
 
 /* ---- those with bells ---- */
 
-/* Prepare the bells and look. If it is ready, the descriptor shall be readable: a touch of our own
- * makes it so, for others who watch the file too, and they look for nothing. */
+/* A touch of our own makes the descriptor readable: that of others who watch the file too, and they
+ * look for nothing. Of a file that was cut short, which is told for ever, the end of a watch does.
+ */
+static void make_readable(struct shown *shown)
+{
+	int fd = shown->place.object->fd;
+
+	if (fy_touch(fd))
+		return;
+	fy_touch_unwatch(shown->fd, shown->number);
+	shown->number = fy_touch_watch(shown->fd, fd);
+}
+
+/* Prepare the bells and look. If it is ready, the descriptor shall be readable. */
 static int arm(struct shown *shown)
 {
 	for (int b = 0; b < shown->place.n_bells; b++)
@@ -71,7 +84,7 @@ static int arm(struct shown *shown)
 	fy_item_prepared(&shown->item);
 	if (!fy_item_look(&shown->item, 1))
 		return 0;
-	fy_touch(shown->place.object->fd);
+	make_readable(shown);
 	return (int)shown->item.happened;
 }
 
@@ -102,7 +115,7 @@ static int64_t sweep(struct fy_kept *kept, int64_t now)
 	shown->rung = 0;
 	shown->told = fy_item_look(&shown->item, 1);
 	if (shown->told)
-		fy_touch(shown->place.object->fd);
+		make_readable(shown);
 	return now + (may > 0 ? may : FY_NAP);
 }
 
@@ -112,6 +125,7 @@ static int show_bells(struct shown *shown)
 	if (shown->fd < 0)
 		return shown->fd;
 	int r = fy_touch_watch(shown->fd, shown->place.object->fd);
+	shown->number = r;
 	if (r >= 0) {
 		(void)arm(shown);
 		shown->kept.sweep = sweep;
