@@ -22,8 +22,8 @@ struct shown {
 	uint32_t generation; /* of the process that made it (os/fork.h) */
 	int fd;
 	int number; /* of the file that it watches */
-	int told; /* the keeper has made it readable, and nobody has cleared it since */
-	int rung; /* it was armed since the keeper's last sweep */
+	int told;   /* the keeper has made it readable, and nobody has cleared it since */
+	int rung;   /* it was armed since the keeper's last sweep */
 	struct fy_hail *hail;
 	ferry_waiter *waiter;
 	struct shown *next;

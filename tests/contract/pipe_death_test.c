@@ -3,7 +3,6 @@
  * to C6). Death at each instruction is the kill harness's matter. */
 #include <errno.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -275,23 +274,12 @@ static void read_end_of_file(struct stage *stage, const void *argument)
 	ferry_pipe_close(stream.reader);
 }
 
-static int compare(const void *a, const void *b)
-{
-	const int64_t x = *(const int64_t *)a;
-	const int64_t y = *(const int64_t *)b;
-
-	return (x > y) - (x < y);
-}
-
 enum { ROUNDS = 21 };
 
 /* Not by a timer: most are woken far sooner than any timer of the library would. */
 static void mostly_at_once(int64_t *took)
 {
-	qsort(took, ROUNDS, sizeof *took, compare);
-	if (took[ROUNDS / 2] > 10000000)
-		check_failed(__FILE__, __LINE__, "median %jd us",
-			     (intmax_t)took[ROUNDS / 2] / 1000);
+	check_median(took, ROUNDS, 10000000);
 }
 
 static void c6_reader_sees_the_end_at_once_when_the_last_writer_is_killed(void)

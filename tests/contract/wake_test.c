@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Sleepers are woken by what they wait for, not by their next look at the clock (C6). A lost wake
  * costs a sleeper up to 30 ms; so the median of many must lie well below. */
-#include <stdlib.h>
 
 #include "box.h"
 #include "check.h"
@@ -103,14 +102,6 @@ static int asleep(ferry_mailbox *box)
 	return stat.waiting_receivers + stat.waiting_senders == 1;
 }
 
-static int compare(const void *a, const void *b)
-{
-	const int64_t x = *(const int64_t *)a;
-	const int64_t y = *(const int64_t *)b;
-
-	return (x > y) - (x < y);
-}
-
 static void woken_soon(const struct game *game)
 {
 	int64_t took[ROUNDS];
@@ -132,10 +123,7 @@ static void woken_soon(const struct game *game)
 		game->settle(box);
 	}
 	peer_join(&peer);
-	qsort(took, ROUNDS, sizeof *took, compare);
-	if (took[ROUNDS / 2] > 10000000)
-		check_failed(__FILE__, __LINE__, "median %jd us",
-			     (intmax_t)took[ROUNDS / 2] / 1000);
+	check_median(took, ROUNDS, 10000000);
 	box_end(box, "orders");
 }
 

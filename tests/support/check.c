@@ -90,6 +90,22 @@ void usage_check_blocked(const struct usage *since)
 			     (intmax_t)(now.sleeps - since->sleeps), (intmax_t)ms);
 }
 
+static int compare_times(const void *a, const void *b)
+{
+	const int64_t x = *(const int64_t *)a;
+	const int64_t y = *(const int64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+void check_median(int64_t *times, int n, int64_t limit)
+{
+	qsort(times, (size_t)n, sizeof *times, compare_times);
+	if (times[n / 2] > limit)
+		check_failed(__FILE__, __LINE__, "median %jd us, more than %jd us",
+			     (intmax_t)times[n / 2] / 1000, (intmax_t)limit / 1000);
+}
+
 void clock_pause(void)
 {
 	const struct timespec moment = { .tv_nsec = 200000 };

@@ -61,6 +61,10 @@ struct usage usage_now(void);
  * make one do, and used next to no CPU. A busy machine makes both no larger. */
 void usage_check_blocked(const struct usage *since);
 
+/** Half of these times, in ns, lie below a limit: of what a wake-up brings soon, and a nap or a
+ *  second later if it was lost, on a machine that has other things to do, too. Sorts them. */
+void check_median(int64_t *times, int n, int64_t limit);
+
 /** Repetitions: few in the short form (under AddressSanitizer a third of them, but 5 at least),
  * many in the long one. */
 int check_repeat(int few, int many);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Counts the system calls of a peer with ptrace. */
+/* Counts the system calls of a peer, and steps it, with ptrace. */
 #include "trace.h"
 
 #include <signal.h>
@@ -54,10 +54,9 @@ static int count_between_marks(pid_t pid)
 	return calls;
 }
 
-int trace_calls_between_marks(const struct peer *peer)
+static void begin(const struct peer *peer)
 {
 	int status;
-	int calls;
 
 	if (ptrace(PTRACE_SEIZE, peer->pid, NULL,
 		   (void *)(PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL)))
@@ -65,7 +64,48 @@ int trace_calls_between_marks(const struct peer *peer)
 	check_eq(ptrace(PTRACE_INTERRUPT, peer->pid, NULL, NULL), 0);
 	check_eq(waitpid(peer->pid, &status, 0), peer->pid);
 	peer_allow(peer, 1);
-	calls = count_between_marks(peer->pid);
+}
+
+int trace_calls_between_marks(const struct peer *peer)
+{
+	begin(peer);
+	const int calls = count_between_marks(peer->pid);
 	check_eq(ptrace(PTRACE_DETACH, peer->pid, NULL, NULL), 0);
 	return calls;
+}
+
+bool trace_to_call(const struct peer *peer, long number)
+{
+	int entered;
+	long nr;
+
+	do {
+		nr = next_call(peer->pid, &entered);
+		check(nr >= 0);
+	} while (!entered || (nr != number && nr != SYS_getpriority));
+	return nr == number;
+}
+
+void trace_to_mark(const struct peer *peer)
+{
+	check(trace_to_call(peer, SYS_getpriority));
+}
+
+void trace_to_first_mark(const struct peer *peer)
+{
+	begin(peer);
+	trace_to_mark(peer);
+}
+
+bool trace_step(const struct peer *peer, int n, uint32_t point)
+{
+	int status;
+
+	for (int i = 0; i < n && atomic_load(&peer->stage->reached) < point; i++) {
+		check_eq(ptrace(PTRACE_SINGLESTEP, peer->pid, NULL, NULL), 0);
+		check_eq(waitpid(peer->pid, &status, 0), peer->pid);
+		check(WIFSTOPPED(status));
+		check_eq(WSTOPSIG(status), SIGTRAP);
+	}
+	return atomic_load(&peer->stage->reached) < point;
 }

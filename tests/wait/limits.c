@@ -33,13 +33,6 @@ static struct sock_filter oldest[] = {
 	REFUSE(ENOSYS), BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
 };
 
-static struct sock_filter no_touching[] = {
-	LOAD_CALL,
-	IF_CALL(SYS_pread64, 1),
-	REFUSE(EPERM),
-	BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-};
-
 static void install(struct sock_filter *filter, size_t n)
 {
 	const struct sock_fprog program = { (unsigned short)n, filter };
@@ -47,11 +40,6 @@ static void install(struct sock_filter *filter, size_t n)
 	check_eq(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
 	if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0)
 		check_skip("seccomp(2) is not to be had here");
-}
-
-void limits_forbid_touching(void)
-{
-	install(no_touching, sizeof no_touching / sizeof *no_touching);
 }
 
 void limits_apply(void)

@@ -8,8 +8,4 @@
  *  nothing if it is unset; "no-io-uring"; "oldest". */
 void limits_apply(void);
 
-/** Forbid this process what tells those who watch an object's file that something is there. Ferry
- *  does not notice: for them it is as if the process had been stopped just before. */
-void limits_forbid_touching(void);
-
 #endif

@@ -160,14 +160,6 @@ static void the_deadline_comes(struct waiting *waiting, struct scene *scene)
 	expect_nothing(waiting);
 }
 
-static int compare(const void *a, const void *b)
-{
-	const int64_t x = *(const int64_t *)a;
-	const int64_t y = *(const int64_t *)b;
-
-	return (x > y) - (x < y);
-}
-
 /* A lost wake-up costs a nap; so half of many must take much less. */
 static void c6_it_is_told_and_not_found_by_a_nap(struct waiting *waiting, struct scene *scene)
 {
@@ -181,10 +173,7 @@ static void c6_it_is_told_and_not_found_by_a_nap(struct waiting *waiting, struct
 		subject->take(scene);
 		expect_nothing(waiting);
 	}
-	qsort(took, ROUNDS, sizeof *took, compare);
-	if (took[ROUNDS / 2] > NAP_MS * 1000000 / 3)
-		check_failed(__FILE__, __LINE__, "median %jd us",
-			     (intmax_t)took[ROUNDS / 2] / 1000);
+	check_median(took, ROUNDS, NAP_MS * 1000000 / 3);
 }
 
 /* ---- each situation in each way, for all subjects ---- */

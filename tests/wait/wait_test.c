@@ -6,7 +6,6 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -69,14 +68,6 @@ static void receiver(struct stage *stage, const void *by_wait)
 	ferry_mailbox_close(box);
 }
 
-static int compare(const void *a, const void *b)
-{
-	const int64_t x = *(const int64_t *)a;
-	const int64_t y = *(const int64_t *)b;
-
-	return (x > y) - (x < y);
-}
-
 /* One message at a time to so many receivers, the first waiters of which wait by ferry_wait(): each
  * comes once, and by a wake-up, not by a nap. */
 static void one_by_one(int waiters)
@@ -104,10 +95,7 @@ static void one_by_one(int waiters)
 		peer_join(&peer[i]);
 	box_end(box, "orders");
 	stage_free(shared);
-	qsort(took, MESSAGES, sizeof *took, compare);
-	if (took[MESSAGES / 2] > NAP_NS / 2)
-		check_failed(__FILE__, __LINE__, "median %jd us",
-			     (intmax_t)took[MESSAGES / 2] / 1000);
+	check_median(took, MESSAGES, NAP_NS / 2);
 }
 
 static void c6_one_message_wakes_one_who_waits_for_everything(void)
