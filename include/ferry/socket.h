@@ -331,7 +331,8 @@ FERRY_API int ferry_socket_fd(const ferry_socket *socket);
  * @retval -EBADF      Over TLS, in a forked child.
  * @retval -FERRY_ECORRUPT  The other end wrote nonsense into the memory of the connection.
  * @retval -EINVAL     buffer is NULL, or size is more than SSIZE_MAX.
- * @retval -FERRY_ETLS The two ends could not agree, or a record was forged.
+ * @retval -FERRY_ETLS The two ends could not agree, a record was forged, or the peer asked on and
+ *                     on for new keys and did not read.
  * @retval -EHOSTUNREACH, -ENETDOWN, -ENOMEM ...  What the kernel says.
  *
  * Crash: if the caller dies inside, the bytes are lost with the connection. Since: 0.1

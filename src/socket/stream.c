@@ -101,6 +101,18 @@ ssize_t fy_socket_message_out(ferry_socket *socket, const struct msghdr *message
 
 /* ---- TLS ---- */
 
+/* As after(). A peer may send without end what has no bytes for us: the socket is ready each time,
+ * which is not to outlast the deadline. late: 0 at first. */
+static ssize_t after_tls(const ferry_socket *socket, ssize_t r, short events,
+			 ferry_deadline deadline, int *late)
+{
+	if (r == -EAGAIN && *late)
+		return -ETIMEDOUT;
+	r = after(socket, r, events, deadline);
+	*late = r == 0 && fy_now() >= deadline;
+	return r;
+}
+
 /* The first buffer with room; TLS moves one at a time. */
 static const struct iovec *first_of(const struct iovec *buffers, int n)
 {
@@ -149,6 +161,7 @@ static ssize_t tls_move(ferry_socket *socket, const struct iovec *one, int out,
 			ferry_deadline deadline)
 {
 	const struct fy_tls_provider *tls = fy_tls_use();
+	int late = 0;
 
 	for (;;) {
 		short events = 0;
@@ -156,7 +169,7 @@ static ssize_t tls_move(ferry_socket *socket, const struct iovec *one, int out,
 				: tls->read(socket->tls, one->iov_base, one->iov_len, &events);
 		if (r >= 0)
 			return r;
-		r = after(socket, r, events, deadline);
+		r = after_tls(socket, r, events, deadline, &late);
 		if (r < 0)
 			return r;
 	}
@@ -192,12 +205,13 @@ int ferry_socket_handshake(ferry_socket *socket, ferry_deadline deadline, struct
 		return -EINVAL;
 	int cancel = fy_cancel_off();
 	ssize_t r = 0;
+	int late = 0;
 	while (socket->tls) {
 		short events = 0;
 		r = fy_tls_use()->handshake(socket->tls, &events, why);
 		if (r == 0)
 			break;
-		r = after(socket, r, events, deadline);
+		r = after_tls(socket, r, events, deadline, &late);
 		if (r == -ETIMEDOUT || r == -EAGAIN)
 			(void)fy_why(why, (int)r,
 				     "the peer did not finish the TLS handshake in time");

@@ -25,7 +25,9 @@
 
 #define RECORD      ((size_t)16384) /* bytes of the largest */
 #define SMALL       (RECORD / 8)
-#define PACKET_COST 4 /* times its bytes, at most */
+#define PACKET_COST 4            /* times its bytes, at most */
+#define UNSENT_MAX  (2 * RECORD) /* kept of a peer who does not read: a record, and answers */
+#define READS_MAX   64           /* from the socket in one try; two are a record */
 
 struct fy_tls {
 	pthread_mutex_t mutex;
@@ -38,6 +40,7 @@ struct fy_tls {
 	int said_farewell;
 	int reads_no_more;
 	int records; /* small ones that may be begun before the kernel is asked for room again */
+	int reads;   /* from the socket that are left to this try */
 	uint32_t generation; /* of the process whose connection it is */
 	size_t out_at;       /* of the records that the kernel had no room for */
 	size_t out_size;
@@ -76,18 +79,26 @@ static int flush(struct fy_tls *tls)
 	return 0;
 }
 
+/* Who asks for new keys, or from the beginning, is answered; who goes on asking and does not read
+ * shall not fill our memory with answers. */
 static int keep(struct fy_tls *tls, const char *data, size_t size)
 {
-	if (tls->out_size + size > tls->out_room) {
-		size_t room = 2 * (tls->out_size + size);
+	const size_t left = tls->out_size - tls->out_at;
+
+	if (tls->agreed && left + size > UNSENT_MAX)
+		return -FERRY_ETLS;
+	if (left + size > tls->out_room) {
+		size_t room = 2 * (left + size);
 		unsigned char *out = realloc(tls->out, room);
 		if (!out)
 			return -ENOMEM;
 		tls->out = out;
 		tls->out_room = room;
 	}
-	memcpy(tls->out + tls->out_size, data, size);
-	tls->out_size += size;
+	memmove(tls->out, tls->out + tls->out_at, left);
+	memcpy(tls->out + left, data, size);
+	tls->out_at = 0;
+	tls->out_size = left + size;
 	return 0;
 }
 
@@ -117,17 +128,22 @@ static int bio_write(BIO *bio, const char *data, int size)
 	return size;
 }
 
+/* OpenSSL goes on until it has bytes for our caller. A peer whose records have none, and never end,
+ * must not keep it: after some, there is nothing more for now. */
 static int bio_read(BIO *bio, char *buffer, int size)
 {
 	struct fy_tls *tls = BIO_get_data(bio);
 	struct iovec one = { buffer, (size_t)size };
 	struct msghdr message = { .msg_iov = &one, .msg_iovlen = 1 };
-	ssize_t n;
+	ssize_t n = -EAGAIN;
 
 	BIO_clear_retry_flags(bio);
-	do
-		n = fy_socket_receive_message(tls->fd, &message, MSG_DONTWAIT);
-	while (n == -EINTR);
+	if (tls->reads > 0) {
+		tls->reads--;
+		do
+			n = fy_socket_receive_message(tls->fd, &message, MSG_DONTWAIT);
+		while (n == -EINTR);
+	}
 	if (n == -EAGAIN)
 		BIO_set_retry_read(bio);
 	else if (n < 0)
@@ -307,6 +323,7 @@ static int enter(struct fy_tls *tls)
 		return -EBADF;
 	(void)pthread_mutex_lock(&tls->mutex);
 	ERR_clear_error();
+	tls->reads = READS_MAX;
 	(void)flush(tls);
 	if (!tls->broken)
 		return 0;
