@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define BUFFER 65536
 
@@ -34,4 +35,43 @@ int bench_cut_next(struct bench_channel *c, struct bench_cut *cut, bench_read *r
 	if (cut->from == cut->to)
 		cut->from = cut->to = 0;
 	return 0;
+}
+
+int bench_cut_attach(struct bench_channel *c)
+{
+	struct bench_cut *cut = calloc(1, sizeof(*cut));
+
+	c->handle = cut;
+	return cut ? bench_cut_init(cut, c) : -ENOMEM;
+}
+
+int bench_write_all(int fd, const void *data, size_t bytes)
+{
+	const char *from = data, *end = from + bytes;
+
+	while (from < end) {
+		ssize_t n = write(fd, from, (size_t)(end - from));
+
+		if (n >= 0)
+			from += n;
+		else if (errno != EAGAIN && errno != EINTR)
+			return -errno;
+	}
+	return 0;
+}
+
+ssize_t bench_read_some(int fd, void *buffer, size_t room)
+{
+	ssize_t n;
+
+	do
+		n = read(fd, buffer, room);
+	while (n < 0 && (errno == EAGAIN || errno == EINTR));
+	return n < 0 ? -errno : n;
+}
+
+void bench_close_both(struct bench_channel *c)
+{
+	(void)close(c->fd[0]);
+	(void)close(c->fd[1]);
 }

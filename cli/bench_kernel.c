@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "bench_cut.h"
 #include "bench_time.h"
 #include "bench_transports.h"
 
@@ -154,17 +155,7 @@ static int sysv_receive(struct bench_channel *c, void **ret_data)
 /* Pipe and socket: a message is so many bytes of the stream. */
 static int write_all(struct bench_channel *c, const void *data)
 {
-	const char *from = data, *end = from + c->bytes;
-
-	while (from < end) {
-		ssize_t n = write(c->fd[1], from, (size_t)(end - from));
-
-		if (n >= 0)
-			from += n;
-		else if (errno != EAGAIN && errno != EINTR)
-			return -errno;
-	}
-	return 0;
+	return bench_write_all(c->fd[1], data, c->bytes);
 }
 
 static int read_all(struct bench_channel *c, void **ret_data)
@@ -172,14 +163,11 @@ static int read_all(struct bench_channel *c, void **ret_data)
 	char *to = c->room, *end = to + c->bytes;
 
 	while (to < end) {
-		ssize_t n = read(c->fd[0], to, (size_t)(end - to));
+		ssize_t n = bench_read_some(c->fd[0], to, (size_t)(end - to));
 
-		if (n > 0)
-			to += n;
-		else if (n == 0)
-			return -EPIPE;
-		else if (errno != EAGAIN && errno != EINTR)
-			return -errno;
+		if (n <= 0)
+			return n < 0 ? (int)n : -EPIPE;
+		to += n;
 	}
 	*ret_data = c->room;
 	return 0;
@@ -199,12 +187,6 @@ static int socket_create(struct bench_channel *c, const struct bench_channel *th
 	return socketpair(AF_UNIX, type, 0, c->fd) < 0 ? -errno : 0;
 }
 
-static void close_both(struct bench_channel *c)
-{
-	close(c->fd[0]);
-	close(c->fd[1]);
-}
-
 #define BLOCKS .waits = "sleeps"
 #define POLLS  .waits = "asks again and again", .spin = 1, .abilities = BENCH_ROUNDTRIP | BENCH_SPINS
 #define STREAM BENCH_ROUNDTRIP | BENCH_STREAM
@@ -214,8 +196,10 @@ static void close_both(struct bench_channel *c)
 	.create = queue_create, .remove = queue_remove, .send = queue_send, .receive = queue_receive
 #define SYSV                                                                                       \
 	.create = sysv_create, .remove = sysv_remove, .send = sysv_send, .receive = sysv_receive
-#define PIPE   .create = pipe_create, .remove = close_both, .send = write_all, .receive = read_all
-#define SOCKET .create = socket_create, .remove = close_both, .send = write_all, .receive = read_all
+#define PIPE                                                                                       \
+	.create = pipe_create, .remove = bench_close_both, .send = write_all, .receive = read_all
+#define SOCKET                                                                                     \
+	.create = socket_create, .remove = bench_close_both, .send = write_all, .receive = read_all
 
 const struct bench_peer bench_mq = {
 	.name = "POSIX mq", BLOCKS, .abilities = MANY, .life = queue_life, QUEUE

@@ -306,48 +306,19 @@ static const struct bench_peer ferry_pair_sleep = {
 
 /* ---- the kernel's ---- */
 
-static int attach_kernel(struct bench_channel *c)
-{
-	struct bench_cut *cut = calloc(1, sizeof(*cut));
-
-	c->handle = cut;
-	return cut ? bench_cut_init(cut, c) : -ENOMEM;
-}
-
 static int write_kernel(struct bench_channel *c, const void *data)
 {
-	const char *from = data, *end = from + c->bytes;
-
-	while (from < end) {
-		ssize_t n = write(c->fd[1], from, (size_t)(end - from));
-
-		if (n >= 0)
-			from += n;
-		else if (errno != EAGAIN && errno != EINTR)
-			return -errno;
-	}
-	return 0;
+	return bench_write_all(c->fd[1], data, c->bytes);
 }
 
 static ssize_t read_some_kernel(struct bench_channel *c, void *buffer, size_t room)
 {
-	ssize_t n;
-
-	do
-		n = read(c->fd[0], buffer, room);
-	while (n < 0 && (errno == EAGAIN || errno == EINTR));
-	return n < 0 ? -errno : n;
+	return bench_read_some(c->fd[0], buffer, room);
 }
 
 static int read_kernel(struct bench_channel *c, void **ret_data)
 {
 	return bench_cut_next(c, c->handle, read_some_kernel, ret_data);
-}
-
-static void close_both(struct bench_channel *c)
-{
-	close(c->fd[0]);
-	close(c->fd[1]);
 }
 
 static int create_pipe(struct bench_channel *c, const struct bench_channel *there)
@@ -357,7 +328,7 @@ static int create_pipe(struct bench_channel *c, const struct bench_channel *ther
 		return -errno;
 	if (c->peer->capacity && fcntl(c->fd[1], F_SETPIPE_SZ, (int)c->peer->capacity) < 0) {
 		int e = errno == EPERM ? -ENOTSUP : -errno; /* more than this user may have */
-		close_both(c);
+		bench_close_both(c);
 		return e;
 	}
 	return 0;
@@ -410,7 +381,8 @@ static int fifo_life(uint64_t ticks[BENCH_STEPS_OF_LIFE], uint64_t *ret_reserved
 }
 
 #define KERNEL                                                                                     \
-	.remove = close_both, .attach = attach_kernel, .send = write_kernel, .receive = read_kernel
+	.remove = bench_close_both, .attach = bench_cut_attach, .send = write_kernel,              \
+	.receive = read_kernel
 
 static const struct bench_peer kernel_pipe = {
 	.name = "pipe",

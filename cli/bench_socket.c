@@ -233,43 +233,18 @@ static int create_tcp(struct bench_channel *c, const struct bench_channel *there
 
 static void close_ends(struct bench_channel *c)
 {
-	if (c->direction > 0)
-		return;
-	(void)close(c->fd[0]);
-	(void)close(c->fd[1]);
-}
-
-static int attach_kernel(struct bench_channel *c)
-{
-	struct bench_cut *cut = calloc(1, sizeof(*cut));
-
-	c->handle = cut;
-	return cut ? bench_cut_init(cut, c) : -ENOMEM;
+	if (c->direction == 0)
+		bench_close_both(c);
 }
 
 static int write_kernel(struct bench_channel *c, const void *data)
 {
-	const char *from = data, *end = from + c->bytes;
-
-	while (from < end) {
-		ssize_t n = write(fd_of(c), from, (size_t)(end - from));
-
-		if (n >= 0)
-			from += n;
-		else if (errno != EINTR)
-			return -errno;
-	}
-	return 0;
+	return bench_write_all(fd_of(c), data, c->bytes);
 }
 
 static ssize_t read_some_kernel(struct bench_channel *c, void *buffer, size_t room)
 {
-	ssize_t n;
-
-	do
-		n = read(fd_of(c), buffer, room);
-	while (n < 0 && errno == EINTR);
-	return n < 0 ? -errno : n;
+	return bench_read_some(fd_of(c), buffer, room);
 }
 
 static int read_kernel(struct bench_channel *c, void **ret_data)
@@ -278,7 +253,7 @@ static int read_kernel(struct bench_channel *c, void **ret_data)
 }
 
 #define KERNEL                                                                                     \
-	.waits = "sleeps", .abilities = BOTH, .remove = close_ends, .attach = attach_kernel,       \
+	.waits = "sleeps", .abilities = BOTH, .remove = close_ends, .attach = bench_cut_attach,    \
 	.send = write_kernel, .receive = read_kernel
 
 static const struct bench_peer kernel_unix = { .name = "kernel unix",

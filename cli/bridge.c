@@ -117,7 +117,9 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 	}
 }
 
-const struct argp bridge_argp = { .options = options, .parser = parse };
+static const struct argp argp = { .options = options, .parser = parse };
+
+const struct argp_child bridge_children[] = { { &argp, 0, NULL, 0 }, { 0 } };
 
 int bridge_failed(const struct bridge *bridge, int error)
 {

@@ -23,8 +23,8 @@ struct bridge {
 	struct ferry_why why;
 };
 
-/* argp for the options; input: struct bridge, zero but for command, timeout and idle (-1). */
-extern const struct argp bridge_argp;
+/* For argp, with the options; input: struct bridge, zero but for command, timeout and idle (-1). */
+extern const struct argp_child bridge_children[];
 
 /* Say why something failed. Gives the exit status. */
 int bridge_failed(const struct bridge *bridge, int error);

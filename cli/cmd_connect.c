@@ -40,13 +40,11 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 	}
 }
 
-static const struct argp_child children[] = { { &bridge_argp, 0, NULL, 0 }, { 0 } };
-
 static const struct argp argp = {
 	.options = options,
 	.parser = parse,
 	.args_doc = "ADDRESS",
-	.children = children,
+	.children = bridge_children,
 	.doc = "Connect to a socket: standard input goes there, and what comes goes to standard "
 	       "output. At the end of standard input the sending is shut down; the command ends "
 	       "when the peer has ended too."

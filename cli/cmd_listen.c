@@ -107,13 +107,11 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 	}
 }
 
-static const struct argp_child children[] = { { &bridge_argp, 0, NULL, 0 }, { 0 } };
-
 static const struct argp argp = {
 	.options = options,
 	.parser = parse,
 	.args_doc = "ADDRESS [COMMAND [ARGUMENT...]]",
-	.children = children,
+	.children = bridge_children,
 	.doc =
 	    "Wait for a connection. What comes goes to standard output, and standard input goes "
 	    "there; or, with --exec, a command is run for each connection. At a udp or unix-dgram "

@@ -11,7 +11,6 @@
 #include <unistd.h>
 
 #include "../base/why.h"
-#include "../os/cancel.h"
 #include "../os/clock.h"
 #include "../os/poll.h"
 #include "../os/socket.h"
@@ -203,9 +202,10 @@ static int secure(ferry_socket *socket, const struct ferry_address *address,
 	return r < 0 ? r : ferry_socket_handshake(socket, deadline, why);
 }
 
-static int connect_to(ferry_socket **ret_socket, const char *text,
-		      const struct fy_settings *settings, ferry_deadline deadline)
+static int connect_to(void *ret, const char *text, const struct fy_settings *settings,
+		      ferry_deadline deadline)
 {
+	ferry_socket **ret_socket = ret;
 	struct fy_endpoints endpoints;
 	struct ferry_address address;
 	int r = fy_endpoints_parse(&endpoints, &address, text, FY_USE_PEER, deadline,
@@ -244,15 +244,5 @@ static int connect_to(ferry_socket **ret_socket, const char *text,
 int ferry_connect(ferry_socket **ret_socket, const char *address,
 		  const struct ferry_socket_options *options, ferry_deadline deadline)
 {
-	struct fy_settings settings;
-
-	if (!ret_socket || !address)
-		return -EINVAL;
-	int r = fy_settings_read(&settings, options);
-	if (r < 0)
-		return r;
-	int cancel = fy_cancel_off();
-	r = connect_to(ret_socket, address, &settings, deadline);
-	fy_cancel_restore(cancel);
-	return r;
+	return fy_open_at(connect_to, ret_socket, address, options, deadline);
 }

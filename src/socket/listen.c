@@ -78,9 +78,10 @@ static int load_certificates(struct fy_tls_context **ret_tls, const char *text,
 	return r < 0 ? r : fy_tls_use()->context_new(ret_tls, &settings->options.tls, 1, why);
 }
 
-static int make_listener(ferry_listener **ret_listener, const char *address,
-			 const struct fy_settings *settings, ferry_deadline deadline)
+static int make_listener(void *ret, const char *address, const struct fy_settings *settings,
+			 ferry_deadline deadline)
 {
+	ferry_listener **ret_listener = ret;
 	struct bound_socket made = { 0 };
 	struct ferry_address parsed = { 0 };
 	struct fy_tls_context *tls = NULL;
@@ -110,48 +111,34 @@ static int make_listener(ferry_listener **ret_listener, const char *address,
 int ferry_listen(ferry_listener **ret_listener, const char *address,
 		 const struct ferry_socket_options *options, ferry_deadline deadline)
 {
-	struct fy_settings settings;
+	return fy_open_at(make_listener, ret_listener, address, options, deadline);
+}
 
-	if (!ret_listener || !address)
-		return -EINVAL;
-	int r = fy_settings_read(&settings, options);
+static int make_bound(void *ret, const char *address, const struct fy_settings *settings,
+		      ferry_deadline deadline)
+{
+	struct bound_socket made = { 0 };
+	struct ferry_address parsed;
+	int r = bind_any(&made, &parsed, address, settings, 0, deadline);
+
 	if (r < 0)
 		return r;
-	int cancel = fy_cancel_off();
-	r = make_listener(ret_listener, address, &settings, deadline);
-	fy_cancel_restore(cancel);
-	return r;
+	struct ferry_socket *socket = fy_socket_handle(made.fd, parsed.transport, settings);
+	if (!socket) {
+		fy_bound_remove(made.bound);
+		(void)close(made.fd);
+		return -ENOMEM;
+	}
+	(void)fy_socket_set_blocking(made.fd, 1);
+	socket->bound = made.bound;
+	*(ferry_socket **)ret = socket;
+	return 0;
 }
 
 int ferry_socket_bind(ferry_socket **ret_socket, const char *address,
 		      const struct ferry_socket_options *options, ferry_deadline deadline)
 {
-	struct fy_settings settings;
-	struct bound_socket made = { 0 };
-	struct ferry_address parsed;
-
-	if (!ret_socket || !address)
-		return -EINVAL;
-	int r = fy_settings_read(&settings, options);
-	if (r < 0)
-		return r;
-	int cancel = fy_cancel_off();
-	r = bind_any(&made, &parsed, address, &settings, 0, deadline);
-	if (r == 0) {
-		struct ferry_socket *socket =
-		    fy_socket_handle(made.fd, parsed.transport, &settings);
-		if (socket) {
-			(void)fy_socket_set_blocking(made.fd, 1);
-			socket->bound = made.bound;
-			*ret_socket = socket;
-		} else {
-			fy_bound_remove(made.bound);
-			(void)close(made.fd);
-			r = -ENOMEM;
-		}
-	}
-	fy_cancel_restore(cancel);
-	return r;
+	return fy_open_at(make_bound, ret_socket, address, options, deadline);
 }
 
 void ferry_listener_close(ferry_listener *listener)

@@ -10,6 +10,7 @@
 
 #include "../base/options.h"
 #include "../base/why.h"
+#include "../os/cancel.h"
 #include "../os/clock.h"
 #include "../os/socket.h"
 #include "socket.h"
@@ -161,4 +162,20 @@ int fy_settings_connected(const struct fy_settings *settings, int fd,
 	if (transport != FERRY_TCP && transport != FERRY_TLS)
 		return 0;
 	return SET_ALL(fd, wishes, o->why);
+}
+
+int fy_open_at(fy_opener *opener, void *ret, const char *address,
+	       const struct ferry_socket_options *options, ferry_deadline deadline)
+{
+	struct fy_settings settings;
+
+	if (!ret || !address)
+		return -EINVAL;
+	int r = fy_settings_read(&settings, options);
+	if (r < 0)
+		return r;
+	int cancel = fy_cancel_off();
+	r = opener(ret, address, &settings, deadline);
+	fy_cancel_restore(cancel);
+	return r;
 }

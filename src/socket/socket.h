@@ -85,6 +85,15 @@ int fy_settings_before(const struct fy_settings *settings, int fd, enum ferry_tr
 int fy_settings_connected(const struct fy_settings *settings, int fd,
 			  enum ferry_transport transport);
 
+/* Make a socket or a listener at an address: ret is where its handle goes. */
+typedef int fy_opener(void *ret, const char *address, const struct fy_settings *settings,
+		      ferry_deadline deadline);
+
+/* Let it be made as a caller's options say, who cannot be cancelled meanwhile. What the opener
+ * returns, or why the options are no good. */
+int fy_open_at(fy_opener *opener, void *ret, const char *address,
+	       const struct ferry_socket_options *options, ferry_deadline deadline);
+
 /* ---- bind.c ---- */
 
 /* Bind fd to one of the endpoints' forms of an address; with a path, as ferry_listen() says. *ret:
