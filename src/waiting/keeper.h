@@ -5,6 +5,7 @@
  * Whoever sleeps in ferry looks about at every nap, since a ringer may have been killed or stopped
  * before it rang. In a foreign loop nobody does; so this thread does it for them, and sleeps
  * soundly itself while all of them may. It exists only while something is kept.
+ * Model: models/keeper.pml.
  */
 #ifndef FY_KEEPER_H
 #define FY_KEEPER_H
