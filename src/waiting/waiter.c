@@ -416,7 +416,7 @@ static int64_t next_sweep(const struct ferry_waiter *waiter, int64_t now)
 {
 	if (needs_naps(waiter))
 		return fy_nap_end(now, 0, 1);
-	return waiter->sound.n > 0 ? now + FY_SOUND : FERRY_FOREVER;
+	return waiter->sound.n > 0 ? waiter->sound.swept_at + FY_SOUND : FERRY_FOREVER;
 }
 
 /* By the keeper, for those who sleep in a loop that is not ours. */
