@@ -20,7 +20,9 @@ static struct sleeper sleepers[SLEEP_WAYS];
 /* ---- stopped at any instruction of a send ---- */
 
 /* Who does not nap finds out after a second, each time; who does may be late by chance. */
-enum { FOUND_NS = 500000000, TRIES = 4, POINTS = 90 };
+enum { FOUND_NS = 500000000, TRIES = 4 };
+/* The short form takes about so many steps in all, of which each costs two switches. */
+enum { STEPS = 60000 };
 
 struct stopping {
 	struct sleeper *sleeper;
@@ -121,19 +123,29 @@ static void is_found_out(struct stopping *stopping, int instructions)
 	check_about("%s", "");
 }
 
-/* In the short form the ways share the points out among themselves. */
+/* Of n instructions, for each way: all of them, or those that it takes over in the short form. */
+static int stride_over(int n)
+{
+	const int64_t all = (int64_t)SLEEP_WAYS * n * n / 2; /* steps */
+
+	return check_is_long() ? 1 : 1 + (int)(all / STEPS);
+}
+
 static void stop_anywhere(const struct ferry_mailbox_options *options)
 {
+	int n = 0;
+
 	limits_apply();
 	sleepers_start(sleepers, options, "0");
 	for (int i = 0; i < SLEEP_WAYS; i++) {
 		struct stopping stopping;
 
 		start_sender(&stopping, &sleepers[i]);
-		const int n = count_instructions(&stopping);
-		const int stride = check_is_long() ? 1 : 1 + n * SLEEP_WAYS / POINTS;
-		for (int at = stride * i / SLEEP_WAYS; at < n; at += stride)
-			is_found_out(&stopping, at);
+		if (n == 0)
+			n = count_instructions(&stopping);
+		const int64_t stride = stride_over(n);
+		for (int64_t at = stride * i / SLEEP_WAYS; at < n; at += stride)
+			is_found_out(&stopping, (int)at);
 		peer_kill(&stopping.sender);
 	}
 	sleepers_end(sleepers);
