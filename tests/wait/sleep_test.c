@@ -507,20 +507,8 @@ static const char *crowd_name(int i)
 
 static void wait_for_crowd(struct stage *stage, const void *unused)
 {
-	struct ferry_report report;
-
 	(void)unused;
-	check_eq(ferry_waiter_open(&waiter, NULL), 0);
-	for (int i = 0; i < MANY; i++) {
-		const struct ferry_item item = ferry_on_mailbox(crowd[i], FERRY_CAN_READ);
-		check(ferry_waiter_add(waiter, &item, crowd[i]) >= 0);
-	}
-	stage_reach(stage, 1);
-	for (;;) {
-		check_eq(ferry_waiter_wait(waiter, &report, 1, FERRY_FOREVER), 1);
-		box_expect(report.user, 1);
-		atomic_fetch_add(&stage->value[SLEEPER_COUNT], 1);
-	}
+	wait_for_any(stage, crowd, MANY);
 }
 
 /* It is no sleeper with a way, but can be looked at as one. */

@@ -242,21 +242,9 @@ static ferry_mailbox *crowd[MANY];
 static void watch_all(struct stage *stage, const void *number)
 {
 	const int n = *(const int *)number;
-	struct ferry_report report;
-	ferry_waiter *waiter;
 
 	open_all(crowd, n);
-	check_eq(ferry_waiter_open(&waiter, NULL), 0);
-	for (int i = 0; i < n; i++) {
-		const struct ferry_item item = ferry_on_mailbox(crowd[i], FERRY_CAN_READ);
-		check(ferry_waiter_add(waiter, &item, crowd[i]) >= 0);
-	}
-	stage_reach(stage, 1);
-	for (;;) {
-		check_eq(ferry_waiter_wait(waiter, &report, 1, FERRY_FOREVER), 1);
-		box_expect(report.user, 1);
-		atomic_fetch_add(&stage->value[SLEEPER_COUNT], 1);
-	}
+	wait_for_any(stage, crowd, n);
 }
 
 /* Send to the one that value 0 says, behind each mark. */

@@ -328,3 +328,21 @@ int64_t wake_sleeper(struct sleeper *sleeper, uint64_t number)
 	check_about("%s", "");
 	return sleeper_says(sleeper, SLEEPER_AT) - start;
 }
+
+void wait_for_any(struct stage *stage, ferry_mailbox *const *boxes, int n)
+{
+	struct ferry_report report;
+	ferry_waiter *all;
+
+	check_eq(ferry_waiter_open(&all, NULL), 0);
+	for (int i = 0; i < n; i++) {
+		const struct ferry_item item = ferry_on_mailbox(boxes[i], FERRY_CAN_READ);
+		check(ferry_waiter_add(all, &item, boxes[i]) >= 0);
+	}
+	stage_reach(stage, 1);
+	for (;;) {
+		check_eq(ferry_waiter_wait(all, &report, 1, FERRY_FOREVER), 1);
+		box_expect(report.user, 1);
+		atomic_fetch_add(&stage->value[SLEEPER_COUNT], 1);
+	}
+}

@@ -79,6 +79,10 @@ bool is_sound_asleep(const struct sleeper *sleeper);
 void await_sound_sleep(const struct sleeper *sleepers, int n);
 void await_naps(const struct sleeper *sleepers, int n);
 
+/** In a peer: wait for messages of any of these by one waiter, for ever, and count them. The stage
+ * is at 1 when it begins to. */
+void wait_for_any(struct stage *stage, ferry_mailbox *const *boxes, int n);
+
 /** Send it a message when it sleeps soundly, and wait until it has that. How long it took, in ns.
  */
 int64_t wake_sleeper(struct sleeper *sleeper, uint64_t number);
