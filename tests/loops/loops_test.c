@@ -20,6 +20,7 @@
 enum {
 	MESSAGES = 100000,
 	IDLE_MS = 600,
+	MEASUREMENTS = 3,
 	WORDS_LEAST = 20, /* exchanged over the socket while the mailbox is served */
 };
 
@@ -168,10 +169,16 @@ static void serve_traffic(const struct server *server)
 }
 
 /* As much as a busy loop would take, and as an idle one may: a hundredth of a core more than the
- * same loop without ferry, both times with noise allowed for. */
-static void check_quiet(const char *when, int64_t us, int64_t without_us)
+ * same loop without ferry, both times with noise allowed for. What else the machine does (it takes
+ * memory away, and caches) adds to a measurement and never makes it less: so of some the least. */
+static void check_quiet(const char *when, const struct server *server, int64_t without_us)
 {
-	if (us > without_us * 2 + IDLE_MS * 1000 / 100)
+	const int64_t allowed = without_us * 2 + IDLE_MS * 1000 / 100;
+	int64_t us = idle_us(server);
+
+	for (int i = 1; i < MEASUREMENTS && us > allowed; i++)
+		us = idle_us(server);
+	if (us > allowed)
 		check_failed(__FILE__, __LINE__, "%s: %jd us of CPU time, without ferry %jd", when,
 			     (intmax_t)us, (intmax_t)without_us);
 }
@@ -190,9 +197,9 @@ static void serves(const char *variable)
 	end(&server);
 	box = box_open("orders", FERRY_MAILBOX_OPTIONS(.messages = 256));
 	server = start(command, 1);
-	check_quiet("before the first message", idle_us(&server), without_us);
+	check_quiet("before the first message", &server, without_us);
 	serve_traffic(&server);
-	check_quiet("after the last message", idle_us(&server), without_us);
+	check_quiet("after the last message", &server, without_us);
 	end(&server);
 	box_end(box, "orders");
 }
