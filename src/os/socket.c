@@ -39,17 +39,34 @@ int fy_socket_set_blocking(int fd, int blocking)
 
 /* The raw calls: libc's are cancellation points. */
 
+/* Then there are calls for which the kernel has less to fetch. */
+static int is_one_piece(const struct msghdr *message)
+{
+	return message->msg_iovlen == 1 && message->msg_namelen == 0 &&
+	       message->msg_controllen == 0;
+}
+
 ssize_t fy_socket_send_message(int fd, const struct msghdr *message, int flags)
 {
+	const struct iovec *only = message->msg_iov;
 	int saved = errno;
 
+	if (is_one_piece(message))
+		return result_of(syscall(SYS_sendto, fd, only->iov_base, only->iov_len,
+					 flags | MSG_NOSIGNAL, NULL, 0),
+				 saved);
 	return result_of(syscall(SYS_sendmsg, fd, message, flags | MSG_NOSIGNAL), saved);
 }
 
 ssize_t fy_socket_receive_message(int fd, struct msghdr *message, int flags)
 {
+	const struct iovec *only = message->msg_iov;
 	int saved = errno;
 
+	if (is_one_piece(message))
+		return result_of(
+		    syscall(SYS_recvfrom, fd, only->iov_base, only->iov_len, flags, NULL, NULL),
+		    saved);
 	return result_of(syscall(SYS_recvmsg, fd, message, flags | MSG_CMSG_CLOEXEC), saved);
 }
 

@@ -230,6 +230,9 @@ static bool may_sleep_in(unsigned long long number, const struct user_regs_struc
 	case SYS_sendmsg:
 	case SYS_recvmsg:
 		return !(regs->rdx & MSG_DONTWAIT);
+	case SYS_sendto:
+	case SYS_recvfrom:
+		return !(regs->r10 & MSG_DONTWAIT);
 	case SYS_futex_waitv:
 	case SYS_ppoll:
 	case SYS_epoll_wait:
