@@ -540,11 +540,14 @@ static void a_stop_before_the_run_ends_it_at_once(void)
 static void c7_an_idle_loop_ends_at_its_deadline_and_not_before(void)
 {
 	ferry_loop *loop = loop_make();
-	ferry_deadline deadline = ferry_in_ms(100);
-	struct usage before = usage_now();
+	const struct usage before = usage_now();
+	ferry_deadline deadline;
 
-	check_eq(ferry_loop_run(loop, deadline), -ETIMEDOUT);
-	check(ferry_in_ns(0) >= deadline);
+	do {
+		deadline = ferry_in_ms(100);
+		check_eq(ferry_loop_run(loop, deadline), -ETIMEDOUT);
+		check(ferry_in_ns(0) >= deadline);
+	} while (usage_is_doubtful(&before));
 	usage_check_blocked(&before);
 	check_eq(ferry_loop_run(loop, deadline), -ETIMEDOUT);
 	ferry_loop_close(loop);

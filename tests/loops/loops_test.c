@@ -20,6 +20,7 @@
 enum {
 	MESSAGES = 100000,
 	IDLE_MS = 600,
+	IDLE_TIMES = 5,
 	WORDS_LEAST = 20, /* exchanged over the socket while the mailbox is served */
 };
 
@@ -161,22 +162,33 @@ static void serve_traffic(const struct server *server)
 	check(report.empty <= MESSAGES / 10);
 }
 
-/* As much as a busy loop would take, and as an idle one may: a hundredth of a core more than the
- * same loop without ferry in the same time, both with noise allowed for. This is a time that is
- * measured, not one that something is hoped to happen in. */
-static void check_quiet(const char *when, const struct server *server, const struct server *without)
+static void pass_idle_time(void)
 {
-	const struct served_report before = ask_report(server);
-	const struct served_report before_without = ask_report(without);
 	const int64_t over = clock_ns() + IDLE_MS * 1000000LL;
 
 	while (clock_ns() < over)
 		clock_pause();
-	const int64_t us = idle_us(server, &before);
-	const int64_t without_us = idle_us(without, &before_without);
-	if (us > without_us * 2 + IDLE_MS * 1000 / 100)
-		check_failed(__FILE__, __LINE__, "%s: %jd us of CPU time, without ferry %jd", when,
-			     (intmax_t)us, (intmax_t)without_us);
+}
+
+/* A hundredth of a core more than the same loop without ferry in the same time is allowed, both
+ * with noise. This is a time that is measured, not one that something is hoped to happen in; if it
+ * was too short to be sure of it (usage_is_doubtful()), it becomes a longer one. */
+static void check_quiet(const char *when, const struct server *server, const struct server *without)
+{
+	const struct served_report before = ask_report(server);
+	const struct served_report before_without = ask_report(without);
+
+	for (int i = 1;; i++) {
+		pass_idle_time();
+		const int64_t us = idle_us(server, &before);
+		const int64_t without_us = idle_us(without, &before_without);
+		if (us <= without_us * 2 + i * IDLE_MS * 1000 / 100)
+			return;
+		if (i == IDLE_TIMES)
+			check_failed(__FILE__, __LINE__,
+				     "%s: %jd us of CPU time in %d ms, without ferry %jd", when,
+				     (intmax_t)us, i * IDLE_MS, (intmax_t)without_us);
+	}
 }
 
 static void serves(const char *variable)

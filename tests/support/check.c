@@ -77,12 +77,25 @@ struct usage usage_now(void)
 	};
 }
 
+/* A twentieth. */
+static bool is_busy(const struct usage *since, const struct usage *now)
+{
+	return now->cpu_ns - since->cpu_ns > (now->at - since->at) / 20;
+}
+
+bool usage_is_doubtful(const struct usage *since)
+{
+	const struct usage now = usage_now();
+
+	return is_busy(since, &now) && now.at - since->at < CHECK_SOON_NS;
+}
+
 void usage_check_blocked(const struct usage *since)
 {
 	const struct usage now = usage_now();
 	const int64_t ms = (now.at - since->at) / 1000000;
 
-	if (now.cpu_ns - since->cpu_ns > ms * 1000000 / 20)
+	if (is_busy(since, &now))
 		check_failed(__FILE__, __LINE__, "%jd us of CPU in %jd ms",
 			     (intmax_t)(now.cpu_ns - since->cpu_ns) / 1000, (intmax_t)ms);
 	if (now.sleeps - since->sleeps > ms / 5 + 20)

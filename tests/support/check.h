@@ -61,6 +61,11 @@ struct usage usage_now(void);
  * make one do, and used next to no CPU. A busy machine makes both no larger. */
 void usage_check_blocked(const struct usage *since);
 
+/** It has used too much for that, in a time that is too short to be sure of it: in a virtual
+ * machine the time of CPU goes on while the host runs something else, ten milliseconds and more
+ * in one piece. As long as this is true, be blocked again; what is used is summed up. */
+bool usage_is_doubtful(const struct usage *since);
+
 /** Half of these times, in ns, lie below a limit: of what a wake-up brings soon, and a nap or a
  *  second later if it was lost, on a machine that has other things to do, too. Sorts them. */
 void check_median(int64_t *times, int n, int64_t limit);

@@ -153,10 +153,13 @@ static void the_deadline_comes(struct waiting *waiting, struct scene *scene)
 	(void)scene;
 	/* What is made once, by who waits first, is no part of what waiting costs. */
 	check_eq(waiting_wait(waiting, ferry_in_ms(NAP_MS), &told), -ETIMEDOUT);
-	const ferry_deadline deadline = ferry_in_ms(6 * NAP_MS + 7);
 	const struct usage before = usage_now();
-	check_eq(waiting_wait(waiting, deadline, &told), -ETIMEDOUT);
-	check(ferry_in_ns(0) >= deadline);
+	ferry_deadline deadline;
+	do {
+		deadline = ferry_in_ms(6 * NAP_MS + 7);
+		check_eq(waiting_wait(waiting, deadline, &told), -ETIMEDOUT);
+		check(ferry_in_ns(0) >= deadline);
+	} while (usage_is_doubtful(&before));
 	usage_check_blocked(&before);
 	check_eq(waiting_wait(waiting, deadline, &told), -ETIMEDOUT); /* it has passed */
 	expect_nothing(waiting);
