@@ -30,7 +30,8 @@ static double used(void)
 	       (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * 1e3;
 }
 
-/* Half as long again settles down first and does not count. */
+#define SETTLING 0.5 /* of the time that counts; before it */
+
 static int wait_for_nothing(struct bench_channel *c, double ns, struct finding *finding)
 {
 	double before;
@@ -39,7 +40,7 @@ static int wait_for_nothing(struct bench_channel *c, double ns, struct finding *
 	c->process = 1;
 	e = c->peer->attach ? c->peer->attach(c) : 0;
 	if (e == 0)
-		e = c->peer->idle(c, (int64_t)(ns / 2));
+		e = c->peer->idle(c, (int64_t)(ns * SETTLING));
 	before = used();
 	if (e == 0)
 		e = c->peer->idle(c, (int64_t)ns);
@@ -59,7 +60,7 @@ static int in_a_child(struct bench_channel *c, double seconds, struct finding *f
 		finding->error = wait_for_nothing(c, seconds * 1e9, finding);
 		_exit(0);
 	}
-	e = pid < 0 ? pid : bench_await(&pid, 1, seconds);
+	e = pid < 0 ? pid : bench_await(&pid, 1, seconds * (1 + SETTLING));
 	sigprocmask(SIG_SETMASK, &before, NULL);
 	return e < 0 ? e : finding->error;
 }

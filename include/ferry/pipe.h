@@ -92,7 +92,8 @@ struct ferry_pipe_options {
  *
  * Blocking: as deadline says. Crash: a creator killed half-way leaves nothing. Side effects: some
  * descriptors (close-on-exec), mappings; the SIGBUS handler of ferry_mailbox_open(); while somebody
- * sleeps, a thread with all signals blocked that watches the other end's processes. Since: 0.1
+ * sleeps, a thread with all signals but SIGBUS blocked that watches the other end's processes.
+ * Since: 0.1
  */
 FERRY_API int ferry_pipe_open(ferry_pipe **ret_pipe, const char *location, uint32_t end,
 			      const struct ferry_pipe_options *options, ferry_deadline deadline);

@@ -261,10 +261,10 @@ struct ferry_spawn_options {
  * The caller's thread waits until the child has executed the program; other threads go on. Memory
  * is shared until then (as with vfork), so the cost does not grow with the caller's size. Handlers
  * of pthread_atfork() do not run. Side effects: each pipe of the streams costs a descriptor and a
- * thread with all signals blocked, until it is at its end. Crash: a caller killed inside leaves no
- * child that has not run the program or ended by itself. A child that somebody stops before it runs
- * the program holds up the calling thread, and that alone, until it goes on or is killed. Safety:
- * MT-Safe, AS-Unsafe. Since: 0.1
+ * thread, with all signals but those of faults blocked, until it is at its end. Crash: a caller
+ * killed inside leaves no child that has not run the program or ended by itself. A child that
+ * somebody stops before it runs the program holds up the calling thread, and that alone, until it
+ * goes on or is killed. Safety: MT-Safe, AS-Unsafe. Since: 0.1
  */
 FERRY_API int ferry_spawn(ferry_process **ret_process, const struct ferry_spawn_options *options);
 

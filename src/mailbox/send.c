@@ -70,6 +70,9 @@ static inline void rouse(const struct ferry_mailbox *box)
 		/* SYNC(bell.sound) acq_rel: the plain store of fy_ring_begin() first, then the look
 		 * whether somebody sleeps soundly; else the sleeper's barrier makes it so. */
 		atomic_thread_fence(memory_order_seq_cst);
+	else
+		/* For which the compiler must keep their order. */
+		atomic_signal_fence(memory_order_seq_cst);
 	fy_bell_rouse(box->arrival, box->object.fd);
 }
 

@@ -94,14 +94,17 @@ static void host_prepared(struct fy_waiter *waiter)
 
 /* ---- sound sleep: docs/formats/wait.md ---- */
 
-#define SOUND_CELL (20 * INT64_C(1000)) /* ns: two looks at a cell take some 0.05 % of that */
+#define SOUND_CELL  (20 * INT64_C(1000)) /* ns: two looks at a cell take some 0.05 % of that */
+#define SOUND_BURST (8 * FY_MS)          /* several who wait in one pass look one after another */
 
 void fy_mailbox_sound_init(struct ferry_mailbox *box)
 {
 	int64_t wish = fy_sound_wish();
 	int64_t looks = (int64_t)(box->levels * fy_cells(box)) * SOUND_CELL;
 
-	box->sound_after = wish;
+	/* With more cells, to look at them each second would cost more than to nap; and with no
+	 * more all are due again when the first one who sleeps looks up. */
+	box->sound_after = looks <= FY_SOUND ? wish : INT64_MAX;
 	box->sound_for = FY_SOUND + looks;
 	box->sound_every = wish == 0 ? 0 : looks;
 	/* RELAXED(nobody else has the handle yet) */
@@ -166,11 +169,13 @@ static int may_be_sound(struct ferry_mailbox *box, int rung)
 	if (rung)
 		/* RELAXED(a guess) */
 		atomic_store_explicit(&box->news_at, now, memory_order_relaxed);
+	/* RELAXED(a private timer) */
+	int64_t due = atomic_load_explicit(&box->sound_due, memory_order_relaxed);
 	/* RELAXED(a guess) */
-	if (now - atomic_load_explicit(&box->news_at, memory_order_relaxed) < box->sound_after ||
-	    /* RELAXED(a private timer) */
-	    now < atomic_load_explicit(&box->sound_due, memory_order_relaxed))
+	if (now - atomic_load_explicit(&box->news_at, memory_order_relaxed) < box->sound_after)
 		return 0;
+	if (now < due)
+		return now - (due - box->sound_every) < SOUND_BURST;
 	/* RELAXED(a private timer) */
 	atomic_store_explicit(&box->sound_due, now + box->sound_every, memory_order_relaxed);
 	return 1;

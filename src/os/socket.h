@@ -16,8 +16,8 @@ int fy_socket_new(int family, int type);
 /* Blocking again, for those who get the descriptor. 0 or -errno. */
 int fy_socket_set_blocking(int fd, int blocking);
 
-/* As sendmsg(2) and recvmsg(2); msg_flags is written only where a name or control data is asked
- * for. */
+/* As sendmsg(2) and recvmsg(2); msg_flags is written only where a name, control data or several
+ * pieces are asked for. */
 ssize_t fy_socket_send_message(int fd, const struct msghdr *message, int flags);
 ssize_t fy_socket_receive_message(int fd, struct msghdr *message, int flags);
 

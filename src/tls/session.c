@@ -102,10 +102,18 @@ static int keep(struct fy_tls *tls, const char *data, size_t size)
 	return 0;
 }
 
-/* OpenSSL looks into errno: a server's tickets may find the client gone, whose last words are still
- * to be read. */
-static int fail_write(struct fy_tls *tls, int error)
+/* Who reads no more, or has gone, may have written before. So OpenSSL, to which a connection that
+ * cannot be written is none, is told that all is sent, an answer of its own or a record of ours,
+ * and our caller's writes learn the truth. In the handshake it looks into errno: a server's tickets
+ * may find the client gone. */
+static int fail_write(struct fy_tls *tls, int error, int size)
 {
+	if (tls->agreed && error != -FERRY_ETLS) {
+		tls->unwelcome = tls->unwelcome ? tls->unwelcome : error;
+		tls->error = 0;
+		tls->out_at = tls->out_size = 0;
+		return size;
+	}
 	tls->error = error;
 	errno = -error;
 	return -1;
@@ -121,10 +129,10 @@ static int bio_write(BIO *bio, const char *data, int size)
 
 	BIO_clear_retry_flags(bio);
 	if (n < 0 && n != -EAGAIN)
-		return fail_write(tls, (int)n);
+		return fail_write(tls, (int)n, size);
 	size_t sent = n > 0 ? (size_t)n : 0;
 	if (sent < (size_t)size && (r = keep(tls, data + sent, (size_t)size - sent)) < 0)
-		return fail_write(tls, r);
+		return fail_write(tls, r, size);
 	return size;
 }
 
@@ -382,20 +390,6 @@ ssize_t fy_tls_session_read(struct fy_tls *tls, void *buffer, size_t size, short
 	return n > 0 ? (ssize_t)n : r;
 }
 
-/* The result of a write that did not succeed. A peer that reads no more, or has gone, may have
- * written before: OpenSSL reads on after an error of the transport, not after one of its own. */
-static int judge_write(struct fy_tls *tls, int r, short *ret_events)
-{
-	if (SSL_get_error(tls->openssl, r) == SSL_ERROR_SYSCALL && tls->error < 0) {
-		ERR_clear_error();
-		tls->unwelcome = tls->error;
-		tls->error = 0;
-		return tls->unwelcome;
-	}
-	r = judge(tls, r, ret_events);
-	return r == 0 ? -EPIPE : r;
-}
-
 /* Bytes of the record that can be begun; or -EAGAIN; or an error, which lasts: what is left would
  * be waited for in vain. */
 static ssize_t prepare_write(struct fy_tls *tls, size_t size, short *ret_events)
@@ -411,18 +405,26 @@ static ssize_t prepare_write(struct fy_tls *tls, size_t size, short *ret_events)
 	return r == 0 ? ask_for_room(tls, size) : r;
 }
 
-ssize_t fy_tls_session_write(struct fy_tls *tls, const void *data, size_t size, short *ret_events)
+static ssize_t write_record(struct fy_tls *tls, const void *data, size_t size, short *ret_events)
 {
 	size_t n = 0;
+	int r = SSL_write_ex(tls->openssl, data, size, &n);
+
+	if (r == 1)
+		return tls->unwelcome ? tls->unwelcome : (ssize_t)n;
+	r = judge(tls, r, ret_events);
+	return r == 0 ? -EPIPE : r;
+}
+
+ssize_t fy_tls_session_write(struct fy_tls *tls, const void *data, size_t size, short *ret_events)
+{
 	ssize_t r = enter(tls);
 
 	if (r < 0)
 		return r;
 	r = prepare_write(tls, size, ret_events);
-	if (r > 0) {
-		const int written = SSL_write_ex(tls->openssl, data, (size_t)r, &n);
-		r = written == 1 ? (ssize_t)n : judge_write(tls, written, ret_events);
-	}
+	if (r > 0)
+		r = write_record(tls, data, (size_t)r, ret_events);
 	(void)pthread_mutex_unlock(&tls->mutex);
 	return r;
 }

@@ -22,7 +22,7 @@ int64_t fy_nap_end(int64_t now, uint32_t turn, uint32_t sleepers);
 
 /*
  * Who waits in vain for long, where nothing is under way and whoever begins something says so
- * first, sleeps soundly: it looks each second only, for what should not be (a broken peer).
+ * first, sleeps soundly: it looks every second or two only, for what should not be (a broken peer).
  */
 #define FY_SOUND FY_S
 

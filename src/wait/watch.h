@@ -4,8 +4,8 @@
  *
  * A sleeper on a futex cannot wait for a pidfd or a pipe's hang-up too. So one thread of the
  * process, which exists only while something is watched, waits for those and calls back, usually to
- * ring a bell. It blocks all signals. A forked child has none of its parent's watches. Without the
- * thread (no memory, no more threads) everything works, with naps instead (nap.h).
+ * ring a bell. It blocks all signals but SIGBUS. A forked child has none of its parent's watches.
+ * Without the thread (no memory, no more threads) everything works, with naps instead (nap.h).
  */
 #ifndef FY_WATCH_H
 #define FY_WATCH_H

@@ -3,11 +3,17 @@
  * set.h - a kept set of items.
  *
  * Each entry is in one of these states:
+ *
  *   HOT     may be ready: the next wait looks at it. It is in the list of the hot.
+ *
  *   ARMED   was not ready, and its bells are prepared: a touch makes it hot again. It is among
- * those whom naps look after, until it may sleep soundly (fy_item_sound()). KERNEL  was not ready,
- * and epoll(7) or a hail (wait/hail.h) will say when it may be. SILENT  was reported and is
- * FERRY_ONE_SHOT. All of it under the waiter's mutex, which nobody holds while asleep.
+ *           those whom naps look after, until it may sleep soundly (fy_item_sound()).
+ *
+ *   KERNEL  was not ready, and epoll(7) or a hail (wait/hail.h) will say when it may be.
+ *
+ *   SILENT  was reported and is FERRY_ONE_SHOT.
+ *
+ * All of it under the waiter's mutex, which nobody holds while asleep.
  */
 #ifndef FY_WAITING_SET_H
 #define FY_WAITING_SET_H

@@ -165,6 +165,30 @@ static void look_at_the_hot(struct round *round)
 	}
 }
 
+/* Else every entry is told of by the kernel, or sleeps soundly. */
+static int needs_naps(const struct ferry_waiter *waiter)
+{
+	return waiter->napping.n > 0 || waiter->closed;
+}
+
+/* This thread does something else from here on: the others look for themselves at what is still
+ * ready; and one of those who sleep must nap. */
+static void leave_to_others(struct ferry_waiter *waiter)
+{
+	if (waiter->hot_first ||
+	    (waiter->sleepers > 0 && waiter->nappers == 0 && needs_naps(waiter)))
+		fy_set_tell(waiter);
+}
+
+static void unlock_and_hurry(struct ferry_waiter *waiter)
+{
+	int hurry = waiter->shown && needs_naps(waiter);
+
+	(void)pthread_mutex_unlock(&waiter->mutex);
+	if (hurry)
+		fy_keeper_hurry();
+}
+
 static struct fy_entry *hot_handlers(const struct ferry_waiter *waiter)
 {
 	struct fy_entry *e = waiter->signals;
@@ -186,7 +210,8 @@ static void run_handlers(struct round *round)
 	int key = entry->key;
 	struct ferry_item item = entry->item;
 	fy_set_cool(waiter, entry, FY_KERNEL);
-	(void)pthread_mutex_unlock(&waiter->mutex);
+	leave_to_others(waiter);
+	unlock_and_hurry(waiter);
 	int happened = fy_item_look(&item, 0);
 	(void)pthread_mutex_lock(&waiter->mutex);
 	entry = happened ? fy_set_find(waiter, key) : NULL;
@@ -280,12 +305,6 @@ static void take_event(struct round *round, const struct epoll_event *event)
 	else if ((round->n < round->room || is_reported(round, entry)) &&
 		 fy_item_polled(&entry->item, (short)event->events))
 		report(round, entry);
-}
-
-/* Else every entry is told of by the kernel, or sleeps soundly. */
-static int needs_naps(const struct ferry_waiter *waiter)
-{
-	return waiter->napping.n > 0 || waiter->closed;
 }
 
 /* How many events came. No more are fetched than fit: one that was fetched and not reported would
@@ -520,11 +539,7 @@ static int wait(struct ferry_waiter *waiter, struct ferry_report *reports, int r
 	do {
 		r = wait_once(&round, deadline);
 	} while (r == -EAGAIN && deadline != FERRY_NOW);
-	/* Others look for themselves at what is still ready; and one of those who sleep must nap.
-	 */
-	if (waiter->hot_first ||
-	    (waiter->sleepers > 0 && waiter->nappers == 0 && needs_naps(waiter)))
-		fy_set_tell(waiter);
+	leave_to_others(waiter);
 	return r;
 }
 
@@ -538,10 +553,7 @@ int ferry_waiter_wait(ferry_waiter *waiter, struct ferry_report *ret_reports, in
 	int cancel = fy_cancel_off();
 	(void)pthread_mutex_lock(&waiter->mutex);
 	int r = wait(waiter, ret_reports, room, deadline);
-	int hurry = waiter->shown && needs_naps(waiter);
-	(void)pthread_mutex_unlock(&waiter->mutex);
-	if (hurry)
-		fy_keeper_hurry();
+	unlock_and_hurry(waiter);
 	fy_cancel_restore(cancel);
 	return r;
 }

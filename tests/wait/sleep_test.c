@@ -172,9 +172,9 @@ static int count_sound(const int64_t *opened_at, bool *seen)
 
 static void c7_a_second_in_vain_is_enough_and_nonsense_is_ignored(void)
 {
-	static const char *const values[SLEEP_WAYS] = { NULL,  "",    "0ms",
-							"-1s", "0x0", "99999999999999999999",
-							"soon" };
+	static const char *const values[SLEEP_WAYS] = { NULL,   "",    "0ms",
+							"-1s",  "0x0", "99999999999999999999",
+							"soon", "1s" };
 	int64_t opened_at[SLEEP_WAYS];
 	bool seen[SLEEP_WAYS] = { false };
 

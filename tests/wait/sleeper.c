@@ -86,6 +86,17 @@ static int64_t by_wait_with_descriptor(ferry_mailbox *box, ferry_deadline deadli
 	return n < 0 ? n : receive_now(box);
 }
 
+static int64_t by_wait_twice(ferry_mailbox *box, ferry_deadline deadline)
+{
+	struct ferry_item items[] = {
+		ferry_on_mailbox(box, FERRY_CAN_READ),
+		ferry_on_mailbox(box, FERRY_CAN_READ),
+	};
+	const int n = ferry_wait(items, 2, deadline);
+
+	return n < 0 ? n : receive_now(box);
+}
+
 static int64_t by_waiter(ferry_mailbox *box, ferry_deadline deadline)
 {
 	const struct ferry_item item = ferry_on_mailbox(box, FERRY_CAN_READ);
@@ -130,6 +141,7 @@ const struct sleep_way sleep_ways[SLEEP_WAYS] = {
 	{ "peek", by_peek },
 	{ "ferry_wait", by_wait },
 	{ "ferry_wait with a descriptor", by_wait_with_descriptor },
+	{ "ferry_wait with one handle twice", by_wait_twice },
 	{ "ferry_waiter", by_waiter },
 	{ "ferry_fd in poll", by_descriptor },
 };

@@ -10,7 +10,7 @@
 #include "enemy.h"
 #include "peer.h"
 
-enum { SLEEP_WAYS = 7 };
+enum { SLEEP_WAYS = 8 };
 
 /** The number of the next message, or a negative error: what the call said that waited. */
 struct sleep_way {
