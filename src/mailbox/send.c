@@ -71,7 +71,7 @@ static inline void rouse(const struct ferry_mailbox *box)
 		 * whether somebody sleeps soundly; else the sleeper's barrier makes it so. */
 		atomic_thread_fence(memory_order_seq_cst);
 	else
-		/* For which the compiler must keep their order. */
+		/* SYNC(bell.sound) acq_rel: for which the compiler must keep their order. */
 		atomic_signal_fence(memory_order_seq_cst);
 	fy_bell_rouse(box->arrival, box->object.fd);
 }
