@@ -130,10 +130,10 @@ static void c5_all_nap_while_another_has_a_message(void)
 
 /* ---- when ---- */
 
-static void goes_on_napping(const char *sound)
+static void goes_on_napping(const struct ferry_mailbox_options *options, const char *sound)
 {
 	limits_apply();
-	sleepers_start(sleepers, NULL, sound);
+	sleepers_start(sleepers, options, sound);
 	await_naps(sleepers, SLEEP_WAYS);
 	send_to_all(1);
 	await_naps(sleepers, SLEEP_WAYS);
@@ -142,12 +142,21 @@ static void goes_on_napping(const char *sound)
 
 static void who_shall_never_sleep_soundly_goes_on_napping(void)
 {
-	goes_on_napping("-1");
+	goes_on_napping(NULL, "-1");
 }
 
 static void who_shall_not_sleep_soundly_yet_goes_on_napping(void)
 {
-	goes_on_napping("600000");
+	goes_on_napping(NULL, "600000");
+}
+
+/* 32,000 messages are 32,768 cells, and one more priority makes them twice as many. */
+static void who_would_have_too_many_cells_to_look_at_goes_on_napping(void)
+{
+	goes_on_napping(OPTIONS(.messages = 32000, .max_size = 8, .priorities = 2), "0");
+	sleepers_start(sleepers, OPTIONS(.messages = 32000, .max_size = 8), "0");
+	await_sound_sleep(sleepers, SLEEP_WAYS);
+	sleepers_end(sleepers);
 }
 
 /* How many sleep soundly or have done so; each of them since a second after it opened the mailbox,
@@ -638,6 +647,7 @@ int main(void)
 		claim(c5_all_nap_while_another_has_a_message),
 		claim(who_shall_never_sleep_soundly_goes_on_napping),
 		claim(who_shall_not_sleep_soundly_yet_goes_on_napping),
+		claim(who_would_have_too_many_cells_to_look_at_goes_on_napping),
 		claim(c7_a_second_in_vain_is_enough_and_nonsense_is_ignored),
 		claim(c6_a_message_wakes_a_sound_sleeper),
 		claim(c6_a_message_one_to_one_wakes_a_sound_sleeper),
